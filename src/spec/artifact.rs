@@ -1,0 +1,222 @@
+//! A file that travels from the artifact server to a launch.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Sha256Digest;
+
+/// One file of a launch: where it can be had, what it must be, where it goes.
+///
+/// The digest decides: any URL that yields those bytes is as good as any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Artifact {
+    /// What messages call it, e.g. `lib/flink-dist-2.3.0.jar`.
+    pub name: String,
+    /// Where it can be had, tried in order. Relative references are resolved against the
+    /// manifest's own URL (RFC 3986 §5), so that a manifest need not know its server's address.
+    pub urls: Vec<String>,
+    /// The digest its bytes must have.
+    pub sha256: Sha256Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Where it goes, below the launch's sandbox.
+    pub dest: RelativePath,
+    /// Whether it is placed as it is or unpacked at `dest`.
+    #[serde(default)]
+    pub kind: ArtifactKind,
+    /// Permission bits of the placed file (the low nine; others are refused).
+    #[serde(default = "default_mode")]
+    pub mode: u32,
+    /// Whether the bytes may stay in the host's shared cache. Secrets say `false`.
+    #[serde(default = "default_cache")]
+    pub cache: bool,
+}
+
+/// How an artifact is placed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArtifactKind {
+    /// As it is.
+    #[default]
+    File,
+    /// Unpacked: `dest` names the directory.
+    Archive,
+}
+
+const fn default_mode() -> u32 {
+    0o644
+}
+
+const fn default_cache() -> bool {
+    true
+}
+
+/// A path below a directory: relative, normal, without `..`, control characters or surprises.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RelativePath(String);
+
+/// What is wrong with an artifact as written, before anything is fetched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArtifactError {
+    /// The path is not one that stays below its directory.
+    #[error("path {found:?} is refused: {reason}")]
+    Path {
+        /// The path as written.
+        found: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// No URL is given.
+    #[error("artifact \"{name}\" has no URL: at least one is needed")]
+    NoUrl {
+        /// The artifact's name.
+        name: String,
+    },
+    /// The mode has bits beyond `rwxrwxrwx`.
+    #[error("artifact \"{name}\" asks for mode {mode:#o}: only permission bits (0o777) may be set")]
+    Mode {
+        /// The artifact's name.
+        name: String,
+        /// The mode as written.
+        mode: u32,
+    },
+    /// Two artifacts go to one place, or one goes below another's file.
+    #[error("artifacts \"{first}\" and \"{second}\" claim the same place {dest}")]
+    Collision {
+        /// The artifact that came first.
+        first: String,
+        /// The one that clashes with it.
+        second: String,
+        /// The place both claim.
+        dest: RelativePath,
+    },
+}
+
+impl Artifact {
+    /// Checks what the types cannot say.
+    pub fn validate(&self) -> Result<(), ArtifactError> {
+        if self.urls.is_empty() {
+            return Err(ArtifactError::NoUrl {
+                name: self.name.clone(),
+            });
+        }
+        if self.mode & !0o777 != 0 {
+            return Err(ArtifactError::Mode {
+                name: self.name.clone(),
+                mode: self.mode,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl RelativePath {
+    /// The path, to be joined to a directory.
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+
+    /// The path as text, `/` between components.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// This path below `directory`.
+    pub fn below(&self, directory: &Path) -> PathBuf {
+        directory.join(&self.0)
+    }
+
+    fn refusal(text: &str) -> Option<&'static str> {
+        if text.is_empty() {
+            return Some("it is empty");
+        }
+        if text.len() > 4096 || text.split('/').any(|part| part.len() > 255) {
+            return Some("it is longer than file systems allow");
+        }
+        if text.chars().any(char::is_control) {
+            return Some("it holds a control character");
+        }
+        if text.starts_with('/') {
+            return Some("it is absolute");
+        }
+        let odd = |part: &str| matches!(part, "" | "." | "..");
+        text.split('/')
+            .any(odd)
+            .then_some("it has an empty, '.' or '..' component")
+    }
+}
+
+impl TryFrom<String> for RelativePath {
+    type Error = ArtifactError;
+
+    fn try_from(text: String) -> Result<Self, ArtifactError> {
+        match Self::refusal(&text) {
+            None => Ok(Self(text)),
+            Some(reason) => Err(ArtifactError::Path {
+                found: text,
+                reason,
+            }),
+        }
+    }
+}
+
+impl std::str::FromStr for RelativePath {
+    type Err = ArtifactError;
+
+    fn from_str(text: &str) -> Result<Self, ArtifactError> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<RelativePath> for String {
+    fn from(path: RelativePath) -> Self {
+        path.0
+    }
+}
+
+impl fmt::Display for RelativePath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn paths_that_leave_the_sandbox_are_refused() {
+        for text in [
+            "",
+            "/etc/passwd",
+            "..",
+            "a/../b",
+            "a//b",
+            "./a",
+            "a/",
+            "a\nb",
+            "a\0",
+        ] {
+            assert!(text.parse::<RelativePath>().is_err(), "{text:?}");
+        }
+        assert!("a".repeat(256).parse::<RelativePath>().is_err());
+        assert!("flink/lib/a b..c.jar".parse::<RelativePath>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_path_stays_below_any_directory(text in "[./a\\\\ ]{0,12}") {
+            if let Ok(path) = text.parse::<RelativePath>() {
+                let joined = path.below(Path::new("/sandbox"));
+                prop_assert!(joined.starts_with("/sandbox"));
+                let normal = |part| matches!(part, std::path::Component::Normal(_));
+                prop_assert!(path.as_path().components().all(normal));
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What every error that can end the program has in common: an exit code.
+
+use super::ExitCode;
+
+/// An error that knows the exit code it ends the program with. Each room's error type implements
+/// it, so that the command line needs no table of its own.
+pub trait Failure: std::error::Error {
+    /// The code of the table in [`ExitCode`] that fits.
+    fn exit_code(&self) -> ExitCode;
+}
+
+impl Failure for super::RoleError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::UnknownRole
+    }
+}
+
+impl Failure for super::PropertyError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::MalformedProperty
+    }
+}
+
+impl Failure for super::ManifestError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Malformed { .. } | Self::Artifact { .. } => ExitCode::ManifestMalformed,
+            Self::UnknownField { .. } => ExitCode::ManifestUnknownField,
+            Self::TooNew { .. } => ExitCode::ManifestTooNew,
+        }
+    }
+}

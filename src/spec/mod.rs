@@ -1,0 +1,22 @@
+//! The nouns that cross rooms: roles, digests, artifacts, the launch manifest, exit codes.
+//!
+//! Owns their serialised forms and their validation. Never does I/O: every function here is a
+//! function of its arguments.
+
+mod artifact;
+mod digest;
+mod exit_code;
+mod failure;
+mod manifest;
+mod property;
+mod role;
+mod worker;
+
+pub use artifact::{Artifact, ArtifactError, ArtifactKind, RelativePath};
+pub use digest::{DigestError, Sha256Digest};
+pub use exit_code::ExitCode;
+pub use failure::Failure;
+pub use manifest::{LaunchManifest, ManifestError, ManifestVersion};
+pub use property::{Property, PropertyError};
+pub use role::{Role, RoleError};
+pub use worker::{Resources, WorkerId, WorkerIdError};
