@@ -3,12 +3,16 @@
 //! Never holds domain logic. Every error that reaches a person leaves through [`run`].
 
 mod output;
+mod status;
+mod table;
 
+use std::path::Path;
 use std::process::ExitCode as ProcessExit;
 
 use clap::{Parser, Subcommand};
 
 use crate::spec::{ExitCode, Failure};
+use crate::store::{ClusterState, FileStore};
 
 /// Runs Apache Flink at once: on one machine, on Docker, on Apache Mesos.
 #[derive(Debug, Parser)]
@@ -22,7 +26,13 @@ struct CommandLine {
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FLUGS_COMMIT"), ")");
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Status(status::Args),
+}
+
+/// Where `up` and its companions keep a cluster unless told otherwise: below the directory they
+/// are called in.
+const DEFAULT_DIRECTORY: &str = ".flugs/cluster";
 
 /// An error on its way to a person: its exit code and its text, causes included.
 #[derive(Debug)]
@@ -53,7 +63,7 @@ pub fn run() -> ProcessExit {
         Ok(command_line) => command_line,
         Err(error) => return output::usage(&error),
     };
-    match dispatch(command_line.command) {
+    match dispatch(&command_line.command) {
         Ok(exit) => exit,
         Err(ending) => {
             output::error(&ending.message);
@@ -62,6 +72,19 @@ pub fn run() -> ProcessExit {
     }
 }
 
-fn dispatch(command: Command) -> Result<ProcessExit, Ending> {
-    match command {}
+fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
+    match command {
+        Command::Status(args) => status::run(args),
+    }
+}
+
+/// The state of the cluster in `directory`, or the error that there is none.
+fn load_cluster(directory: &Path) -> Result<ClusterState, Ending> {
+    FileStore::new(directory).load()?.ok_or_else(|| Ending {
+        code: ExitCode::NoCluster,
+        message: format!(
+            "there is no cluster in {}: start one with `flugs up --dir {0}`, or name another directory",
+            directory.display()
+        ),
+    })
 }

@@ -12,6 +12,15 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// Prints one JSON document.
+pub(super) fn json(document: &impl serde::Serialize) {
+    let mut stdout = std::io::stdout().lock();
+    let written = serde_json::to_writer_pretty(&mut stdout, document);
+    if written.is_ok() {
+        let _ = writeln!(stdout);
+    }
+}
+
 /// Prints one line that is not a result.
 pub(super) fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");

@@ -1,1 +1,13 @@
-//! (room under construction)
+//! Desired against observed workers: who should be started, stopped, replaced, and when.
+//!
+//! Owns the decisions and nothing else: the planner is a function of what is wanted, what was
+//! observed and the time, and never talks to a process, a socket or a disk. The same planner
+//! therefore runs over processes, containers and Mesos tasks, and in a simulation.
+
+mod backoff;
+mod member;
+mod planner;
+
+pub use backoff::{Backoff, Retry};
+pub use member::{Ending, Fleet, Member};
+pub use planner::{Action, Desired, GiveUp, Plan, plan};

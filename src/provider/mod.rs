@@ -1,1 +1,78 @@
-//! (room under construction)
+//! Where workers run, behind one small interface.
+//!
+//! Owns starting, stopping and watching. Never decides how many workers there are, nor when one
+//! is replaced: that is [`crate::fleet`]'s.
+
+pub mod process;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::spec::{ExitCode, Failure, ProcessIdentity, WorkerId, WorkerSpec};
+
+/// Something that happened to a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerEvent {
+    /// Its launcher ended.
+    Exited {
+        /// The worker.
+        id: WorkerId,
+        /// The exit code, 128 + signal for a death by signal.
+        code: u8,
+    },
+}
+
+/// A place where workers can be started.
+pub trait Provider {
+    /// Starts a worker. It is written to the store before this is called.
+    fn launch(&mut self, worker: &WorkerSpec) -> Result<ProcessIdentity, ProviderError>;
+
+    /// Asks a worker to stop, and makes it stop once the grace period is over. A worker that is
+    /// not there is not an error: it ended meanwhile.
+    fn stop(&mut self, id: &WorkerId, grace: Duration);
+
+    /// Makes a worker stop at once.
+    fn kill(&mut self, id: &WorkerId);
+
+    /// Waits for the next event.
+    fn event(&mut self) -> impl Future<Output = WorkerEvent>;
+}
+
+/// Why a worker could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The worker's directory could not be prepared.
+    #[error("cannot prepare the sandbox {path} of {id}")]
+    Sandbox {
+        /// The worker.
+        id: WorkerId,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The launcher could not be started.
+    #[error("cannot start the launcher of {id}")]
+    Start {
+        /// The worker.
+        id: WorkerId,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The provider's own set-up failed.
+    #[error("cannot watch child processes")]
+    Watch {
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+}
+
+impl Failure for ProviderError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Sandbox { source, .. } => ExitCode::of_io(source),
+            Self::Start { .. } => ExitCode::ChildStart,
+            Self::Watch { .. } => ExitCode::Internal,
+        }
+    }
+}

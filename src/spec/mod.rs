@@ -19,4 +19,4 @@ pub use failure::Failure;
 pub use manifest::{LaunchManifest, ManifestError, ManifestVersion};
 pub use property::{Property, PropertyError};
 pub use role::{Role, RoleError};
-pub use worker::{Resources, WorkerId, WorkerIdError};
+pub use worker::{MemberState, ProcessIdentity, Resources, WorkerId, WorkerIdError, WorkerSpec};

@@ -1,9 +1,12 @@
 //! A worker's name and what it may use.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::{Role, Sha256Digest};
 
 /// The name of one launched process within its cluster, e.g. `taskmanager-1`.
 ///
@@ -75,6 +78,52 @@ pub struct Resources {
     /// The memory limit of the container, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
+}
+
+/// How far a member got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberState {
+    /// Written down, not yet known to run.
+    Starting,
+    /// Its process runs; Flink does not know it yet.
+    Running,
+    /// It serves: a JobManager answers, a TaskManager is registered.
+    Registered,
+    /// It was told to stop.
+    Stopping,
+}
+
+/// One process of this machine, told apart from any later one that was given the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ProcessIdentity {
+    /// The process id.
+    pub pid: i32,
+    /// When it started, in clock ticks since boot (`proc_pid_stat(5)`, field 22).
+    pub start_ticks: u64,
+}
+
+/// What a provider needs to start one worker: the three values that name its manifest, and
+/// where it lives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerSpec {
+    /// Its name.
+    pub id: WorkerId,
+    /// What it is.
+    pub role: Role,
+    /// Where its launch manifest is served.
+    pub manifest_url: String,
+    /// The digest its launch manifest must have.
+    pub manifest_sha256: Sha256Digest,
+    /// The file that holds the artifact server's token, readable by the worker.
+    pub token_file: PathBuf,
+    /// Its own directory.
+    pub sandbox: PathBuf,
+    /// The artifact cache it shares with the other workers of its host.
+    pub cache: PathBuf,
+    /// What it may use.
+    pub resources: Resources,
 }
 
 #[cfg(test)]

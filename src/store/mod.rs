@@ -1,1 +1,13 @@
-//! (room under construction)
+//! Durable cluster state: what must be known again after a crash.
+//!
+//! Owns the state's form, its versions and where it is kept. Never decides anything from it.
+//! A state that cannot be read (damaged, or from a newer flugs) is refused and left as it was:
+//! overwriting it could orphan running workers.
+
+mod error;
+mod file;
+mod state;
+
+pub use error::StoreError;
+pub use file::{DirectoryLock, FileStore};
+pub use state::{ClusterPhase, ClusterState, MemberRecord, STATE_VERSION};

@@ -1,0 +1,134 @@
+//! `flugs status`: what runs in a cluster's directory.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode as ProcessExit;
+
+use serde::Serialize;
+
+use crate::provider::process::is_alive;
+use crate::spec::MemberState;
+use crate::store::{ClusterPhase, ClusterState, DirectoryLock};
+
+use super::{Ending, output, table};
+
+/// Show what runs in a cluster's directory.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flugs status
+  flugs status --dir /var/lib/flugs/orders --json
+
+Exit code: 0 if all that is wanted serves, 93 if not, 77 if there is no cluster.")]
+pub(super) struct Args {
+    /// The cluster's directory.
+    #[arg(long, value_name = "DIR", default_value = super::DEFAULT_DIRECTORY)]
+    dir: PathBuf,
+    /// Print one JSON document instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A cluster as it is shown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    phase: ClusterPhase,
+    flink_version: String,
+    web_url: String,
+    directory: PathBuf,
+    members: Vec<MemberReport>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MemberReport {
+    id: String,
+    role: String,
+    pid: Option<i32>,
+    sandbox: PathBuf,
+    slots: Option<u32>,
+    state: MemberState,
+    alive: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    let state = super::load_cluster(&args.dir)?;
+    let report = Report::new(&args.dir, &state, DirectoryLock::is_held(&args.dir));
+    report.print(args.json);
+    let ready = report.phase == ClusterPhase::Ready;
+    Ok(if ready {
+        ProcessExit::SUCCESS
+    } else {
+        crate::spec::ExitCode::NotReady.code().into()
+    })
+}
+
+impl Report {
+    /// The report of a state; `running` says whether the cluster's process holds its lock. If it
+    /// does not, the state is what was last written before it ended.
+    pub(super) fn new(directory: &Path, state: &ClusterState, running: bool) -> Self {
+        let members = state.members.iter().map(|member| MemberReport {
+            id: member.id.to_string(),
+            role: member.role.to_string(),
+            pid: member.process.map(|process| process.pid),
+            sandbox: member.sandbox.clone(),
+            slots: member.slots,
+            state: member.state,
+            alive: member.process.is_some_and(is_alive),
+        });
+        Self {
+            phase: if running {
+                state.phase
+            } else {
+                ClusterPhase::Stopped
+            },
+            flink_version: state.flink_version.clone(),
+            web_url: state.web_url.clone(),
+            directory: directory.to_owned(),
+            members: members.collect(),
+        }
+    }
+
+    /// Prints the report as a table with the web address below, or as JSON.
+    pub(super) fn print(&self, json: bool) {
+        if json {
+            output::json(self);
+            return;
+        }
+        let header = ["ROLE", "ID", "PID", "SLOTS", "STATE", "SANDBOX"];
+        let rows = self.members.iter().map(MemberReport::row);
+        output::line(&table::render(&header, rows));
+        output::line(&match self.phase {
+            ClusterPhase::Stopped => "Not running.".to_owned(),
+            _ => format!("Flink {}: {}", self.flink_version, self.web_url),
+        });
+    }
+}
+
+impl MemberReport {
+    fn row(&self) -> [String; 6] {
+        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        [
+            self.role.clone(),
+            self.id.clone(),
+            or_dash(self.pid.map(|pid| pid.to_string())),
+            or_dash(self.slots.map(|slots| slots.to_string())),
+            if self.alive {
+                state_word(self.state)
+            } else {
+                "gone"
+            }
+            .to_owned(),
+            self.sandbox.display().to_string(),
+        ]
+    }
+}
+
+/// A member's state as people read it.
+const fn state_word(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Starting => "starting",
+        MemberState::Running => "running",
+        MemberState::Registered => "registered",
+        MemberState::Stopping => "stopping",
+    }
+}

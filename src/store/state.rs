@@ -1,0 +1,68 @@
+//! The state of one cluster, as it is written down.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{MemberState, ProcessIdentity, Role, WorkerId};
+
+/// The version of the form below. A reader refuses any other.
+pub const STATE_VERSION: u32 = 1;
+
+/// Everything about an embedded cluster that outlives its processes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClusterState {
+    /// The form's version, [`STATE_VERSION`].
+    pub version: u32,
+    /// What the cluster is doing.
+    pub phase: ClusterPhase,
+    /// The process that runs the cluster.
+    pub master: ProcessIdentity,
+    /// The Flink version.
+    pub flink_version: String,
+    /// The Flink home that the distribution was taken from.
+    pub flink_home: PathBuf,
+    /// The JobManager's REST address and web page.
+    pub web_url: String,
+    /// How many TaskManagers are wanted.
+    pub task_managers: usize,
+    /// The highest number given to a TaskManager; never given twice.
+    pub last_number: u64,
+    /// The members, written before anything is started for them.
+    pub members: Vec<MemberRecord>,
+}
+
+/// What a cluster is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterPhase {
+    /// Not all that is wanted serves yet.
+    Starting,
+    /// All that is wanted serves.
+    Ready,
+    /// It is being stopped.
+    Stopping,
+    /// Nothing of it runs.
+    Stopped,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MemberRecord {
+    /// Its name; also Flink's `taskmanager.resource-id`.
+    pub id: WorkerId,
+    /// What it is.
+    pub role: Role,
+    /// How far it got.
+    pub state: MemberState,
+    /// Its launcher's process, once started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessIdentity>,
+    /// Its directory.
+    pub sandbox: PathBuf,
+    /// Slots it offers, once registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<u32>,
+}
