@@ -1,1 +1,29 @@
-//! (room under construction)
+//! Flink configuration: parse both dialects, layer with the origin of each value, render.
+//!
+//! Owns everything between a configuration source (a `conf` directory, the official image's
+//! variables, properties of a manifest) and the file that Flink reads. Values are text here; what
+//! type an option has is known to `check` alone. Never knows where a worker runs or how it is
+//! started, and never logs a value: a value may be a secret.
+
+mod configuration;
+mod dialect;
+mod error;
+mod flat;
+mod nested;
+mod parsed;
+mod properties;
+mod render;
+mod sensitive;
+mod substitution;
+mod write;
+
+pub use configuration::{Configuration, Layer, Origin, Setting};
+pub use dialect::{ConfigurationFiles, Dialect, load_directory, load_file};
+pub use error::{ConfError, Refusal, Unrepresentable};
+pub use flat::parse_flat;
+pub use nested::parse_nested;
+pub use parsed::{Parsed, ParsedSetting, Warning, WarningKind};
+pub use properties::parse_flink_properties;
+pub use render::{render, unrepresentable};
+pub use sensitive::{REDACTED, is_sensitive, redacted};
+pub use write::{write, write_file};

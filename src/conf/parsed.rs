@@ -1,0 +1,146 @@
+//! What reading one source of configuration gives: its settings, and what is odd about it.
+
+use std::fmt;
+
+/// The settings of one source, in the order in which they stand, later ones winning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// The settings. A key may stand twice.
+    pub settings: Vec<ParsedSetting>,
+    /// What Flink would warn about, or should have.
+    pub warnings: Vec<Warning>,
+}
+
+/// One setting and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParsedSetting {
+    /// The full dotted key.
+    pub key: String,
+    /// The value as Flink would print it.
+    pub value: String,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+/// Something odd in a source that does not keep it from being used. Never holds a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The file or variable.
+    pub source: String,
+    /// The line, from 1, where there is one.
+    pub line: Option<usize>,
+    /// What is odd.
+    pub kind: WarningKind,
+}
+
+/// What can be odd in a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WarningKind {
+    /// Both files exist; Flink reads one and ignores the other.
+    OtherFileIgnored {
+        /// The one that is read.
+        used: &'static str,
+        /// The one that is not.
+        ignored: &'static str,
+    },
+    /// A line without the separator; it is skipped.
+    NoSeparator {
+        /// What the dialect separates key and value with.
+        expected: &'static str,
+    },
+    /// A line whose key or value is empty; it is skipped.
+    EmptyKeyOrValue,
+    /// A `#` that is glued to what stands before it cut the rest of the line off (FLINK-35642).
+    HashCutsValue {
+        /// The key.
+        key: String,
+    },
+    /// The same key stands again further down, where it wins.
+    Overridden {
+        /// The key.
+        key: String,
+        /// The line that wins.
+        by_line: usize,
+    },
+    /// The file starts with a byte order mark, which Flink takes for part of the first key.
+    ByteOrderMark,
+    /// Bytes that are not UTF-8 were replaced by U+FFFD.
+    NotUtf8,
+    /// `$name` in the value of `key` names a variable that is not set; it became empty.
+    UnsetVariable {
+        /// The key.
+        key: String,
+        /// The variable.
+        variable: String,
+    },
+    /// A block list where only a flow list (`[a, b]`) can stand; the line is skipped.
+    BlockList,
+    /// A variable's value is not what it must be; the variable is ignored.
+    BadVariable {
+        /// The variable.
+        variable: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A key is known by a newer name.
+    Deprecated {
+        /// The key that was set.
+        key: String,
+        /// The key to set instead, or what to do if there is none.
+        instead: String,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(formatter, "{}:{line}: {}", self.source, self.kind),
+            None => write!(formatter, "{}: {}", self.source, self.kind),
+        }
+    }
+}
+
+impl fmt::Display for WarningKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherFileIgnored { used, ignored } => write!(
+                formatter,
+                "both {used} and {ignored} exist; Flink reads {used} and ignores {ignored}"
+            ),
+            Self::NoSeparator { expected } => {
+                write!(
+                    formatter,
+                    "line skipped: no {expected:?} between key and value"
+                )
+            }
+            Self::EmptyKeyOrValue => formatter.write_str("line skipped: key or value is empty"),
+            Self::HashCutsValue { key } => write!(
+                formatter,
+                "the value of \"{key}\" ends at a \"#\": flink-conf.yaml has no way to hold one"
+            ),
+            Self::Overridden { key, by_line } => {
+                write!(
+                    formatter,
+                    "\"{key}\" is set again in line {by_line}, which wins"
+                )
+            }
+            Self::ByteOrderMark => formatter.write_str(
+                "starts with a byte order mark, which Flink takes for part of the first key",
+            ),
+            Self::NotUtf8 => formatter.write_str("not valid UTF-8; bad bytes became U+FFFD"),
+            Self::UnsetVariable { key, variable } => write!(
+                formatter,
+                "\"{key}\" uses ${{{variable}}}, which is not set: replaced by nothing"
+            ),
+            Self::BlockList => {
+                formatter.write_str("line skipped: write a list as [a, b] behind its key")
+            }
+            Self::BadVariable { variable, expected } => {
+                write!(formatter, "{variable} ignored: expected {expected}")
+            }
+            Self::Deprecated { key, instead } => {
+                write!(formatter, "\"{key}\" is deprecated: {instead}")
+            }
+        }
+    }
+}
