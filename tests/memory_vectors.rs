@@ -3,6 +3,8 @@
 //! `tests/data/memory-vectors.json` holds 450 runs of 1.13.6, 1.20.5 and 2.3.0: configuration,
 //! arguments and environment in, JVM arguments, derived settings or the chain of exceptions out.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
 use std::collections::BTreeMap;
 
 use flugs::flink::FlinkVersion;
