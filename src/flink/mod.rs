@@ -4,8 +4,25 @@
 //! a lookup, the machine as numbers. This room reads directories where it must (which jars are
 //! in `lib`) and never starts a process, not even `java -version`.
 
+pub mod java_options;
 pub mod memory;
 
+mod allocator;
+mod class_path;
+mod command;
+mod entry_point;
+mod home;
+mod java;
+mod jvm_options;
+mod log_files;
+mod module_access;
 mod version;
 
+pub use allocator::find_jemalloc;
+pub use command::{CommandError, CommandInput, JavaCommand, PathFault, build};
+pub use entry_point::{main_class, service};
+pub use home::{FlinkHome, FlinkHomeError};
+pub use java::{JavaError, JavaRuntime};
+pub use jvm_options::JvmOptionsError;
+pub use log_files::{LogFiles, LogIdentity, log_directory, pid_file};
 pub use version::{FlinkVersion, FlinkVersionError};

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::conf::ConfigurationFiles;
 use crate::spec::{ExitCode, Failure};
 
 /// A released version of Flink, such as `1.20.5` or `2.3.0`.
@@ -122,15 +123,28 @@ impl FlinkVersion {
         self.at_least(1, 18)
     }
 
-    /// Whether the JobManager of a session takes its memory settings and no execution mode:
-    /// `--executionMode` went with the last job mode, in 2.0.
+    /// Whether a session's JobManager is told its execution mode, host and web port by options of
+    /// their own; from 2.0 on they are settings like any other.
     pub const fn has_execution_mode(&self) -> bool {
         !self.at_least(2, 0)
     }
 
-    /// Whether configuration is nested YAML in `config.yaml` (FLIP-366, 1.19).
-    pub const fn has_nested_configuration(&self) -> bool {
-        self.at_least(1, 19)
+    /// Whether the script of a session's JobManager puts derived settings behind everything else
+    /// and takes no settings of the user's (1.13).
+    pub const fn puts_derived_settings_last(&self) -> bool {
+        !self.at_least(1, 14)
+    }
+
+    /// Which configuration files this line reads: `config.yaml` came with 1.19 (FLIP-366), and
+    /// `flink-conf.yaml` went with 2.0.
+    pub const fn configuration_files(&self) -> ConfigurationFiles {
+        if self.at_least(2, 0) {
+            ConfigurationFiles::Nested
+        } else if self.at_least(1, 19) {
+            ConfigurationFiles::FlatThenNested
+        } else {
+            ConfigurationFiles::Flat
+        }
     }
 }
 
