@@ -133,6 +133,15 @@ pub enum Refusal {
         /// What stands there.
         found: &'static str,
     },
+    /// A `:` stands without a key before it.
+    #[error("a \":\" without a key before it")]
+    MissingKey,
+    /// One of the line breaks that YAML 1.2 abolished and Flink's parser still folds.
+    #[error("a U+0085, U+2028 or U+2029 character; write it as an escape in double quotes")]
+    UnusualLineBreak,
+    /// A byte order mark stands where no file starts, as after joining two files.
+    #[error("a byte order mark (U+FEFF) inside the file; remove it")]
+    ByteOrderMark,
     /// An alias names no earlier anchor.
     #[error("undefined alias, or one that contains itself")]
     UndefinedAlias,

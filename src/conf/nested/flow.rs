@@ -13,8 +13,6 @@ use crate::conf::error::Refusal;
 const ITEM_LIMIT: usize = 100_000;
 /// Keys of this length and longer are written with an explicit `?`.
 const SIMPLE_KEY_LENGTH: usize = 128;
-/// How far the emitter indents a line break for each level.
-const INDENT: usize = 2;
 
 /// Prints a list. The same anchored collection twice in one list is refused: Flink would print
 /// anchors of its own making there.
@@ -24,7 +22,7 @@ pub(super) fn print(list: &Node, items: &Rc<Vec<Node>>) -> Result<String, Refusa
         seen: HashSet::new(),
         items: 0,
     };
-    printer.sequence(items, INDENT)?;
+    printer.sequence(items)?;
     debug_assert!(matches!(list.content, Content::Sequence(_)));
     Ok(printer.output)
 }
@@ -36,35 +34,35 @@ struct Printer {
 }
 
 impl Printer {
-    fn node(&mut self, node: &Node, indent: usize) -> Result<(), Refusal> {
+    fn node(&mut self, node: &Node) -> Result<(), Refusal> {
         self.items += 1;
         if self.items > ITEM_LIMIT {
             return Err(Refusal::TooManyValues { limit: ITEM_LIMIT });
         }
         match &node.content {
             Content::Scalar(scalar) => {
-                self.scalar(scalar, indent, false);
+                self.scalar(scalar);
                 Ok(())
             }
-            Content::Sequence(items) => self.sequence(items, indent + INDENT),
-            Content::Mapping(entries) => self.mapping(entries, indent + INDENT),
+            Content::Sequence(items) => self.sequence(items),
+            Content::Mapping(entries) => self.mapping(entries),
         }
     }
 
-    fn sequence(&mut self, items: &Rc<Vec<Node>>, indent: usize) -> Result<(), Refusal> {
+    fn sequence(&mut self, items: &Rc<Vec<Node>>) -> Result<(), Refusal> {
         self.once(Rc::as_ptr(items) as usize)?;
         self.output.push('[');
         for (index, item) in items.iter().enumerate() {
             if index > 0 {
                 self.output.push_str(", ");
             }
-            self.node(item, indent)?;
+            self.node(item)?;
         }
         self.output.push(']');
         Ok(())
     }
 
-    fn mapping(&mut self, entries: &Rc<Vec<(Node, Node)>>, indent: usize) -> Result<(), Refusal> {
+    fn mapping(&mut self, entries: &Rc<Vec<(Node, Node)>>) -> Result<(), Refusal> {
         self.once(Rc::as_ptr(entries) as usize)?;
         self.output.push('{');
         for (index, (key, value)) in entries.iter().enumerate() {
@@ -76,14 +74,14 @@ impl Printer {
                 return Err(Refusal::KeyNotString { found });
             };
             if is_simple_key(name) {
-                self.scalar(name, indent, true);
+                self.scalar(name);
                 self.output.push_str(": ");
             } else {
                 self.output.push_str("? ");
-                self.scalar(name, indent, false);
+                self.scalar(name);
                 self.output.push_str(" : ");
             }
-            self.node(value, indent)?;
+            self.node(value)?;
         }
         self.output.push('}');
         Ok(())
@@ -97,52 +95,19 @@ impl Printer {
         }
     }
 
-    fn scalar(&mut self, scalar: &Scalar, indent: usize, key: bool) {
+    fn scalar(&mut self, scalar: &Scalar) {
         let Scalar::Text(text) = scalar else {
             self.output.push_str(&scalar.print());
             return;
         };
-        let allowed = Allowed::of(text);
-        let multiline = text.contains(is_break);
-        if allowed.plain && *scalar == Scalar::resolve(text) {
-            self.output.push_str(text);
-        } else if allowed.single_quoted && !(key && multiline) {
-            self.single_quoted(text, indent);
-        } else {
+        if !text.chars().all(is_printable) {
             self.double_quoted(text);
+        } else if may_be_plain(text) && *scalar == Scalar::resolve(text) {
+            self.output.push_str(text);
+        } else {
+            let quoted = text.replace('\'', "''");
+            let _ = write!(self.output, "'{quoted}'");
         }
-    }
-
-    fn single_quoted(&mut self, text: &str, indent: usize) {
-        self.output.push('\'');
-        let mut in_break = false;
-        for c in text.chars() {
-            if is_break(c) {
-                // The first line break of a run folds into a space unless it is doubled.
-                if !in_break && c == '\n' {
-                    self.output.push('\n');
-                }
-                in_break = true;
-                self.output.push(c);
-                continue;
-            }
-            if in_break {
-                self.indent(indent);
-                in_break = false;
-            }
-            if c == '\'' {
-                self.output.push('\'');
-            }
-            self.output.push(c);
-        }
-        if in_break {
-            self.indent(indent);
-        }
-        self.output.push('\'');
-    }
-
-    fn indent(&mut self, indent: usize) {
-        self.output.extend(std::iter::repeat_n(' ', indent));
     }
 
     fn double_quoted(&mut self, text: &str) {
@@ -210,30 +175,9 @@ fn is_simple_key(scalar: &Scalar) -> bool {
     !text.is_empty() && !text.contains(is_break) && text.chars().count() < SIMPLE_KEY_LENGTH
 }
 
-/// The styles in which a text may be written inside a flow collection.
-struct Allowed {
-    plain: bool,
-    single_quoted: bool,
-}
-
-impl Allowed {
-    fn of(text: &str) -> Self {
-        let blank_end = text.starts_with(' ') || text.ends_with(' ');
-        let special = text
-            .chars()
-            .any(|c| !(c == '\n' || c == '\u{85}' || is_printable(c) || is_break(c)));
-        let mut pairs = text.chars().zip(text.chars().skip(1));
-        let break_beside_space =
-            pairs.any(|(a, b)| (a == ' ' && is_break(b)) || (is_break(a) && b == ' '));
-        Self {
-            plain: !text.is_empty()
-                && !blank_end
-                && !special
-                && !text.contains(is_break)
-                && !has_flow_indicator(text),
-            single_quoted: !special && !break_beside_space,
-        }
-    }
+/// Whether a text may stand without quotes inside a flow collection.
+fn may_be_plain(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(' ') && !text.ends_with(' ') && !has_flow_indicator(text)
 }
 
 /// Whether a text holds something that means structure inside a flow collection. Deliberately as

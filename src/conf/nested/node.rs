@@ -52,6 +52,8 @@ enum Open {
 
 struct Reader<'a> {
     source_name: &'a str,
+    /// The number of characters, if the last line has no line break.
+    unterminated: Option<usize>,
     open: Vec<(Open, usize, usize)>,
     anchors: HashMap<usize, Node>,
     aliases: usize,
@@ -63,6 +65,7 @@ struct Reader<'a> {
 pub(in crate::conf) fn read(text: &str, source_name: &str) -> Result<Option<Node>, ConfError> {
     let mut reader = Reader {
         source_name,
+        unterminated: (!text.ends_with(['\n', '\r'])).then(|| text.chars().count()),
         open: Vec::new(),
         anchors: HashMap::new(),
         aliases: 0,
@@ -95,7 +98,11 @@ impl Reader<'_> {
                 self.place(node, line)
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let content = self.scalar(&text, style, tag.as_deref(), line)?;
+                if text.is_empty() && style == ScalarStyle::Plain && self.expects_key() {
+                    return Err(self.refuse(line, Refusal::MissingKey));
+                }
+                let text = self.without_added_break(&text, style, span);
+                let content = self.scalar(text, style, tag.as_deref(), line)?;
                 self.finish(Node { content, line }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -113,6 +120,13 @@ impl Reader<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(),
         }
+    }
+
+    fn expects_key(&self) -> bool {
+        matches!(
+            self.open.last(),
+            Some((Open::Mapping { key: None, .. }, _, _))
+        )
     }
 
     fn enter(&mut self, open: Open, anchor: usize, line: usize) -> Result<(), ConfError> {
@@ -177,6 +191,17 @@ impl Reader<'_> {
         Ok(node)
     }
 
+    /// The event parser ends a block scalar with a line break even if the file ends without one.
+    fn without_added_break<'t>(&self, text: &'t str, style: ScalarStyle, span: Span) -> &'t str {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let at_end = self.unterminated.is_some_and(|end| span.end.index() >= end);
+        if is_block && at_end {
+            text.strip_suffix('\n').unwrap_or(text)
+        } else {
+            text
+        }
+    }
+
     fn scalar(
         &self,
         text: &str,
@@ -199,9 +224,7 @@ impl Reader<'_> {
             )
         };
         let scalar = match core_tag(tag) {
-            // The non-specific tag "!" resolves even what is quoted.
-            Some("!") => Scalar::resolve(text),
-            Some("str") => Scalar::Text(text.to_owned()),
+            Some("!" | "str") => Scalar::Text(text.to_owned()),
             Some("null") => Scalar::Null,
             Some("bool") => match Scalar::resolve(text) {
                 Scalar::Boolean(value) => Scalar::Boolean(value),
