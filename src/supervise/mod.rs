@@ -1,1 +1,45 @@
-//! (room under construction)
+//! PID 1: signals, the one reaper, process groups, restart policy, health, limits, privileges,
+//! logs, and the exit report, for any one program.
+//!
+//! Single-threaded and without an async runtime: signals are blocked and read from a signalfd,
+//! `poll` waits for them, for pipes and sockets, and for the next deadline; nothing fires when
+//! nothing is due. What to do is decided by a pure machine ([`machine`]); what the kernel has to
+//! do for that is in one module ([`sys`]).
+//!
+//! Never knows what it supervises: no word of Flink here. Uses only `spec` of this crate.
+
+mod backoff;
+mod cgroup;
+mod clock;
+mod conductor;
+mod descendants;
+mod end;
+mod error;
+mod grace;
+mod handover;
+mod kernel;
+mod machine;
+mod parent;
+mod prepare;
+mod report;
+mod signal;
+mod start;
+mod summary;
+mod supervision;
+mod supervisor;
+mod sys;
+mod verdict;
+
+pub use cgroup::{ContainerLimits, Group, Version, container_limits, container_limits_below};
+pub use error::SuperviseError;
+pub use grace::default_grace;
+pub use handover::{HeldSignals, exec_into, hold_signals, receive_document};
+pub use report::{
+    ChildEnd, CrashFiles, ExitReport, MemoryUse, OutOfMemory, Phase, PhaseTime, Reason, ReportError,
+};
+pub use signal::{Signal, SignalError};
+pub use supervision::{
+    ExitOnStop, HealthCheck, HealthPolicy, LimitValue, Limits, LogPolicy, Privileges,
+    RestartPolicy, RestartWhen, RotatingFiles, StatusAddress, StopPolicy, Supervision,
+};
+pub use supervisor::{Outcome, run};

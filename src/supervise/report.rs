@@ -1,0 +1,428 @@
+//! The exit report: one JSON document that says why a launch ended.
+//!
+//! Owns its format (`docs/supervision.md`) and how it gets to disk: whole or not at all, also
+//! when the disk has filled up since the start. Never decides what happened.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::fcntl::{FallocateFlags, fallocate};
+use serde::{Deserialize, Serialize};
+
+use super::Signal;
+use super::clock::seconds;
+use crate::spec::{ExitCode, Failure};
+
+/// Room kept on disk for the report. What a report holds is bounded so that it fits.
+const RESERVED: i64 = 64 * 1024;
+
+/// The format's version, as the document states it.
+const VERSION: u32 = 1;
+
+/// Why a launch ended. Written by `flugs supervise` and `flugs launch`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ExitReport {
+    /// The format's version: 1.
+    pub version: u32,
+    /// What was launched.
+    pub name: String,
+    /// How far it got.
+    pub phase: Phase,
+    /// Why it ended, in one word.
+    pub reason: Reason,
+    /// The same in a sentence.
+    pub message: String,
+    /// What the launcher exits with.
+    pub exit_code: u8,
+    /// How the program's last run ended, if it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ChildEnd>,
+    /// When the launcher began (RFC 3339, UTC).
+    pub started: String,
+    /// When this report was made (RFC 3339, UTC).
+    pub stopped: String,
+    /// How often the program was started again.
+    #[serde(default)]
+    pub restarts: u32,
+    /// What was done before the program started, and how long each step took.
+    #[serde(default)]
+    pub phases: Vec<PhaseTime>,
+    /// Memory, as far as it is known.
+    #[serde(default)]
+    pub memory: MemoryUse,
+    /// Signs of a lack of memory.
+    #[serde(default)]
+    pub out_of_memory: OutOfMemory,
+    /// Files that a crashed JVM left.
+    #[serde(default)]
+    pub crash_files: CrashFiles,
+    /// Processes that the program left to the supervisor, and that were reaped.
+    #[serde(default)]
+    pub orphans_reaped: u64,
+    /// Bytes of output dropped because their reader was too slow, or the disk full.
+    #[serde(default)]
+    pub output_bytes_dropped: u64,
+    /// The last lines of standard error, if the supervisor saw them.
+    #[serde(default)]
+    pub last_error_lines: Vec<String>,
+}
+
+/// How far a launch got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Reading the launch manifest.
+    Manifest,
+    /// Fetching artifacts.
+    Fetch,
+    /// Verifying their digests.
+    Verify,
+    /// Unpacking them.
+    Unpack,
+    /// Rendering the configuration.
+    Render,
+    /// Starting the program.
+    Start,
+    /// The program was running.
+    Run,
+    /// The program was being stopped on request.
+    Stop,
+}
+
+/// One step before the start, and how long it took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PhaseTime {
+    /// The step.
+    pub phase: Phase,
+    /// How long it took.
+    #[serde(with = "seconds", rename = "seconds")]
+    pub took: Duration,
+}
+
+/// Why a launch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The program ended by itself.
+    Exited,
+    /// The program died of a signal that the supervisor did not send.
+    Signaled,
+    /// The kernel killed the program for want of memory.
+    OomKilled,
+    /// The program was stopped on request, in good order.
+    Stopped,
+    /// The program was asked to stop and ended with a failure of its own.
+    StopFailed,
+    /// The program was asked to stop, did not, and was killed.
+    Killed,
+    /// A stop was asked for before the program was started.
+    StoppedBeforeStart,
+    /// The program could not be started.
+    StartFailed,
+    /// The program failed its health check.
+    Unhealthy,
+    /// The restart policy gave up.
+    RestartsExhausted,
+    /// The parent process ended.
+    ParentGone,
+    /// The launch failed before the program could be started.
+    LaunchFailed,
+}
+
+/// How a run of the program ended: one of the two is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ChildEnd {
+    /// Its exit code, if it exited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    /// The signal it died of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Signal>,
+    /// Whether the kernel wrote a core.
+    #[serde(default)]
+    pub core_dumped: bool,
+}
+
+/// Memory, in bytes; what is not known is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct MemoryUse {
+    /// The container's limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_bytes: Option<u64>,
+    /// The most the whole container ever used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_peak_bytes: Option<u64>,
+    /// The largest resident set that one reaped process ever had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_peak_bytes: Option<u64>,
+}
+
+/// Signs of a lack of memory, counted from the launcher's start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct OutOfMemory {
+    /// Processes of the container that the kernel killed.
+    pub kernel_kills: u64,
+    /// How often the container ran into its limit.
+    pub limit_hits: u64,
+    /// The control group's file that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    /// The JVM's own complaint, which is another matter: a `java.lang.OutOfMemoryError` line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jvm_error: Option<String>,
+}
+
+/// Files that a crashed or dumped JVM left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct CrashFiles {
+    /// Fatal-error logs (`hs_err_pid*.log`).
+    pub fatal_error_logs: Vec<PathBuf>,
+    /// Heap dumps (`*.hprof`).
+    pub heap_dumps: Vec<PathBuf>,
+    /// Thread dumps that the supervisor asked for and kept.
+    pub thread_dumps: Vec<PathBuf>,
+}
+
+/// Why the report is not on disk.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the exit report {}: {source}; is its directory there, writable, and not full?", path.display())]
+pub struct ReportError {
+    /// Where it was to be.
+    pub path: PathBuf,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+impl Failure for ReportError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::of_io(&self.source)
+    }
+}
+
+impl ExitReport {
+    /// A report for `name` with only what every report has. The times are `started` and now.
+    pub fn new(name: &str, phase: Phase, reason: Reason, started: SystemTime) -> Self {
+        Self {
+            version: VERSION,
+            name: name.to_owned(),
+            phase,
+            reason,
+            message: String::new(),
+            exit_code: 0,
+            child: None,
+            started: rfc3339(started),
+            stopped: rfc3339(SystemTime::now()),
+            restarts: 0,
+            phases: Vec::new(),
+            memory: MemoryUse::default(),
+            out_of_memory: OutOfMemory::default(),
+            crash_files: CrashFiles::default(),
+            orphans_reaped: 0,
+            output_bytes_dropped: 0,
+            last_error_lines: Vec::new(),
+        }
+    }
+
+    /// The report of a launch that failed in `phase`, before there was a program.
+    pub fn of_failure(name: &str, phase: Phase, error: &dyn Failure, started: SystemTime) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            message.push_str("; because: ");
+            message.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        Self {
+            message,
+            exit_code: error.exit_code().code(),
+            ..Self::new(name, phase, Reason::LaunchFailed, started)
+        }
+    }
+
+    /// The report of a launch that was asked to stop in `phase`, before there was a program.
+    pub fn of_early_stop(name: &str, phase: Phase, signal: Signal, started: SystemTime) -> Self {
+        Self {
+            message: format!("{name} was not started: {signal} asked to stop before that"),
+            exit_code: ExitCode::StoppedBeforeStart.code(),
+            ..Self::new(name, phase, Reason::StoppedBeforeStart, started)
+        }
+    }
+
+    /// Writes the report to `path`: whole, or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), ReportError> {
+        let mut file = ReportFile::reserve(path)?;
+        file.write(self)
+    }
+
+    /// The document's text.
+    pub fn to_json(&self) -> String {
+        // Strings and numbers always serialise.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+/// A place on disk for a report, taken while there is room.
+#[derive(Debug)]
+pub(super) struct ReportFile {
+    path: PathBuf,
+    spare: PathBuf,
+    file: Option<File>,
+}
+
+impl ReportFile {
+    /// Takes room next to `path`. A file system that cannot reserve (ENOTSUP) is written to
+    /// without.
+    pub(super) fn reserve(path: &Path) -> Result<Self, ReportError> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let mut reserved = Self {
+            path: path.to_owned(),
+            spare: path.with_file_name(name),
+            file: None,
+        };
+        let file = reserved.open_spare().map_err(|e| reserved.failed(e))?;
+        reserved.file = Some(file);
+        Ok(reserved)
+    }
+
+    fn open_spare(&self) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&self.spare)?;
+        match fallocate(&file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, RESERVED) {
+            Ok(()) | Err(nix::errno::Errno::EOPNOTSUPP) => Ok(file),
+            Err(error) => {
+                let _ = fs::remove_file(&self.spare);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Writes the report into the reserved room and puts it in place. Can be done again: later
+    /// reports replace earlier ones, with room taken anew.
+    pub(super) fn write(&mut self, report: &ExitReport) -> Result<(), ReportError> {
+        let written = self.try_write(report);
+        written.map_err(|error| self.failed(error))
+    }
+
+    fn try_write(&mut self, report: &ExitReport) -> io::Result<()> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => self.open_spare()?,
+        };
+        file.write_all(report.to_json().as_bytes())?;
+        let length = file.metadata()?.len();
+        file.set_len(length)?; // Gives back what was reserved and not used.
+        file.sync_all()?;
+        fs::rename(&self.spare, &self.path)
+    }
+
+    fn failed(&self, source: io::Error) -> ReportError {
+        ReportError {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+impl Drop for ReportFile {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            let _ = fs::remove_file(&self.spare);
+        }
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time)
+        .and_then(|stamp| stamp.round(jiff::Unit::Millisecond))
+        .map(|stamp| stamp.to_string())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_failed_launch_names_its_phase_its_reason_and_its_code() {
+        let error = ReportError {
+            path: "/full/x".into(),
+            source: io::Error::from(io::ErrorKind::StorageFull),
+        };
+        let mut report = ExitReport::of_failure("taskmanager-1", Phase::Fetch, &error, epoch(5));
+        report.stopped = rfc3339(epoch(7));
+        insta::assert_snapshot!(report.to_json(), @r#"
+        {
+          "version": 1,
+          "name": "taskmanager-1",
+          "phase": "fetch",
+          "reason": "launch-failed",
+          "message": "cannot write the exit report /full/x: no storage space; is its directory there, writable, and not full?; because: no storage space",
+          "exitCode": 88,
+          "started": "1970-01-01T00:00:05Z",
+          "stopped": "1970-01-01T00:00:07Z",
+          "restarts": 0,
+          "phases": [],
+          "memory": {},
+          "outOfMemory": {
+            "kernelKills": 0,
+            "limitHits": 0
+          },
+          "crashFiles": {
+            "fatalErrorLogs": [],
+            "heapDumps": [],
+            "threadDumps": []
+          },
+          "orphansReaped": 0,
+          "outputBytesDropped": 0,
+          "lastErrorLines": []
+        }
+        "#);
+    }
+
+    #[test]
+    fn writing_leaves_the_report_alone_in_its_directory_and_can_be_repeated() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("exit-report.json");
+        let mut file = ReportFile::reserve(&path).unwrap();
+        for code in [1, 2] {
+            let mut report = ExitReport::new("x", Phase::Run, Reason::Exited, epoch(0));
+            report.exit_code = code;
+            file.write(&report).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(serde_json::from_str::<ExitReport>(&text).unwrap(), report);
+        }
+        drop(file);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_reservation_that_is_not_used_is_given_back() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(ReportFile::reserve(&directory.path().join("r.json")).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let error = ReportFile::reserve(Path::new("/nonexistent/r.json")).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/r.json"), "{error}");
+    }
+}

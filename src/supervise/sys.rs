@@ -1,0 +1,351 @@
+//! The system calls that no safe wrapper covers: raw signal masks (real-time signals and the two
+//! that glibc hides included), `signalfd`, `wait4`, `kill` by number, `pidfd_open`, capability
+//! sets, and what a child does between fork and exec.
+//!
+//! The only module of the crate with `unsafe`. Each function does one call and decides nothing.
+#![expect(unsafe_code, reason = "the one module for raw system calls")]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use super::Signal;
+use super::end::Ended;
+
+/// A set of signals as the kernel keeps it: bit n-1 for signal n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SignalSet(u64);
+
+impl SignalSet {
+    pub(super) fn of(signals: impl IntoIterator<Item = Signal>) -> Self {
+        let bit = |signal: Signal| 1_u64 << (signal.number() - 1);
+        Self(signals.into_iter().map(bit).fold(0, |set, bit| set | bit))
+    }
+
+    pub(super) const fn contains(self, signal: Signal) -> bool {
+        self.0 & (1_u64 << (signal.number() - 1)) != 0
+    }
+}
+
+/// The size of the kernel's signal set, which these calls ask for.
+const SET_SIZE: usize = size_of::<u64>();
+
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// An id or descriptor out of a system call's result.
+fn narrow(value: libc::c_long) -> io::Result<i32> {
+    i32::try_from(value).map_err(io::Error::other)
+}
+
+/// Adds to the calling thread's blocked signals.
+pub(super) fn block(set: SignalSet) -> io::Result<()> {
+    // SAFETY: the kernel reads SET_SIZE bytes from a live u64 and writes nothing back.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_BLOCK,
+            &raw const set.0,
+            std::ptr::null_mut::<u64>(),
+            SET_SIZE,
+        )
+    };
+    check(result).map(drop)
+}
+
+/// A descriptor that is readable while one of `set` is pending; non-blocking, closed on exec.
+pub(super) fn signal_fd(set: SignalSet) -> io::Result<OwnedFd> {
+    // SAFETY: the kernel reads SET_SIZE bytes from a live u64.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_signalfd4,
+            -1,
+            &raw const set.0,
+            SET_SIZE,
+            libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
+        )
+    };
+    own(narrow(check(result)?)?)
+}
+
+/// The signals that are blocked and wait for this process.
+pub(super) fn pending() -> io::Result<SignalSet> {
+    let mut set = 0_u64;
+    // SAFETY: the kernel writes SET_SIZE bytes into a live u64.
+    let result = unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut set, SET_SIZE) };
+    check(result).map(|_| SignalSet(set))
+}
+
+/// Gives `signal` its default action: an ignored SIGCHLD, inherited, would lose exit codes.
+pub(super) fn reset_disposition(signal: Signal) -> io::Result<()> {
+    // SAFETY: SIG_DFL installs no handler of ours.
+    let previous = unsafe { libc::signal(i32::from(signal.number()), libc::SIG_DFL) };
+    if previous == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// What one call of `wait4(-1, WNOHANG)` found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reaped {
+    /// A child ended.
+    Ended {
+        /// Its process id.
+        pid: i32,
+        /// How it ended.
+        how: Ended,
+        /// The largest resident set that it, or a child it waited for, ever had, in bytes.
+        peak: u64,
+    },
+    /// Children remain, and none has ended.
+    NoneReady,
+    /// There are no children.
+    NoChildren,
+}
+
+/// Reaps one child, whoever started it, if one has ended. Stops and continues are not ends.
+pub(super) fn reap() -> io::Result<Reaped> {
+    loop {
+        let mut status = 0;
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: both pointers are to live values of the types that the call writes.
+        let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, usage.as_mut_ptr()) };
+        if pid < 0 {
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::ECHILD) => return Ok(Reaped::NoChildren),
+                Some(libc::EINTR) => continue,
+                _ => return Err(error),
+            }
+        }
+        if pid == 0 {
+            return Ok(Reaped::NoneReady);
+        }
+        let Some(how) = how_ended(status) else {
+            continue;
+        };
+        // SAFETY: zeroed is a valid rusage, and the call has filled it in.
+        let usage = unsafe { usage.assume_init() };
+        let peak = u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024;
+        return Ok(Reaped::Ended { pid, how, peak });
+    }
+}
+
+fn how_ended(status: i32) -> Option<Ended> {
+    if libc::WIFEXITED(status) {
+        let code = libc::WEXITSTATUS(status);
+        return Some(Ended::Exited(u8::try_from(code).unwrap_or(u8::MAX)));
+    }
+    if !libc::WIFSIGNALED(status) {
+        return None;
+    }
+    let signal = u8::try_from(libc::WTERMSIG(status)).ok();
+    Some(Ended::Signaled {
+        signal: signal.and_then(Signal::from_number)?,
+        core: libc::WCOREDUMP(status),
+    })
+}
+
+/// Sends a signal: to a process, a group (negative), or everyone (`-1`).
+pub(super) fn kill(target: i32, signal: Signal) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::kill(target, i32::from(signal.number())) };
+    check(result.into()).map(drop)
+}
+
+/// A descriptor that becomes readable when the process ends; closed on exec.
+pub(super) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    own(narrow(check(result)?)?)
+}
+
+fn own(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: the kernel has just handed out this descriptor; nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Takes over a descriptor that was inherited by number, if it is open.
+pub(super) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_GETFD involves no memory.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFD) }.into())?;
+    // SAFETY: the descriptor is open, and the caller was told its number as its owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// One of the three standard streams, if it is open.
+pub(super) fn standard(fd: RawFd) -> Option<BorrowedFd<'static>> {
+    // SAFETY: F_GETFD involves no memory.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFD) }.into()).ok()?;
+    // SAFETY: the descriptor is open, and this program never closes 0, 1 and 2.
+    Some(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// Empties the capability bounding set. A process that may not (no `CAP_SETPCAP`) has nothing
+/// in its other sets that could come back without it.
+pub(super) fn drop_bounding_set() -> io::Result<()> {
+    for capability in 0..64 {
+        // SAFETY: no memory is involved.
+        let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+        match check(result.into()) {
+            Ok(_) => {}
+            // Past the last capability that this kernel knows.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Empties the effective, permitted, inheritable and ambient capability sets.
+pub(super) fn drop_capabilities() -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = Header {
+        version: VERSION_3,
+        pid: 0,
+    };
+    // Two triples (effective, permitted, inheritable) of 32 capabilities each.
+    let nothing = [0_u32; 6];
+    // SAFETY: the kernel reads the header and the six words that version 3 has.
+    let result =
+        unsafe { libc::syscall(libc::SYS_capset, &raw const header, nothing.as_ptr()) };
+    check(result)?;
+    // SAFETY: no memory is involved.
+    let result =
+        unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
+    check(result.into()).map(drop)
+}
+
+/// What a child does to itself between fork and exec. The library has emptied its signal mask
+/// and put it into its own process group by then.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BeforeExec {
+    /// The supervisor: if it is not the parent any more, the child ends at once.
+    pub(super) supervisor: i32,
+    /// Take the terminal of standard input.
+    pub(super) foreground: bool,
+}
+
+/// Has `command` do `steps` between fork and exec.
+///
+/// The parent-death signal is tied to the parent's *thread*; the supervisor has one only, and
+/// forks from it. A parent that died before the call took effect is noticed by `getppid`.
+pub(super) fn before_exec(command: &mut Command, steps: BeforeExec) {
+    let run = move || {
+        // SAFETY: no memory is involved.
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) }.into())?;
+        // SAFETY: no memory is involved.
+        if unsafe { libc::getppid() } != steps.supervisor {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        if steps.foreground {
+            take_terminal()?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes system calls only; it neither allocates nor locks.
+    unsafe { command.pre_exec(run) };
+}
+
+/// Makes the caller's process group the foreground one of standard input's terminal. A caller in
+/// the background would be stopped for that, so SIGTTOU is held for the moment.
+fn take_terminal() -> io::Result<()> {
+    let held: u64 = 1 << (libc::SIGTTOU - 1);
+    let mask = |how: i32| {
+        // SAFETY: the kernel reads SET_SIZE bytes from a live u64 and writes nothing back.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigprocmask,
+                how,
+                &raw const held,
+                std::ptr::null_mut::<u64>(),
+                SET_SIZE,
+            )
+        };
+        check(result)
+    };
+    mask(libc::SIG_BLOCK)?;
+    // SAFETY: no memory is involved.
+    let own = unsafe { libc::getpgrp() };
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::tcsetpgrp(0, own) };
+    mask(libc::SIG_UNBLOCK)?;
+    match check(result.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::ENOTTY) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// One signal as `signalfd` reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Received {
+    /// Which.
+    pub(super) signal: Signal,
+    /// Whether this very process caused it, as by writing to a closed pipe.
+    pub(super) from_self: bool,
+    /// Whether the kernel sent it, as a terminal's driver does for Ctrl-C.
+    pub(super) from_kernel: bool,
+}
+
+/// `sizeof(struct signalfd_siginfo)`.
+const RECORD: usize = 128;
+
+/// Takes every waiting signal from a [`signal_fd`]. `buffer` is scratch space.
+pub(super) fn receive(fd: &OwnedFd, own_pid: i32) -> io::Result<Vec<Received>> {
+    let mut received = Vec::new();
+    let mut buffer = [0_u8; RECORD * 16];
+    loop {
+        let length = match nix::unistd::read(fd, &mut buffer) {
+            Ok(length) => length,
+            Err(nix::errno::Errno::EAGAIN) => return Ok(received),
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let records = buffer.get(..length).unwrap_or_default();
+        for record in records.chunks_exact(RECORD) {
+            received.extend(decode(record, own_pid));
+        }
+        if length < buffer.len() {
+            return Ok(received);
+        }
+    }
+}
+
+/// Fields of `struct signalfd_siginfo`: `ssi_signo` at 0, `ssi_code` at 8, `ssi_pid` at 12.
+fn decode(record: &[u8], own_pid: i32) -> Option<Received> {
+    let word = |at: usize| -> Option<[u8; 4]> { record.get(at..at + 4)?.try_into().ok() };
+    let number = u8::try_from(u32::from_ne_bytes(word(0)?)).ok()?;
+    let code = i32::from_ne_bytes(word(8)?);
+    let sender = i32::from_ne_bytes(word(12)?);
+    Some(Received {
+        signal: Signal::from_number(number)?,
+        from_self: code == libc::SI_USER && sender == own_pid,
+        from_kernel: code == libc::SI_KERNEL,
+    })
+}
+
+/// Whether `fd` refers to a terminal.
+pub(super) fn is_terminal(fd: RawFd) -> bool {
+    standard(fd).is_some_and(|fd| nix::unistd::isatty(fd).unwrap_or(false))
+}
+
+/// The number of an open descriptor, for a process that will be told of it.
+pub(super) fn number_of(fd: &OwnedFd) -> RawFd {
+    fd.as_raw_fd()
+}
