@@ -4,6 +4,7 @@
 
 mod output;
 mod status;
+mod supervise;
 mod table;
 
 use std::path::Path;
@@ -28,6 +29,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FLUGS_C
 #[derive(Debug, Subcommand)]
 enum Command {
     Status(status::Args),
+    Supervise(Box<supervise::Args>),
 }
 
 /// Where `up` and its companions keep a cluster unless told otherwise: below the directory they
@@ -75,6 +77,7 @@ pub fn run() -> ProcessExit {
 fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
     match command {
         Command::Status(args) => status::run(args),
+        Command::Supervise(args) => supervise::run(args),
     }
 }
 

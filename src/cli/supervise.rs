@@ -26,7 +26,7 @@ Exit codes: the command's own, or 128 + n if it died of signal n; 0 after a clea
 /// Run a command as a small init does: pass on signals, reap orphans, stop in order, report
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(super) struct Args {
     /// What messages and the report call the command [default: its file name]
     #[arg(long)]
     name: Option<String>,
@@ -92,7 +92,11 @@ pub struct Args {
     document_fd: Option<i32>,
 
     /// The command and its arguments
-    #[arg(trailing_var_arg = true, required_unless_present = "document_fd", value_name = "COMMAND")]
+    #[arg(
+        trailing_var_arg = true,
+        required_unless_present = "document_fd",
+        value_name = "COMMAND"
+    )]
     command: Vec<OsString>,
 }
 
@@ -134,18 +138,17 @@ struct Restart {
     ceiling: Option<u32>,
 }
 
-pub(super) fn run(args: Args) -> Result<ProcessExit, Ending> {
+pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     // First of all: from here on a signal waits instead of taking effect.
     let held = supervise::hold_signals()?;
-    let supervision = match args.document_fd {
-        Some(descriptor) => supervise::receive_document(descriptor)?,
-        None => {
-            let supervision = args.into_supervision()?;
-            match supervise::exec_into(&supervision) {
-                // Without /proc, this process does it itself; it only is a little larger.
-                SuperviseError::Handover { .. } => supervision,
-                error => return Err(error.into()),
-            }
+    let supervision = if let Some(descriptor) = args.document_fd {
+        supervise::receive_document(descriptor)?
+    } else {
+        let supervision = args.supervision()?;
+        match supervise::exec_into(&supervision) {
+            // Without /proc, this process does it itself; it only is a little larger.
+            SuperviseError::Handover { .. } => supervision,
+            error => return Err(error.into()),
         }
     };
     drop(held);
@@ -154,17 +157,17 @@ pub(super) fn run(args: Args) -> Result<ProcessExit, Ending> {
 }
 
 impl Args {
-    fn into_supervision(self) -> Result<Supervision, Ending> {
-        let mut words = self.command.into_iter();
+    fn supervision(&self) -> Result<Supervision, Ending> {
+        let mut words = self.command.iter().cloned();
         let program = words.next().unwrap_or_default();
         let arguments = words
             .map(OsString::into_string)
             .collect::<Result<_, _>>()
             .map_err(|argument| not_utf8(&argument))?;
         Ok(Supervision {
-            name: self.name.unwrap_or_default(),
+            name: self.name.clone().unwrap_or_default(),
             arguments,
-            directory: self.directory,
+            directory: self.directory.clone(),
             stop: StopPolicy {
                 signal: self.stop_signal,
                 grace: self.grace.unwrap_or_else(|| {
@@ -179,7 +182,7 @@ impl Args {
                 self.restart_stable,
                 self.restart_window,
             ),
-            report: self.report,
+            report: self.report.clone(),
             follow_parent: self.follow_parent,
             foreground: self.foreground,
             limits: Limits {
@@ -187,8 +190,8 @@ impl Args {
                 core_size: self.limits.core_size,
             },
             privileges: Privileges {
-                user: self.privileges.user,
-                own: self.privileges.own,
+                user: self.privileges.user.clone(),
+                own: self.privileges.own.clone(),
                 no_new_privileges: self.privileges.no_new_privileges,
                 drop_capabilities: self.privileges.drop_capabilities,
             },
@@ -255,7 +258,14 @@ fn parse_limit(text: &str) -> Result<LimitValue, String> {
 
 fn parse_restart(text: &str) -> Result<Restart, String> {
     let (word, ceiling) = match text.split_once(':') {
-        Some((word, number)) => (word, Some(number.parse().map_err(|_| "a number of restarts is expected after the colon".to_owned())?)),
+        Some((word, number)) => (
+            word,
+            Some(
+                number
+                    .parse()
+                    .map_err(|_| "a number of restarts is expected after the colon".to_owned())?,
+            ),
+        ),
         None => (text, None),
     };
     let when = match word {
@@ -281,7 +291,7 @@ mod tests {
     fn parse(words: &str) -> Result<Supervision, String> {
         let words = std::iter::once("supervise").chain(words.split(' '));
         let whole = Whole::try_parse_from(words).map_err(|error| error.to_string())?;
-        whole.args.into_supervision().map_err(|ending| ending.message)
+        whole.args.supervision().map_err(|ending| ending.message)
     }
 
     #[test]
@@ -312,7 +322,7 @@ mod tests {
     #[test]
     fn wrong_values_are_refused_with_what_is_expected() {
         for (words, expected) in [
-            ("--grace -1 -- x", "seconds"),
+            ("--grace=-1 -- x", "seconds"),
             ("--stop-signal FOO -- x", "RTMIN+3"),
             ("--exit-code-on-stop 256 -- x", "0 to 255"),
             ("--restart sometimes -- x", "on-failure"),

@@ -64,7 +64,10 @@ impl History {
 /// `backoff × 2^attempt`, at most `backoff_max`, less a random part of it.
 fn wait(policy: &RestartPolicy, attempt: u32, chance: f64) -> Duration {
     let factor = 1_u32.checked_shl(attempt).unwrap_or(u32::MAX);
-    let full = policy.backoff.saturating_mul(factor).min(policy.backoff_max);
+    let full = policy
+        .backoff
+        .saturating_mul(factor)
+        .min(policy.backoff_max);
     let kept = 1.0 - policy.jitter.clamp(0.0, 1.0) * chance.clamp(0.0, 1.0);
     full.mul_f64(kept)
 }
@@ -113,9 +116,8 @@ mod tests {
                 Retry::After(_)
             ));
         }
-        let again = |history: &mut History, now| {
-            history.retry(&policy(), Duration::ZERO, at(now), 0.0)
-        };
+        let again =
+            |history: &mut History, now| history.retry(&policy(), Duration::ZERO, at(now), 0.0);
         assert_eq!(again(&mut history, 1000), Retry::GiveUp);
         assert!(matches!(again(&mut history, 1001), Retry::After(_)));
     }

@@ -36,7 +36,10 @@ impl std::fmt::Display for Ended {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Exited(code) => write!(formatter, "exit code {code}"),
-            Self::Signaled { signal, core: false } => write!(formatter, "{signal}"),
+            Self::Signaled {
+                signal,
+                core: false,
+            } => write!(formatter, "{signal}"),
             Self::Signaled { signal, core: true } => write!(formatter, "{signal} (core dumped)"),
         }
     }

@@ -10,20 +10,20 @@ use crate::spec::{ExitCode, Failure};
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
     /// Signals could not be blocked or received.
-    #[error("cannot take over signals ({call}): {source}")]
+    #[error("cannot take over signals ({call}): {error}")]
     Signals {
         /// The system call.
         call: &'static str,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A system call that cannot fail did.
-    #[error("{call} failed: {source}")]
+    #[error("{call} failed: {error}")]
     Call {
         /// The system call.
         call: &'static str,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The document handed over by re-execution is not there, or not readable.
     #[error("cannot read the supervision document from descriptor {descriptor}: {reason}")]
@@ -34,20 +34,20 @@ pub enum SuperviseError {
         reason: String,
     },
     /// Re-executing this program failed.
-    #[error("cannot hand over to the supervising process ({step}): {source}; is /proc mounted?")]
+    #[error("cannot hand over to the supervising process ({step}): {error}; is /proc mounted?")]
     Handover {
         /// Which step.
         step: &'static str,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The program could not be started.
-    #[error("cannot start {}: {source}{hint}", program.display())]
+    #[error("cannot start {}: {error}{hint}", program.display())]
     Start {
         /// The program.
         program: PathBuf,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
         /// What to do about it; starts with "; " if there is something.
         hint: String,
     },
@@ -69,7 +69,7 @@ pub enum SuperviseError {
     },
     /// A resource limit could not be set.
     #[error(
-        "cannot set the limit of {limit} to {wanted}: {source}; lower it, or raise the container's hard limit"
+        "cannot set the limit of {limit} to {wanted}: {error}; lower it, or raise the container's hard limit"
     )]
     Limit {
         /// Which limit.
@@ -77,7 +77,7 @@ pub enum SuperviseError {
         /// The value that was asked for.
         wanted: String,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The user to become is not known.
     #[error("cannot become user \"{user}\": {reason}")]
@@ -88,38 +88,38 @@ pub enum SuperviseError {
         reason: String,
     },
     /// A privilege could not be given up.
-    #[error("cannot give up privileges ({step}): {source}")]
+    #[error("cannot give up privileges ({step}): {error}")]
     Privileges {
         /// Which step.
         step: &'static str,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A directory could not be handed to the user.
-    #[error("cannot hand {} to user {user}: {source}", path.display())]
+    #[error("cannot hand {} to user {user}: {error}", path.display())]
     Ownership {
         /// The file or directory.
         path: PathBuf,
         /// Whom to.
         user: String,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The log directory or a log file cannot be used.
-    #[error("cannot write logs to {}: {source}", path.display())]
+    #[error("cannot write logs to {}: {error}", path.display())]
     Logs {
         /// The directory or file.
         path: PathBuf,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The status address is not usable.
-    #[error("cannot answer health questions at {address}: {source}")]
+    #[error("cannot answer health questions at {address}: {error}")]
     Status {
         /// The socket or port.
         address: String,
         /// What the kernel said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The exit report cannot be written.
     #[error(transparent)]
@@ -138,12 +138,11 @@ impl Failure for SuperviseError {
             Self::User { .. } | Self::Privileges { .. } | Self::Ownership { .. } => {
                 ExitCode::Privileges
             }
-            Self::Logs { source, .. } => ExitCode::of_io(source),
-            Self::Status { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+            Self::Status { error, .. } if error.kind() == io::ErrorKind::AddrInUse => {
                 ExitCode::PortInUse
             }
-            Self::Status { source, .. } => ExitCode::of_io(source),
-            Self::Report(error) => error.exit_code(),
+            Self::Logs { error, .. } | Self::Status { error, .. } => ExitCode::of_io(error),
+            Self::Report(report) => report.exit_code(),
         }
     }
 }

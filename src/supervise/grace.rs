@@ -28,7 +28,7 @@ pub fn default_grace(
     let mesos = || variable("MESOS_SANDBOX").map(|_| MESOS);
     let allowed = engine.or_else(declared).or_else(mesos).unwrap_or(DOCKER);
     if allowed >= MARGIN * 2 {
-        allowed - MARGIN
+        allowed.saturating_sub(MARGIN)
     } else {
         allowed / 2
     }
@@ -80,7 +80,10 @@ mod tests {
         let period = "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD";
         assert!((grace(None, &[(period, "500ms")]) - 0.25).abs() < 1e-9);
         for text in ["", "5", "secs", "5 s", "-5secs", "1.2.3secs"] {
-            assert!((grace(None, &[(period, text)]) - 9.0).abs() < 1e-9, "{text}");
+            assert!(
+                (grace(None, &[(period, text)]) - 9.0).abs() < 1e-9,
+                "{text}"
+            );
         }
     }
 }

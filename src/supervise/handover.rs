@@ -25,7 +25,7 @@ static PARENT: OnceLock<i32> = OnceLock::new();
 ///
 /// Must be the program's first act, before any thread is started: threads inherit the mask.
 pub fn hold_signals() -> Result<HeldSignals, SuperviseError> {
-    let failed = |call| move |source| SuperviseError::Signals { call, source };
+    let failed = |call| move |error| SuperviseError::Signals { call, error };
     parent_at_start();
     sys::block(every_held()).map_err(failed("rt_sigprocmask"))?;
     let stops = SignalSet::of([Signal::TERM, Signal::INT]);
@@ -94,7 +94,7 @@ pub fn exec_into(supervision: &Supervision) -> SuperviseError {
 }
 
 fn try_exec(supervision: &Supervision) -> Result<std::convert::Infallible, SuperviseError> {
-    let failed = |step| move |source: io::Error| SuperviseError::Handover { step, source };
+    let failed = |step| move |error: io::Error| SuperviseError::Handover { step, error };
     let handover = Handover {
         parent: parent_at_start(),
         supervision: supervision.clone(),

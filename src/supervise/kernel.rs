@@ -47,9 +47,9 @@ impl Sys for Kernel {
     fn start(&mut self) -> Result<i32, SuperviseError> {
         let copy = |fd: &Option<OwnedFd>| {
             let copied = fd.as_ref().map(OwnedFd::try_clone).transpose();
-            copied.map_err(|source| SuperviseError::Call {
+            copied.map_err(|error| SuperviseError::Call {
                 call: "fcntl(F_DUPFD_CLOEXEC)",
-                source,
+                error,
             })
         };
         let stdout = copy(&self.streams.stdout)?;

@@ -56,7 +56,10 @@ enum Stage {
     /// Asked to end, or (after the leader's end) its left-over processes were.
     Asked { kill_at: Moment },
     /// SIGKILL was sent.
-    Killed { again_at: Moment, give_up_at: Moment },
+    Killed {
+        again_at: Moment,
+        give_up_at: Moment,
+    },
     /// Between two runs.
     Waiting { until: Moment },
     /// Finished.
@@ -112,9 +115,12 @@ impl Machine {
 
     /// The program's first process, while it is alive.
     pub(super) fn leader(&self) -> Option<i32> {
-        self.run.filter(|_| self.ended.is_none()).map(|run| run.leader)
+        self.run
+            .filter(|_| self.ended.is_none())
+            .map(|run| run.leader)
     }
 
+    #[expect(dead_code, reason = "for the health checks, which come next")]
     /// Whether the program is running and nobody has asked it to end.
     pub(super) fn is_up(&self) -> bool {
         self.stage == Stage::Up && self.ended.is_none()
@@ -350,7 +356,10 @@ impl Machine {
             core: false,
         };
         let ended = self.ended.take().unwrap_or(killed);
-        let uptime = self.run.take().map_or(Duration::ZERO, |run| now.since(run.since));
+        let uptime = self
+            .run
+            .take()
+            .map_or(Duration::ZERO, |run| now.since(run.since));
         let verdict = self.verdict(ended);
         let cause = self.cause;
         if cause == Some(Cause::Unhealthy) {
@@ -370,13 +379,7 @@ impl Machine {
         }
     }
 
-    fn again(
-        &mut self,
-        last: Verdict,
-        uptime: Duration,
-        now: Moment,
-        chance: f64,
-    ) -> Vec<Action> {
+    fn again(&mut self, last: Verdict, uptime: Duration, now: Moment, chance: f64) -> Vec<Action> {
         match self.history.retry(&self.restart, uptime, now, chance) {
             Retry::After(wait) => {
                 self.stage = Stage::Waiting { until: now + wait };
@@ -405,7 +408,8 @@ impl Machine {
 
     /// The verdict on a requested stop; `ended` is `None` between two runs.
     fn stopped(&self, signal: Signal, ended: Option<Ended>) -> Verdict {
-        let clean = ended.is_none_or(|end| end.answers(signal) || end.answers(self.wording(signal)));
+        let clean =
+            ended.is_none_or(|end| end.answers(signal) || end.answers(self.wording(signal)));
         let own = ended.map_or(0, Ended::code);
         let code = match self.stop.exit_code_on_stop {
             ExitOnStop::Code(code) if clean => code,

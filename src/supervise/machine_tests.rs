@@ -56,7 +56,11 @@ fn finished(actions: &[Action]) -> Verdict {
 #[test]
 fn exit_codes_and_deaths_pass_through() {
     for code in 0..=255 {
-        let verdict = finished(&end(&mut machine(RestartWhen::Never), Ended::Exited(code), 1));
+        let verdict = finished(&end(
+            &mut machine(RestartWhen::Never),
+            Ended::Exited(code),
+            1,
+        ));
         assert_eq!(verdict.code(), code);
     }
     let verdict = finished(&end(&mut machine(RestartWhen::Never), killed(), 1));
@@ -67,7 +71,10 @@ fn exit_codes_and_deaths_pass_through() {
 fn signals_other_than_term_and_int_are_passed_on_and_nothing_else() {
     let mut machine = machine(RestartWhen::Never);
     for signal in Signal::forwarded().filter(|s| *s != Signal::TERM && *s != Signal::INT) {
-        assert_eq!(machine.signal(signal, at(1)), [Action::SignalGroup(7, signal)]);
+        assert_eq!(
+            machine.signal(signal, at(1)),
+            [Action::SignalGroup(7, signal)]
+        );
         assert_eq!(machine.deadline(), None, "{signal}");
     }
 }
@@ -101,8 +108,7 @@ fn a_second_term_is_passed_on_and_does_not_change_the_deadline() {
 #[test]
 fn a_second_int_kills_at_once_at_a_terminal_only() {
     for interactive in [true, false] {
-        let mut machine =
-            machine_with(StopPolicy::default(), RestartWhen::Never, interactive);
+        let mut machine = machine_with(StopPolicy::default(), RestartWhen::Never, interactive);
         machine.signal(Signal::INT, at(1));
         let actions = machine.signal(Signal::INT, at(2));
         let kill = actions[0] == Action::SignalGroup(7, Signal::KILL);
@@ -129,7 +135,10 @@ fn exit_code_on_stop_can_be_the_programs_own_or_any_other() {
         };
         let mut machine = machine_with(stop, RestartWhen::Never, false);
         machine.signal(Signal::TERM, at(1));
-        assert_eq!(finished(&end(&mut machine, Ended::Exited(143), 2)).code(), code);
+        assert_eq!(
+            finished(&end(&mut machine, Ended::Exited(143), 2)).code(),
+            code
+        );
     }
 }
 
@@ -150,7 +159,10 @@ fn the_stop_signal_replaces_the_one_that_came_and_counts_as_clean() {
     let mut machine = machine_with(stop, RestartWhen::Never, false);
     let quit = [Action::SignalGroup(7, Signal::QUIT)];
     assert_eq!(machine.signal(Signal::TERM, at(1)), quit);
-    assert_eq!(finished(&end(&mut machine, Ended::Exited(131), 2)).code(), 0);
+    assert_eq!(
+        finished(&end(&mut machine, Ended::Exited(131), 2)).code(),
+        0
+    );
 }
 
 #[test]
@@ -164,8 +176,15 @@ fn processes_left_behind_get_term_and_then_kill_before_the_exit() {
     let actions = machine.tick(at(5 + GRACE), 0.0);
     assert_eq!(actions[0], Action::SignalOthers(Signal::KILL));
     let again = [Action::SignalOthers(Signal::KILL)];
-    assert_eq!(machine.reaped(true, at(15), 0.0), again, "a fork may have raced");
-    assert_eq!(finished(&machine.reaped(false, at(15), 0.0)), Verdict::Ended(Ended::Exited(3)));
+    assert_eq!(
+        machine.reaped(true, at(15), 0.0),
+        again,
+        "a fork may have raced"
+    );
+    assert_eq!(
+        finished(&machine.reaped(false, at(15), 0.0)),
+        Verdict::Ended(Ended::Exited(3))
+    );
 }
 
 #[test]
@@ -218,9 +237,15 @@ fn never_on_failure_and_always_restart_after_the_ends_they_name() {
     ] {
         let mut machine = machine(when);
         let actions = end(&mut machine, ended, 1);
-        assert_eq!(matches!(actions[0], Action::Note(Note::Restarting { .. })), restarts);
+        assert_eq!(
+            matches!(actions[0], Action::Note(Note::Restarting { .. })),
+            restarts
+        );
         if restarts {
-            assert_eq!(machine.tick(machine.deadline().unwrap(), 0.0), [Action::Start]);
+            assert_eq!(
+                machine.tick(machine.deadline().unwrap(), 0.0),
+                [Action::Start]
+            );
         }
     }
 }
@@ -273,7 +298,10 @@ fn a_program_that_cannot_be_started_is_not_tried_again_at_first_but_is_later() {
 fn an_unhealthy_program_is_dumped_then_stopped_then_reported_or_restarted() {
     for (when, restarts) in [(RestartWhen::Never, false), (RestartWhen::OnFailure, true)] {
         let mut machine = machine(when);
-        assert_eq!(machine.unhealthy(at(10)), [Action::SignalLeader(7, Signal::QUIT)]);
+        assert_eq!(
+            machine.unhealthy(at(10)),
+            [Action::SignalLeader(7, Signal::QUIT)]
+        );
         assert_eq!(machine.unhealthy(at(11)), [], "told once");
         let term = [Action::SignalGroup(7, Signal::TERM)];
         assert_eq!(machine.tick(at(13), 0.0), term);
@@ -297,7 +325,10 @@ fn a_stop_during_the_dump_or_the_stop_of_an_unhealthy_program_is_a_stop() {
         }
         machine.signal(Signal::TERM, at(14));
         assert!(machine.deadline().unwrap() <= at(14 + GRACE));
-        assert_eq!(finished(&end(&mut machine, Ended::Exited(143), 15)).code(), 0);
+        assert_eq!(
+            finished(&end(&mut machine, Ended::Exited(143), 15)).code(),
+            0
+        );
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Never knows what it supervises: no word of Flink here. Uses only `spec` of this crate.
 
+mod accounts;
 mod backoff;
 mod cgroup;
 mod clock;
@@ -21,6 +22,7 @@ mod kernel;
 mod machine;
 mod parent;
 mod prepare;
+mod privileges;
 mod report;
 mod signal;
 mod start;

@@ -23,7 +23,7 @@ fn set(limit: &'static str, resource: Resource, value: LimitValue) -> Result<(),
         move |errno: nix::errno::Errno| SuperviseError::Limit {
             limit,
             wanted,
-            source: io::Error::from(errno),
+            error: io::Error::from(errno),
         }
     };
     let (_, hard) = getrlimit(resource).map_err(failed("any value".to_owned()))?;
@@ -53,7 +53,10 @@ mod tests {
         )
         .unwrap_err();
         assert!(error.to_string().contains("open files"), "{error}");
-        assert!(error.to_string().contains("18446744073709551614"), "{error}");
+        assert!(
+            error.to_string().contains("18446744073709551614"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -193,17 +193,17 @@ pub struct CrashFiles {
 
 /// Why the report is not on disk.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the exit report {}: {source}; is its directory there, writable, and not full?", path.display())]
+#[error("cannot write the exit report {}: {error}; is its directory there, writable, and not full?", path.display())]
 pub struct ReportError {
     /// Where it was to be.
     pub path: PathBuf,
     /// What the kernel said.
-    pub source: io::Error,
+    pub error: io::Error,
 }
 
 impl Failure for ReportError {
     fn exit_code(&self) -> ExitCode {
-        ExitCode::of_io(&self.source)
+        ExitCode::of_io(&self.error)
     }
 }
 
@@ -329,10 +329,10 @@ impl ReportFile {
         fs::rename(&self.spare, &self.path)
     }
 
-    fn failed(&self, source: io::Error) -> ReportError {
+    fn failed(&self, error: io::Error) -> ReportError {
         ReportError {
             path: self.path.clone(),
-            source,
+            error,
         }
     }
 }
@@ -364,7 +364,7 @@ mod tests {
     fn a_failed_launch_names_its_phase_its_reason_and_its_code() {
         let error = ReportError {
             path: "/full/x".into(),
-            source: io::Error::from(io::ErrorKind::StorageFull),
+            error: io::Error::from(io::ErrorKind::StorageFull),
         };
         let mut report = ExitReport::of_failure("taskmanager-1", Phase::Fetch, &error, epoch(5));
         report.stopped = rfc3339(epoch(7));
@@ -374,7 +374,7 @@ mod tests {
           "name": "taskmanager-1",
           "phase": "fetch",
           "reason": "launch-failed",
-          "message": "cannot write the exit report /full/x: no storage space; is its directory there, writable, and not full?; because: no storage space",
+          "message": "cannot write the exit report /full/x: no storage space; is its directory there, writable, and not full?",
           "exitCode": 88,
           "started": "1970-01-01T00:00:05Z",
           "stopped": "1970-01-01T00:00:07Z",

@@ -200,7 +200,17 @@ mod tests {
 
     #[test]
     fn what_is_no_signal_is_refused() {
-        for text in ["", "0", "65", "-1", "SIG", "RTMIN+31", "RTMAX-31", "RTMIN3", "TERMINATE"] {
+        for text in [
+            "",
+            "0",
+            "65",
+            "-1",
+            "SIG",
+            "RTMIN+31",
+            "RTMAX-31",
+            "RTMIN3",
+            "TERMINATE",
+        ] {
             assert!(text.parse::<Signal>().is_err(), "{text}");
         }
     }

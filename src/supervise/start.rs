@@ -46,7 +46,7 @@ pub(super) fn start(
     match command.spawn() {
         // The reaper waits for the process; the handle is let go without waiting.
         Ok(child) => i32::try_from(child.id()).map_err(|_| failed(supervision, unknown_id())),
-        Err(source) => Err(failed(supervision, source)),
+        Err(error) => Err(failed(supervision, error)),
     }
 }
 
@@ -72,7 +72,7 @@ fn check_texts(supervision: &Supervision) -> Result<(), SuperviseError> {
     Ok(())
 }
 
-fn failed(supervision: &Supervision, source: io::Error) -> SuperviseError {
+fn failed(supervision: &Supervision, error: io::Error) -> SuperviseError {
     let program = supervision.program.clone();
     if let Some(directory) = &supervision.directory
         && !directory.is_dir()
@@ -82,10 +82,10 @@ fn failed(supervision: &Supervision, source: io::Error) -> SuperviseError {
             directory: directory.clone(),
         };
     }
-    let hint = hint(&program, &source);
+    let hint = hint(&program, &error);
     SuperviseError::Start {
         program,
-        source,
+        error,
         hint,
     }
 }
@@ -94,7 +94,8 @@ fn hint(program: &Path, error: &io::Error) -> String {
     let is_path = program.components().count() > 1;
     match error.raw_os_error() {
         Some(libc::ENOENT) if program.exists() => {
-            "; the file is there, but not its interpreter (\"#!\" line or dynamic loader)".to_owned()
+            "; the file is there, but not its interpreter (\"#!\" line or dynamic loader)"
+                .to_owned()
         }
         Some(libc::ENOENT) if is_path => "; there is no such file".to_owned(),
         Some(libc::ENOENT) => {
@@ -121,7 +122,9 @@ mod tests {
         let error = check_texts(&supervision).unwrap_err();
         assert!(error.to_string().contains("argument 2"), "{error}");
         supervision.arguments.clear();
-        supervision.environment.insert("A=B".to_owned(), String::new());
+        supervision
+            .environment
+            .insert("A=B".to_owned(), String::new());
         let error = check_texts(&supervision).unwrap_err();
         assert!(error.to_string().contains("\"A=B\""), "{error}");
     }

@@ -185,13 +185,25 @@ pub struct HealthPolicy {
     /// What is asked.
     pub check: HealthCheck,
     /// Failures in this time after a start do not count, until the first success.
-    #[serde(with = "seconds", rename = "startPeriodSeconds", default = "default_start_period")]
+    #[serde(
+        with = "seconds",
+        rename = "startPeriodSeconds",
+        default = "default_start_period"
+    )]
     pub start_period: Duration,
     /// The time from one check's end to the next one's start.
-    #[serde(with = "seconds", rename = "intervalSeconds", default = "default_interval")]
+    #[serde(
+        with = "seconds",
+        rename = "intervalSeconds",
+        default = "default_interval"
+    )]
     pub interval: Duration,
     /// How long one check may take.
-    #[serde(with = "seconds", rename = "timeoutSeconds", default = "default_timeout")]
+    #[serde(
+        with = "seconds",
+        rename = "timeoutSeconds",
+        default = "default_timeout"
+    )]
     pub timeout: Duration,
     /// This many failures in a row make the program unhealthy.
     #[serde(default = "default_failures")]

@@ -19,6 +19,7 @@ use super::kernel::Kernel;
 use super::machine::Machine;
 use super::parent::ParentWatch;
 use super::prepare::set_limits;
+use super::privileges::give_up;
 use super::report::{ExitReport, Phase, Reason, ReportFile};
 use super::summary::Evidence;
 use super::supervision::Supervision;
@@ -38,6 +39,10 @@ pub struct Outcome {
 /// Runs the program of `supervision` until it is over for good, and reports.
 ///
 /// Blocks the calling thread, which must be the process's only one.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the process's last act: nothing is left to own the document"
+)]
 pub fn run(supervision: Supervision) -> Result<Outcome, SuperviseError> {
     hold_signals()?;
     let evidence = Evidence::new();
@@ -51,7 +56,7 @@ pub fn run(supervision: Supervision) -> Result<Outcome, SuperviseError> {
     if let Some(file) = &mut file
         && let Err(problem) = file.write(&outcome.report)
     {
-        say(&supervision, &problem.to_string());
+        say(&problem.to_string());
     }
     error.map_or(Ok(outcome), Err)
 }
@@ -63,7 +68,7 @@ fn reserve(supervision: &Supervision) -> Option<ReportFile> {
     match ReportFile::reserve(path) {
         Ok(file) => Some(file),
         Err(problem) => {
-            say(supervision, &problem.to_string());
+            say(&problem.to_string());
             None
         }
     }
@@ -74,7 +79,10 @@ fn failed(supervision: &Supervision, evidence: &Evidence, error: &SuperviseError
     let name = supervision.display_name();
     let mut report = ExitReport::of_failure(&name, Phase::Start, error, evidence.began);
     report.phases.clone_from(&supervision.phases);
-    if matches!(error, SuperviseError::Start { .. } | SuperviseError::Directory { .. }) {
+    if matches!(
+        error,
+        SuperviseError::Start { .. } | SuperviseError::Directory { .. }
+    ) {
         report.reason = Reason::StartFailed;
     }
     Outcome {
@@ -83,8 +91,8 @@ fn failed(supervision: &Supervision, evidence: &Evidence, error: &SuperviseError
     }
 }
 
-fn say(supervision: &Supervision, text: &str) {
-    let _ = writeln!(io::stderr(), "flugs: {}: {text}", supervision.display_name());
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "flugs: {text}");
 }
 
 struct Supervisor<'a> {
@@ -106,14 +114,14 @@ enum Source {
 
 impl<'a> Supervisor<'a> {
     fn prepare(supervision: &'a Supervision) -> Result<Self, SuperviseError> {
-        let call = |call| move |source| SuperviseError::Signals { call, source };
+        let call = |call| move |error| SuperviseError::Signals { call, error };
         sys::reset_disposition(Signal::CHLD).map_err(call("signal"))?;
         let signals = sys::signal_fd(every_held()).map_err(call("signalfd4"))?;
         let own_pid = getpid().as_raw();
         if own_pid != 1 {
             nix::sys::prctl::set_child_subreaper(true).map_err(|errno| SuperviseError::Call {
                 call: "prctl(PR_SET_CHILD_SUBREAPER)",
-                source: errno.into(),
+                error: errno.into(),
             })?;
         }
         let parent = if supervision.follow_parent {
@@ -125,10 +133,14 @@ impl<'a> Supervisor<'a> {
         let machine = Machine::new(
             supervision.stop.clone(),
             supervision.restart.clone(),
-            supervision.health.as_ref().map_or(std::time::Duration::ZERO, |health| health.dump),
+            supervision
+                .health
+                .as_ref()
+                .map_or(std::time::Duration::ZERO, |health| health.dump),
             sys::is_terminal(0),
         );
-        let kernel = Kernel::new(supervision.clone(), Vec::new());
+        let user = give_up(&supervision.privileges)?;
+        let kernel = Kernel::new(supervision.clone(), user);
         Ok(Self {
             supervision,
             signals,
@@ -158,7 +170,7 @@ impl<'a> Supervisor<'a> {
                     report,
                 };
                 if self.supervision.report.is_some() || !verdict.is_ordinary() {
-                    say(self.supervision, &outcome.report.message);
+                    say(&outcome.report.message);
                 }
                 return match self.start_error {
                     Some(error) if verdict == Verdict::StartFailed => Err(error),
@@ -179,8 +191,10 @@ impl<'a> Supervisor<'a> {
         let mut finished = None;
         for happening in self.conductor.happenings() {
             match happening {
-                Happening::Started(_) | Happening::Ended | Happening::DumpAsked => {}
-                Happening::Note(note) => say(self.supervision, &note.to_string()),
+                Happening::Started | Happening::Ended | Happening::DumpAsked => {}
+                Happening::Note(note) => {
+                    say(&format!("{} {note}", self.supervision.display_name()));
+                }
                 Happening::StartFailed(error) => self.start_error = Some(error),
                 Happening::ReportEarly(verdict) => {
                     let report = self.report(evidence, verdict);
@@ -196,7 +210,12 @@ impl<'a> Supervisor<'a> {
 
     fn report(&self, evidence: &Evidence, verdict: Verdict) -> ExitReport {
         let tally = self.conductor.tally();
-        evidence.report(self.supervision, verdict, &tally, self.conductor.machine.restarts())
+        evidence.report(
+            self.supervision,
+            verdict,
+            &tally,
+            self.conductor.machine.restarts(),
+        )
     }
 
     /// Waits for the next event, and for no longer than until the next deadline.
@@ -212,7 +231,7 @@ impl<'a> Supervisor<'a> {
             Err(errno) => {
                 return Err(SuperviseError::Call {
                     call: "ppoll",
-                    source: errno.into(),
+                    error: errno.into(),
                 });
             }
         }
@@ -248,12 +267,11 @@ impl<'a> Supervisor<'a> {
 
     /// Takes every waiting signal, passes on what is to be passed on, and reaps.
     fn take_signals(&mut self) -> Result<(), SuperviseError> {
-        let received = sys::receive(&self.signals, self.own_pid).map_err(|source| {
-            SuperviseError::Signals {
+        let received =
+            sys::receive(&self.signals, self.own_pid).map_err(|error| SuperviseError::Signals {
                 call: "read(signalfd)",
-                source,
-            }
-        })?;
+                error,
+            })?;
         for one in received {
             if one.signal == Signal::CHLD {
                 self.reap_pending = true;

@@ -46,12 +46,17 @@ fn narrow(value: libc::c_long) -> io::Result<i32> {
 
 /// Adds to the calling thread's blocked signals.
 pub(super) fn block(set: SignalSet) -> io::Result<()> {
+    mask(libc::SIG_BLOCK, set.0)
+}
+
+/// Changes the calling thread's blocked signals.
+fn mask(how: i32, set: u64) -> io::Result<()> {
     // SAFETY: the kernel reads SET_SIZE bytes from a live u64 and writes nothing back.
     let result = unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
-            libc::SIG_BLOCK,
-            &raw const set.0,
+            how,
+            &raw const set,
             std::ptr::null_mut::<u64>(),
             SET_SIZE,
         )
@@ -223,17 +228,23 @@ pub(super) fn drop_capabilities() -> io::Result<()> {
     // Two triples (effective, permitted, inheritable) of 32 capabilities each.
     let nothing = [0_u32; 6];
     // SAFETY: the kernel reads the header and the six words that version 3 has.
-    let result =
-        unsafe { libc::syscall(libc::SYS_capset, &raw const header, nothing.as_ptr()) };
+    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, nothing.as_ptr()) };
     check(result)?;
     // SAFETY: no memory is involved.
-    let result =
-        unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
+    let result = unsafe {
+        libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_CLEAR_ALL,
+            0,
+            0,
+            0,
+        )
+    };
     check(result.into()).map(drop)
 }
 
-/// What a child does to itself between fork and exec. The library has emptied its signal mask
-/// and put it into its own process group by then.
+/// What a child does to itself between fork and exec. The library has put it into its own
+/// process group by then, and given SIGPIPE its default action.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BeforeExec {
     /// The supervisor: if it is not the parent any more, the child ends at once.
@@ -257,7 +268,7 @@ pub(super) fn before_exec(command: &mut Command, steps: BeforeExec) {
         if steps.foreground {
             take_terminal()?;
         }
-        Ok(())
+        mask(libc::SIG_SETMASK, 0)
     };
     // SAFETY: the closure makes system calls only; it neither allocates nor locks.
     unsafe { command.pre_exec(run) };
@@ -266,26 +277,13 @@ pub(super) fn before_exec(command: &mut Command, steps: BeforeExec) {
 /// Makes the caller's process group the foreground one of standard input's terminal. A caller in
 /// the background would be stopped for that, so SIGTTOU is held for the moment.
 fn take_terminal() -> io::Result<()> {
-    let held: u64 = 1 << (libc::SIGTTOU - 1);
-    let mask = |how: i32| {
-        // SAFETY: the kernel reads SET_SIZE bytes from a live u64 and writes nothing back.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigprocmask,
-                how,
-                &raw const held,
-                std::ptr::null_mut::<u64>(),
-                SET_SIZE,
-            )
-        };
-        check(result)
-    };
-    mask(libc::SIG_BLOCK)?;
+    let stopped_by = 1 << (libc::SIGTTOU - 1);
+    mask(libc::SIG_BLOCK, stopped_by)?;
     // SAFETY: no memory is involved.
     let own = unsafe { libc::getpgrp() };
     // SAFETY: no memory is involved.
     let result = unsafe { libc::tcsetpgrp(0, own) };
-    mask(libc::SIG_UNBLOCK)?;
+    mask(libc::SIG_UNBLOCK, stopped_by)?;
     match check(result.into()) {
         Err(error) if error.raw_os_error() != Some(libc::ENOTTY) => Err(error),
         _ => Ok(()),

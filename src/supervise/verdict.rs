@@ -108,7 +108,9 @@ impl fmt::Display for Verdict {
             Self::Ended(ended @ Ended::Exited(_)) => write!(formatter, "ended with {ended}"),
             Self::Ended(ended) => write!(formatter, "died of {ended}"),
             Self::Stopped {
-                signal, ended: None, ..
+                signal,
+                ended: None,
+                ..
             } => write!(formatter, "stopped on {signal} while waiting to restart"),
             Self::Stopped {
                 signal,
@@ -186,12 +188,18 @@ pub(super) enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Killed { leader: true, grace } => write!(
+            Self::Killed {
+                leader: true,
+                grace,
+            } => write!(
                 formatter,
                 "did not end in time (grace period {} s): sent SIGKILL",
                 grace.as_secs_f64()
             ),
-            Self::Killed { leader: false, grace } => write!(
+            Self::Killed {
+                leader: false,
+                grace,
+            } => write!(
                 formatter,
                 "left processes behind that did not end in time (grace period {} s): sent SIGKILL",
                 grace.as_secs_f64()

@@ -30,8 +30,24 @@ impl Group {
     pub(super) fn find(root: &Path, controller: &str) -> Option<Self> {
         let memberships = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
         let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).ok()?;
-        let v1 = || locate(root, &mounts, Version::V1, controller, v1_path(&memberships, controller)?);
-        let v2 = || locate(root, &mounts, Version::V2, controller, v2_path(&memberships)?);
+        let v1 = || {
+            locate(
+                root,
+                &mounts,
+                Version::V1,
+                controller,
+                v1_path(&memberships, controller)?,
+            )
+        };
+        let v2 = || {
+            locate(
+                root,
+                &mounts,
+                Version::V2,
+                controller,
+                v2_path(&memberships)?,
+            )
+        };
         v1().or_else(v2)
     }
 
@@ -48,13 +64,18 @@ fn v1_path<'a>(memberships: &'a str, controller: &str) -> Option<&'a str> {
         let mut fields = line.splitn(3, ':').skip(1);
         let controllers = fields.next()?;
         let path = fields.next()?;
-        controllers.split(',').any(|c| c == controller).then_some(path)
+        controllers
+            .split(',')
+            .any(|c| c == controller)
+            .then_some(path)
     })
 }
 
 /// The path in the line `0::/docker/abc`.
 fn v2_path(memberships: &str) -> Option<&str> {
-    memberships.lines().find_map(|line| line.strip_prefix("0::"))
+    memberships
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
 }
 
 /// One line of `/proc/self/mountinfo` (`man 5 proc`).
@@ -120,16 +141,15 @@ fn unescape(text: &str) -> PathBuf {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('\\') {
         plain.push_str(before);
-        let code = after.get(..3).and_then(|octal| u8::from_str_radix(octal, 8).ok());
-        match code {
-            Some(code) => {
-                plain.push(char::from(code));
-                rest = after.get(3..).unwrap_or_default();
-            }
-            None => {
-                plain.push('\\');
-                rest = after;
-            }
+        let code = after
+            .get(..3)
+            .and_then(|octal| u8::from_str_radix(octal, 8).ok());
+        if let Some(code) = code {
+            plain.push(char::from(code));
+            rest = after.get(3..).unwrap_or_default();
+        } else {
+            plain.push('\\');
+            rest = after;
         }
     }
     plain.push_str(rest);

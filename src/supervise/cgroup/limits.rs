@@ -54,8 +54,11 @@ fn memory(group: &Group) -> Option<u64> {
         .filter(|limit| *limit < V1_UNLIMITED)
         .min();
     // v1 also says what the groups outside of the mounted part allow.
-    let hierarchical = keyed(&group.directory.join("memory.stat"), "hierarchical_memory_limit")
-        .filter(|limit| *limit < V1_UNLIMITED);
+    let hierarchical = keyed(
+        &group.directory.join("memory.stat"),
+        "hierarchical_memory_limit",
+    )
+    .filter(|limit| *limit < V1_UNLIMITED);
     match (own, hierarchical) {
         (Some(own), Some(outer)) => Some(own.min(outer)),
         (one, other) => one.or(other),
@@ -95,18 +98,18 @@ fn cpu_set(root: &Path, group: &Group) -> Option<f64> {
         Version::V1 => "cpuset.effective_cpus",
         Version::V2 => "cpuset.cpus.effective",
     };
-    let set = count(&fs::read_to_string(group.directory.join(file)).ok()?)?;
+    let set = length(&fs::read_to_string(group.directory.join(file)).ok()?)?;
     let online = fs::read_to_string(root.join("sys/devices/system/cpu/online")).ok()?;
-    (set < count(&online)?).then(|| f64::from(set))
+    (set < length(&online)?).then(|| f64::from(set))
 }
 
 /// The length of a list such as `0-3,8`; `None` for an empty or unreadable one.
-fn count(list: &str) -> Option<u32> {
+fn length(ranges: &str) -> Option<u32> {
     let mut total = 0_u32;
-    for range in list.trim().split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        total = total.checked_add(last.checked_sub(first)?.checked_add(1)?)?;
+    for range in ranges.trim().split(',') {
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        let (from, to): (u32, u32) = (from.parse().ok()?, to.parse().ok()?);
+        total = total.checked_add(to.checked_sub(from)?.checked_add(1)?)?;
     }
     Some(total)
 }

@@ -65,7 +65,10 @@ fn v1_docker_bind_mounted_group_is_found_although_its_path_is_the_hosts() {
     let mounts = "40 30 0:31 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n\
                   41 30 0:32 /docker/abc /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n";
     let found = limits(&[
-        ("proc/self/cgroup", "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n"),
+        (
+            "proc/self/cgroup",
+            "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n",
+        ),
         ("proc/self/mountinfo", mounts),
         ("sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n"),
         ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "200000\n"),
@@ -81,8 +84,14 @@ fn v1_unlimited_is_none() {
     let found = limits(&[
         ("proc/self/cgroup", "5:memory:/\n4:cpu:/\n"),
         ("proc/self/mountinfo", mounts),
-        ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
-        ("sys/fs/cgroup/memory/memory.stat", "hierarchical_memory_limit 9223372036854771712\n"),
+        (
+            "sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "9223372036854771712\n",
+        ),
+        (
+            "sys/fs/cgroup/memory/memory.stat",
+            "hierarchical_memory_limit 9223372036854771712\n",
+        ),
         ("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"),
         ("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
     ]);
@@ -95,8 +104,14 @@ fn v1_hierarchical_limit_tells_of_groups_outside_the_mount() {
     let found = limits(&[
         ("proc/self/cgroup", "5:memory:/a/b\n"),
         ("proc/self/mountinfo", mounts),
-        ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
-        ("sys/fs/cgroup/memory/memory.stat", "cache 0\nhierarchical_memory_limit 1048576\n"),
+        (
+            "sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "9223372036854771712\n",
+        ),
+        (
+            "sys/fs/cgroup/memory/memory.stat",
+            "cache 0\nhierarchical_memory_limit 1048576\n",
+        ),
     ]);
     assert_eq!(found, (Some(MIB), None));
 }
@@ -107,9 +122,15 @@ fn hybrid_the_v1_controllers_count_and_the_empty_unified_hierarchy_does_not() {
     let mounts = "30 23 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
                   40 30 0:31 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
     let root = root(&[
-        ("proc/self/cgroup", "5:memory:/task\n1:name=systemd:/x\n0::/y\n"),
+        (
+            "proc/self/cgroup",
+            "5:memory:/task\n1:name=systemd:/x\n0::/y\n",
+        ),
         ("proc/self/mountinfo", mounts),
-        ("sys/fs/cgroup/memory/task/memory.limit_in_bytes", "4194304\n"),
+        (
+            "sys/fs/cgroup/memory/task/memory.limit_in_bytes",
+            "4194304\n",
+        ),
     ]);
     let found = container_limits_below(root.path());
     assert_eq!(found.memory_bytes, Some(4 * MIB));
@@ -140,7 +161,13 @@ fn a_cpu_set_smaller_than_the_host_or_the_quota_counts() {
 #[test]
 fn without_control_groups_there_are_no_limits() {
     assert_eq!(limits(&[]), (None, None));
-    assert_eq!(limits(&[("proc/self/cgroup", "\n::\n0\n"), ("proc/self/mountinfo", "x - y\n")]), (None, None));
+    assert_eq!(
+        limits(&[
+            ("proc/self/cgroup", "\n::\n0\n"),
+            ("proc/self/mountinfo", "x - y\n")
+        ]),
+        (None, None)
+    );
 }
 
 proptest! {
@@ -151,11 +178,11 @@ proptest! {
             more => format!("{first}-{}", first + more),
         }).collect();
         let expected: u32 = ranges.iter().map(|(_, more)| more + 1).sum();
-        prop_assert_eq!(count(&texts.join(",")), Some(expected));
+        prop_assert_eq!(length(&texts.join(",")), Some(expected));
     }
 
     #[test]
     fn any_text_for_a_cpu_list_is_read_or_refused(text in "[-0-9, \n]{0,30}") {
-        let _ = count(&text);
+        let _ = length(&text);
     }
 }

@@ -118,7 +118,9 @@ mod tests {
     fn v2_counts_kills_and_limit_hits_from_the_start() {
         let events = "low 0\nhigh 0\nmax 2\noom 1\noom_kill 1\noom_group_kill 0\n";
         let (directory, watch) = watch(Version::V2, &[("memory.events", events)]);
-        let events = events.replace("max 2", "max 9").replace("oom_kill 1", "oom_kill 2");
+        let events = events
+            .replace("max 2", "max 9")
+            .replace("oom_kill 1", "oom_kill 2");
         fs::write(directory.path().join("memory.events"), events).unwrap();
         let expected = MemoryCounters {
             kills: 1,
