@@ -2,6 +2,7 @@
 //!
 //! Never holds domain logic. Every error that reaches a person leaves through [`run`].
 
+mod memory;
 mod output;
 mod status;
 mod supervise;
@@ -28,6 +29,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FLUGS_C
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Memory(memory::Args),
     Status(status::Args),
     Supervise(Box<supervise::Args>),
 }
@@ -76,6 +78,7 @@ pub fn run() -> ProcessExit {
 
 fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
     match command {
+        Command::Memory(args) => memory::run(args),
         Command::Status(args) => status::run(args),
         Command::Supervise(args) => supervise::run(args),
     }
