@@ -1,0 +1,344 @@
+//! The artifact server: HTTP/1.1, GET and HEAD of objects by their digest.
+//!
+//! Owns its connections and who may have what. It has its own connection loop, because the one
+//! thing that decides its speed, `sendfile(2)`, is closed to HTTP libraries; in return it speaks
+//! no more HTTP than a fetcher needs, and refuses the rest. Never writes to the store.
+
+mod answer;
+mod bounds;
+mod conditional;
+mod connection;
+mod metrics;
+mod range;
+mod request;
+mod target;
+mod tls;
+mod transport;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{Backlog, listen};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use url::Url;
+
+pub use bounds::ConnectionBounds;
+pub use metrics::Metrics;
+pub use tls::{TlsError, TlsIdentity};
+
+use super::{Store, Token};
+use crate::spec::{ExitCode, Failure, Sha256Digest};
+use bounds::{Admission, Place, Register};
+use connection::Connection;
+use metrics::add;
+use transport::Transport;
+
+/// How a server behaves.
+#[derive(Clone, Default)]
+pub struct ServerOptions {
+    /// Who shows this may have everything; `None` lets everybody.
+    pub token: Option<Token>,
+    /// The URL under which others reach the server, where it is not the bound address.
+    pub advertised: Option<Url>,
+    /// Serve TLS with this identity.
+    pub tls: Option<TlsIdentity>,
+    /// Serve secret objects without TLS. Somebody who names this knows why.
+    pub secrets_in_the_clear: bool,
+    /// Time and size limits.
+    pub limits: Limits,
+    /// How many connections there may be.
+    pub bounds: ConnectionBounds,
+    /// Told of every request that was answered.
+    pub access_log: Option<AccessLog>,
+}
+
+/// Receives one record a request.
+pub type AccessLog = Arc<dyn Fn(&AccessRecord) + Send + Sync>;
+
+/// Time and size limits of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A request head may have this many bytes.
+    pub head_bytes: usize,
+    /// A head must be whole this long after its first byte; so must a TLS handshake.
+    pub head_timeout: Duration,
+    /// A connection may wait this long between requests.
+    pub idle_timeout: Duration,
+    /// A client must take some bytes within this time.
+    pub stall_timeout: Duration,
+    /// A client must take this many bytes a second, over each `stall_timeout`.
+    pub min_bytes_per_second: u64,
+    /// How long requests at work may go on once the server is to stop.
+    pub drain: Duration,
+}
+
+/// One answered request. Holds no secret: tokens are never part of it, capabilities are redacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRecord {
+    /// Who asked.
+    pub peer: SocketAddr,
+    /// `GET`, `HEAD` or `other`.
+    pub method: &'static str,
+    /// What for; printable, with capability and query redacted.
+    pub target: String,
+    /// The status code.
+    pub status: u16,
+    /// Bytes of the body that were sent.
+    pub bytes: u64,
+    /// From the whole head to the last byte.
+    pub elapsed: Duration,
+    /// Whether the whole reply was sent.
+    pub complete: bool,
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be bound.
+    #[error("the artifact server cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The listening socket cannot be used.
+    #[error("the artifact server cannot accept connections")]
+    Accept {
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// An artifact server that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    options: ServerOptions,
+    metrics: Arc<Metrics>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 16 << 10,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(20),
+            min_bytes_per_second: 1024,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for ConnectionBounds {
+    fn default() -> Self {
+        Self {
+            total: 8192,
+            per_address: 1024,
+        }
+    }
+}
+
+impl fmt::Debug for ServerOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ServerOptions")
+            .field("token", &self.token)
+            .field("advertised", &self.advertised.as_ref().map(Url::as_str))
+            .field("tls", &self.tls)
+            .field("limits", &self.limits)
+            .field("bounds", &self.bounds)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Failure for ServerError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                ExitCode::PortInUse
+            }
+            Self::Bind { .. } => ExitCode::Configuration,
+            Self::Accept { .. } => ExitCode::InputOutput,
+        }
+    }
+}
+
+impl Server {
+    /// Listens on `address`. Connections wait until [`Server::serve`] runs.
+    pub fn bind(
+        address: SocketAddr,
+        store: Store,
+        options: ServerOptions,
+    ) -> Result<Self, ServerError> {
+        let bound = || {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            // The standard library's backlog is too short for a cluster that starts at once.
+            listen(&listener, Backlog::MAXCONN)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        let (listener, address) =
+            bound().map_err(|source| ServerError::Bind { address, source })?;
+        let shared = Arc::new(Shared {
+            store,
+            options,
+            metrics: Arc::default(),
+        });
+        Ok(Self {
+            listener,
+            address,
+            shared,
+        })
+    }
+
+    /// The bound address, with the port that the kernel chose for port 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.shared.metrics)
+    }
+
+    /// The URL of an object: the same before and after a restart. Where the certificate is a
+    /// generated one, its fingerprint travels in the fragment, which no client ever sends.
+    pub fn url_of(&self, digest: &Sha256Digest) -> String {
+        let url = format!("{}/sha256/{digest}", self.base_url());
+        match self.shared.options.tls.as_ref().and_then(TlsIdentity::pin) {
+            Some(pin) => format!("{url}#{}{pin}", super::fetch::PIN_PREFIX),
+            None => url,
+        }
+    }
+
+    fn base_url(&self) -> String {
+        if let Some(advertised) = &self.shared.options.advertised {
+            return advertised.as_str().trim_end_matches('/').to_owned();
+        }
+        let reachable = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let scheme = match self.shared.options.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        let address = SocketAddr::new(reachable, self.address.port());
+        format!("{scheme}://{address}")
+    }
+
+    /// Serves until `shutdown` is ready, then lets requests at work finish within the drain time.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)
+            .map_err(|source| ServerError::Accept { source })?;
+        let register = Register::new(self.shared.options.bounds);
+        let (drain, draining) = watch::channel(false);
+        let mut connections = JoinSet::new();
+        tokio::pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let shared = Arc::clone(&self.shared);
+                    let register = Arc::clone(&register);
+                    connections.spawn(accept(stream, peer, shared, register, draining.clone()));
+                }
+                // Out of descriptors or memory: those that are open will free some.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        drop(listener);
+        drain.send_replace(true);
+        let finished = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(self.shared.options.limits.drain, finished).await;
+        connections.shutdown().await;
+        Ok(())
+    }
+}
+
+async fn accept(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    register: Arc<Register>,
+    draining: watch::Receiver<bool>,
+) {
+    let metrics = Arc::clone(&shared.metrics);
+    add(&metrics.connections, 1);
+    // Heads are written whole, so waiting to fill a segment only delays them.
+    let _ = stream.set_nodelay(true);
+    match register.admit(peer.ip(), Instant::now()) {
+        Admission::Refused => {
+            add(&metrics.refused_connections, 1);
+            refuse(stream, &shared).await;
+        }
+        Admission::Admitted { place, evicted } => {
+            add(&metrics.evicted_idle, u64::from(evicted));
+            add(&metrics.open_connections, 1);
+            converse(stream, peer, place, shared, draining).await;
+            metrics
+                .open_connections
+                .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    shared: Arc<Shared>,
+    draining: watch::Receiver<bool>,
+) {
+    let transport = match &shared.options.tls {
+        None => Transport::Plain(stream),
+        Some(identity) => {
+            let shaken = identity.acceptor().accept(stream);
+            let limit = shared.options.limits.head_timeout;
+            match tokio::time::timeout(limit, shaken).await {
+                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
+                _ => return add(&shared.metrics.handshake_failures, 1),
+            }
+        }
+    };
+    let connection = Connection {
+        transport,
+        peer,
+        place,
+        shared,
+        draining,
+    };
+    connection.serve().await;
+}
+
+/// Says why, where that is possible without a handshake, and hangs up.
+async fn refuse(stream: TcpStream, shared: &Shared) {
+    if shared.options.tls.is_none() {
+        let head = answer::too_many().head(false, std::time::SystemTime::now());
+        let _ = stream.try_write(head.as_bytes());
+        let closing = Transport::Plain(stream).close();
+        let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
+    }
+}

@@ -1,0 +1,156 @@
+//! Publication: bytes become an object whole, on disk and verified, or not at all.
+
+use std::fs::{self, File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::copy::copy_hashed;
+use super::{Store, StoreError, StoredObject, Visibility, known, make_directory};
+use crate::spec::Sha256Digest;
+
+impl Store {
+    /// Adds a file. If the same path was added before and neither its size, times nor inode have
+    /// changed since, this costs a stat and no read.
+    pub fn add_file(&self, path: &Path) -> Result<StoredObject, StoreError> {
+        self.add_file_as(path, Visibility::Public)
+    }
+
+    /// Adds bytes that are in memory.
+    pub fn add_bytes(&self, bytes: &[u8]) -> Result<StoredObject, StoreError> {
+        self.add_bytes_as(bytes, Visibility::Public)
+    }
+
+    /// Adds a file that only the owner may read.
+    pub fn add_secret_file(&self, path: &Path) -> Result<StoredObject, StoreError> {
+        self.add_file_as(path, Visibility::Secret)
+    }
+
+    /// Adds bytes that only the owner may read.
+    pub fn add_secret_bytes(&self, bytes: &[u8]) -> Result<StoredObject, StoreError> {
+        self.add_bytes_as(bytes, Visibility::Secret)
+    }
+
+    fn add_file_as(&self, path: &Path, as_: Visibility) -> Result<StoredObject, StoreError> {
+        let unreadable = |source| StoreError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let source = File::open(path).map_err(unreadable)?;
+        let metadata = source.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(StoreError::NotAFile {
+                path: path.to_owned(),
+            });
+        }
+        let state = known::FileState::of(&metadata);
+        let entry = known::Entry::locate(&self.root, path).map_err(unreadable)?;
+        if let Some(digest) = entry.recall(&state)
+            && let Some(object) = self.look_in(&digest, as_)
+        {
+            super::evict::mark_used(&object.path);
+            return Ok(object);
+        }
+        let temporary = self.temporary()?;
+        let (digest, _) = copy_hashed(&source, temporary.as_file())
+            .map_err(|source| self.unwritable(temporary.path(), source))?;
+        let object = self.publish_as(temporary, &digest, as_)?;
+        let after = source.metadata().map_err(unreadable)?;
+        if known::FileState::of(&after) == state {
+            entry.remember(&state, &digest);
+        }
+        Ok(object)
+    }
+
+    fn add_bytes_as(&self, bytes: &[u8], as_: Visibility) -> Result<StoredObject, StoreError> {
+        let digest = Sha256Digest::of(bytes);
+        if let Some(object) = self.look_in(&digest, as_) {
+            super::evict::mark_used(&object.path);
+            return Ok(object);
+        }
+        let mut temporary = self.temporary()?;
+        temporary
+            .write_all(bytes)
+            .map_err(|source| self.unwritable(temporary.path(), source))?;
+        self.publish_as(temporary, &digest, as_)
+    }
+
+    /// Makes an object of a file in [`Store::temporary_directory`] whose bytes the caller has
+    /// verified. The file is gone afterwards, whether an equal object was there already or not.
+    pub(in crate::artifact) fn publish_verified(
+        &self,
+        file: &File,
+        path: &Path,
+        digest: &Sha256Digest,
+    ) -> Result<StoredObject, StoreError> {
+        self.make_visible(file, path, digest, Visibility::Public)
+            .and_then(|()| self.published(digest, Visibility::Public))
+    }
+
+    fn publish_as(
+        &self,
+        temporary: NamedTempFile,
+        digest: &Sha256Digest,
+        as_: Visibility,
+    ) -> Result<StoredObject, StoreError> {
+        let (file, path) = temporary.into_parts();
+        self.make_visible(&file, &path, digest, as_)?;
+        // The name is gone; there is nothing left for the guard to remove.
+        let _ = path.keep();
+        self.published(digest, as_)
+    }
+
+    /// Mode, then fsync, then rename, then fsync of the directory: after a crash the object is
+    /// whole or absent.
+    fn make_visible(
+        &self,
+        file: &File,
+        path: &Path,
+        digest: &Sha256Digest,
+        as_: Visibility,
+    ) -> Result<(), StoreError> {
+        if self.look_in(digest, as_).is_some() {
+            // Replacing it would give it another inode than those placed by link.
+            return fs::remove_file(path).map_err(|source| self.unwritable(path, source));
+        }
+        let target = self.object_path(digest, as_);
+        let directory = target.parent().unwrap_or(&self.root).to_owned();
+        make_directory(&directory, as_.directory_mode())?;
+        let failed = |source| self.unwritable(&target, source);
+        file.set_permissions(Permissions::from_mode(as_.file_mode()))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(path, &target))
+            .and_then(|()| File::open(&directory)?.sync_all())
+            .map_err(failed)
+    }
+
+    fn published(
+        &self,
+        digest: &Sha256Digest,
+        as_: Visibility,
+    ) -> Result<StoredObject, StoreError> {
+        self.look_in(digest, as_)
+            .ok_or_else(|| StoreError::Missing {
+                digest: *digest,
+                root: self.root.to_path_buf(),
+            })
+    }
+
+    fn temporary(&self) -> Result<NamedTempFile, StoreError> {
+        let directory: PathBuf = self.temporary_directory();
+        tempfile::Builder::new()
+            .prefix("add-")
+            .tempfile_in(&directory)
+            .map_err(|source| self.unwritable(&directory, source))
+    }
+
+    fn unwritable(&self, path: &Path, source: std::io::Error) -> StoreError {
+        debug_assert!(path.starts_with(&self.root), "{}", path.display());
+        StoreError::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
