@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Every check there is: installs what is missing, makes the Flink homes the tests
+# run against, checks format, lints, scripts and dependencies, runs all tests, and
+# closes with one line that counts them all. A failed check does not hide the next.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+
+passed=0 failed=0 failures=()
+junit=${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml
+
+say() { printf '== %s\n' "$*"; }
+
+# check NAME COMMAND…: one line more in the count.
+check() {
+  local name=$1 start=$SECONDS
+  shift
+  say "$name"
+  if "$@"; then
+    passed=$((passed + 1))
+    say "$name: passed ($((SECONDS - start)) s)"
+  else
+    failed=$((failed + 1)) failures+=("$name")
+    say "$name: FAILED ($((SECONDS - start)) s)"
+  fi
+}
+
+# count NAME PASSED FAILED
+count() {
+  passed=$((passed + $2)) failed=$((failed + $3))
+  if [ "$3" -gt 0 ]; then failures+=("$1"); fi
+  say "$1: $2 passed, $3 failed"
+}
+
+flink_homes() {
+  local version homes=${FLUGS_FLINK_HOMES:-target/flink}
+  for version in 1.13.6 1.20.5 2.3.0; do
+    tools/flink-home.sh "$version" "$homes/$version" || return 1
+  done
+}
+
+scripts() {
+  # shellcheck disable=SC2046 # no script's path has a space
+  shellcheck $(git ls-files '*.sh' .ci/run entrypoints)
+}
+
+# The advisories need their database from the network, which not every machine
+# reaches. What is known locally still counts; to know nothing is no failure,
+# but it is said.
+advisories() {
+  local report
+  if report=$(cargo deny check advisories 2>&1); then
+    printf '%s\n' "$report"
+  elif grep -q 'failed to fetch advisory database' <<<"$report"; then
+    echo 'advisories: NOT CHECKED, the advisory database could not be fetched'
+  else
+    printf '%s\n' "$report"
+    return 1
+  fi
+}
+
+# A run that does not come to its report, because it does not compile say, is one failure.
+unit_and_integration_tests() {
+  local start=$SECONDS suites tests broken
+  say 'tests'
+  rm -f "$junit"
+  cargo nextest run --locked --no-fail-fast || true
+  if ! suites=$(grep -m 1 '<testsuites ' "$junit" 2>/dev/null); then
+    count 'tests (no report: not compiled?)' 0 1
+    return
+  fi
+  tests=$(attribute tests "$suites")
+  broken=$(($(attribute failures "$suites") + $(attribute errors "$suites")))
+  count "tests ($((SECONDS - start)) s)" $((tests - broken)) "$broken"
+}
+
+attribute() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<"$2"; }
+
+doc_tests() {
+  local report
+  say 'documentation tests'
+  if ! report=$(cargo test --doc --locked 2>&1) && ! grep -q '^test result:' <<<"$report"; then
+    printf '%s\n' "$report"
+    count 'documentation tests (no result: not compiled?)' 0 1
+    return
+  fi
+  if ! grep -q '^test result: ok' <<<"$report"; then printf '%s\n' "$report"; fi
+  local result
+  result=$(grep '^test result:' <<<"$report" | tail -n 1)
+  count 'documentation tests' "$(sed -E 's/.* ([0-9]+) passed.*/\1/' <<<"$result")" \
+    "$(sed -E 's/.* ([0-9]+) failed.*/\1/' <<<"$result")"
+}
+
+main() {
+  say 'packages'
+  tools/install-packages.sh test
+  check 'Flink homes' flink_homes
+  check 'format' cargo fmt --check
+  check 'lints' cargo clippy --quiet --locked --all-targets -- -D warnings
+  check 'scripts' scripts
+  check 'dependencies: bans, licences, sources' cargo deny check bans licenses sources
+  check 'dependencies: advisories' advisories
+  unit_and_integration_tests
+  doc_tests
+  local failure
+  for failure in "${failures[@]}"; do say "failed: $failure"; done
+  printf '%d passed, %d failed\n' "$passed" "$failed"
+  [ "$failed" -eq 0 ]
+}
+
+main "$@"
