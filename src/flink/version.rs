@@ -118,6 +118,11 @@ impl FlinkVersion {
         self.at_least(1, 19)
     }
 
+    /// Whether numbers of processors are cut to eight decimals (seen in 1.20, not in 1.13).
+    pub const fn cuts_processors_to_eight_decimals(&self) -> bool {
+        self.at_least(1, 14)
+    }
+
     /// Whether Flink's scripts pass `-XX:+IgnoreUnrecognizedVMOptions` (FLINK-25002, 1.18).
     pub const fn ignores_unrecognized_vm_options(&self) -> bool {
         self.at_least(1, 18)

@@ -292,14 +292,6 @@ pub enum MemoryError {
         /// The number.
         buffers: i32,
     },
-    /// A negative size of the cache of finished jobs.
-    #[error("{key} is {bytes}, but a number of bytes cannot be negative")]
-    CacheNegative {
-        /// The option.
-        key: &'static str,
-        /// Its value.
-        bytes: i64,
-    },
     /// Sizes add up to more than Flink can count.
     #[error("the configured sizes add up to more than 2^63 - 1 bytes: lower them")]
     Overflow,

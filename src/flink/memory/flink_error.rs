@@ -64,7 +64,7 @@ impl MemoryError {
     }
 
     /// What Flink puts in front of illegal configurations of a role. A TaskManager's legacy
-    /// settings are read before that; a JobManager's errors are reported bare from 2.0 on.
+    /// settings are read before the rest; a JobManager's errors are reported bare from 2.0 on.
     fn prefix(&self, role: Role, version: &FlinkVersion) -> Option<&'static str> {
         if !self.is_illegal_configuration() {
             return None;
@@ -74,12 +74,16 @@ impl MemoryError {
                 .reads_legacy_memory_options()
                 .then_some("JobManager memory configuration failed: ");
         }
-        let before_derivation = match self {
+        let is_legacy = match self {
             Self::LegacyVariable { .. } | Self::LegacyHeapNegative { .. } => true,
             Self::Size { key, .. } => *key == TASK_MANAGER.legacy.heap.key,
             _ => false,
         };
-        (!before_derivation).then_some("TaskManager memory configuration failed: ")
+        Some(if is_legacy {
+            "TaskManager failed to map legacy JVM heap option to the new one: "
+        } else {
+            "TaskManager memory configuration failed: "
+        })
     }
 }
 
@@ -129,12 +133,6 @@ fn chain(error: &MemoryError) -> Vec<Exception> {
         MemoryError::SegmentSize { segment } => vec![segment_fault(*segment)],
         MemoryError::BuffersNegative { .. } => {
             vec![exception(ILLEGAL_ARGUMENT, "bytes must be >= 0")]
-        }
-        MemoryError::CacheNegative { .. } => {
-            vec![exception(
-                NUMBER_FORMAT,
-                "text does not start with a number",
-            )]
         }
         MemoryError::NoProcessors {
             text,
@@ -261,7 +259,9 @@ fn contradiction_of_parts(error: &MemoryError) -> String {
             text(off_heap)
         ),
         MemoryError::HeapExceedsFlink { heap, flink } => format!(
-            "The configured JVM Heap Memory ({}) exceeds the configured Total Flink Memory ({}).",
+            "The configured JVM Heap Memory ({}) exceeds the configured Total Flink Memory ({}). \
+             Please, make the configuration consistent or configure only one option: either JVM \
+             Heap or Total Flink Memory.",
             text(heap),
             text(flink)
         ),

@@ -56,6 +56,19 @@ fn shortest_decimal(value: f64) -> Option<(u128, i32)> {
     Some((digits, exponent - i32::try_from(decimals).ok()?))
 }
 
+/// A positive double cut to eight decimals of its shortest decimal text.
+pub(super) fn cut_to_eight_decimals(value: f64) -> f64 {
+    let text = format!("{value}");
+    let cut = match text.split_once('.') {
+        Some((whole, decimals)) => {
+            let kept: String = decimals.chars().take(8).collect();
+            format!("{whole}.{kept}")
+        }
+        None => text,
+    };
+    cut.parse().unwrap_or(value)
+}
+
 /// A double as Java's `Double.toString` writes it: `1.0`, `0.10000000149011612`, `1.0E-5`.
 pub(super) fn java_double_text(value: f64) -> String {
     if value.is_nan() {
@@ -109,6 +122,16 @@ mod tests {
             (f64::NAN, "NaN"),
         ] {
             assert_eq!(java_double_text(value), text);
+        }
+    }
+
+    #[test]
+    fn processors_are_cut_and_not_rounded() {
+        for (value, cut) in [(1.662_322_139_9, 1.662_322_13), (1e-11, 0.0), (16.0, 16.0)] {
+            assert_eq!(
+                java_double_text(cut_to_eight_decimals(value)),
+                java_double_text(cut)
+            );
         }
     }
 

@@ -3,8 +3,7 @@
 use super::dynamic::java_map_order;
 use super::error::MemoryError;
 use super::options::{
-    DIRECT_MEMORY_LIMIT, JOB_MANAGER, JOB_MANAGER_HEAP, JOB_MANAGER_OFF_HEAP, JOB_STORE_CACHE,
-    JOB_STORE_CACHE_DEFAULT, RECOMMENDED_HEAP,
+    DIRECT_MEMORY_LIMIT, JOB_MANAGER, JOB_MANAGER_HEAP, JOB_MANAGER_OFF_HEAP, RECOMMENDED_HEAP,
 };
 use super::plan::{Breakdown, JobManagerMemory, MemoryPlan, memory_arguments};
 use super::process::{self, JvmMemory, Start};
@@ -80,7 +79,7 @@ fn from_parts(settings: &mut Settings<'_>) -> Result<FlinkMemory, MemoryError> {
             }
         }
     }
-    check_heap(settings, heap)?;
+    check_heap(settings, heap);
     Ok(flink)
 }
 
@@ -93,45 +92,17 @@ fn from_total(settings: &mut Settings<'_>, total: MemorySize) -> Result<FlinkMem
             flink: total,
             off_heap,
         })?;
-    check_heap(settings, heap)?;
+    check_heap(settings, heap);
     Ok(FlinkMemory { heap, off_heap })
 }
 
-/// Says when the heap is smaller than recommended, or than the cache that lives in it.
-fn check_heap(settings: &mut Settings<'_>, heap: MemorySize) -> Result<(), MemoryError> {
+/// Says when the heap is smaller than recommended.
+fn check_heap(settings: &mut Settings<'_>, heap: MemorySize) {
     if heap < RECOMMENDED_HEAP {
         settings.note(format!(
             "the heap of {heap} is below the recommended minimum of {RECOMMENDED_HEAP}"
         ));
     }
-    let (key, cache) = job_store_cache(settings)?;
-    if heap < cache {
-        settings.note(format!(
-            "the heap of {heap} is smaller than the cache of finished jobs, {key} = {cache}"
-        ));
-    }
-    Ok(())
-}
-
-fn job_store_cache(settings: &Settings<'_>) -> Result<(&'static str, MemorySize), MemoryError> {
-    let [newer, older] = JOB_STORE_CACHE;
-    let has_newer = !settings.version.reads_legacy_memory_options();
-    let mut found = (older, None);
-    if has_newer {
-        found = (newer, settings.long(newer)?);
-    }
-    if found.1.is_none() {
-        found = (older, settings.long(older)?);
-    }
-    let (key, bytes) = found;
-    let Some(bytes) = bytes else {
-        return Ok((key, JOB_STORE_CACHE_DEFAULT));
-    };
-    u64::try_from(bytes)
-        .ok()
-        .and_then(MemorySize::of_bytes)
-        .map(|size| (key, size))
-        .ok_or(MemoryError::CacheNegative { key, bytes })
 }
 
 fn assemble(

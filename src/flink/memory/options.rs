@@ -128,14 +128,6 @@ pub(super) const DIRECT_MEMORY_LIMIT: &str = "jobmanager.memory.enable-jvm-direc
 
 /// The least heap that Flink recommends for a JobManager.
 pub(super) const RECOMMENDED_HEAP: MemorySize = MemorySize::of_mebibytes(128);
-/// The default size of the JobManager's cache of finished jobs.
-pub(super) const JOB_STORE_CACHE_DEFAULT: MemorySize = MemorySize::of_mebibytes(50);
-/// The keys of that cache's size, the newer one first.
-pub(super) const JOB_STORE_CACHE: [&str; 2] = [
-    "completed-application-store.cache-size",
-    "jobstore.cache-size",
-];
-
 pub(super) const TASK_MANAGER: ProcessOptions = ProcessOptions {
     fine_grained: &[TASK_HEAP, MANAGED],
     total_flink: size("taskmanager.memory.flink.size"),

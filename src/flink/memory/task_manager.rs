@@ -2,7 +2,7 @@
 
 use super::dynamic::java_map_order;
 use super::error::MemoryError;
-use super::fraction::{java_double_text, multiply};
+use super::fraction::{cut_to_eight_decimals, java_double_text, multiply};
 use super::options::{
     CPU_CORES, EXTERNAL_RESOURCES, FRAMEWORK_HEAP, FRAMEWORK_OFF_HEAP, MANAGED, MANAGED_FRACTION,
     NETWORK_BUFFERS, NETWORK_FRACTION, NETWORK_MIN, RangeOptions, SEGMENT_SIZE, SLOTS, TASK_HEAP,
@@ -240,7 +240,12 @@ fn cpu_cores(settings: &Settings<'_>) -> Result<f64, MemoryError> {
         None => f64::from(settings.integer(SLOTS)?.unwrap_or(1)),
     };
     if cores.is_finite() && cores > 0.0 {
-        return Ok(cores);
+        let cuts = settings.version.cuts_processors_to_eight_decimals();
+        return Ok(if cuts {
+            cut_to_eight_decimals(cores)
+        } else {
+            cores
+        });
     }
     Err(MemoryError::NoProcessors {
         text: java_double_text(cores),
