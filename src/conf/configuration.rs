@@ -179,6 +179,18 @@ impl Configuration {
             .filter_map(|(key, settings)| Some((key.as_str(), settings.last()?)))
     }
 
+    /// Moves the values of every layer to another key, each with its origin. Within one layer a
+    /// value that the other key has already stays in effect.
+    pub fn rename(&mut self, old: &str, new: &str, form: impl Fn(&str) -> String) {
+        let moved = self.settings.remove(old).unwrap_or_default();
+        let settings = self.settings.entry(new.to_owned()).or_default();
+        for Setting { value, origin } in moved.into_iter().rev() {
+            let position = settings.partition_point(|other| other.origin.layer < origin.layer);
+            let value = form(&value);
+            settings.insert(position, Setting { value, origin });
+        }
+    }
+
     /// Removes a key from every layer; gives what was in effect.
     pub fn remove(&mut self, key: &str) -> Option<Setting> {
         self.settings.remove(key)?.pop()

@@ -6,10 +6,14 @@
 //! started, and never logs a value: a value may be a secret.
 
 mod configuration;
+mod defaults;
+mod deprecated;
 mod dialect;
+mod environment;
 mod error;
 mod flat;
 mod nested;
+pub mod options;
 mod parsed;
 mod properties;
 mod render;
@@ -18,7 +22,10 @@ mod substitution;
 mod write;
 
 pub use configuration::{Configuration, Layer, Origin, Setting};
+pub use defaults::{add_flugs_defaults, add_official_image_defaults};
+pub use deprecated::map_deprecated;
 pub use dialect::{ConfigurationFiles, Dialect, load_directory, load_file};
+pub use environment::{ImageRequest, apply_environment, container_environment};
 pub use error::{ConfError, Refusal, Unrepresentable};
 pub use flat::parse_flat;
 pub use nested::parse_nested;
