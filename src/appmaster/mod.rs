@@ -1,1 +1,24 @@
-//! (room under construction)
+//! Wires a cluster together: artifact server, JobManager, workers, provider, state.
+//!
+//! Owns the order of things; holds no rule of its own: what is wanted is [`crate::fleet`]'s, how
+//! a process is run is [`crate::launch`]'s and [`crate::supervise`]'s.
+
+mod client_configuration;
+mod cluster;
+mod distribution;
+mod error;
+mod event;
+mod manifests;
+mod preparation;
+mod registration;
+mod sandbox;
+mod signals;
+mod teardown;
+
+pub use cluster::{Cluster, Notify};
+pub use distribution::Progress;
+pub use error::AppMasterError;
+pub use event::ClusterEvent;
+pub use preparation::{ClusterSettings, PreparedCluster, prepare};
+pub use signals::{StopRequest, StopSignals};
+pub use teardown::{TornDown, tear_down};

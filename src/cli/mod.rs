@@ -2,13 +2,19 @@
 //!
 //! Never holds domain logic. Every error that reaches a person leaves through [`run`].
 
+mod detach;
+mod down;
+mod flink_home;
+mod launch;
 mod memory;
 mod output;
 mod status;
 mod supervise;
 mod table;
+mod up;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessExit;
 
 use clap::{Parser, Subcommand};
@@ -29,9 +35,12 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FLUGS_C
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Memory(memory::Args),
+    Up(Box<up::Args>),
     Status(status::Args),
+    Down(down::Args),
+    Launch(Box<launch::Args>),
     Supervise(Box<supervise::Args>),
+    Memory(memory::Args),
 }
 
 /// Where `up` and its companions keep a cluster unless told otherwise: below the directory they
@@ -63,6 +72,8 @@ impl<E: Failure> From<E> for Ending {
 
 /// Parses the process's arguments, runs the command they name, and says what to exit with.
 pub fn run() -> ProcessExit {
+    // The one TLS provider of the program. Fails only if it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => return output::usage(&error),
@@ -78,9 +89,12 @@ pub fn run() -> ProcessExit {
 
 fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
     match command {
-        Command::Memory(args) => memory::run(args),
+        Command::Up(args) => up::run(args),
         Command::Status(args) => status::run(args),
+        Command::Down(args) => down::run(args),
+        Command::Launch(args) => launch::run(args),
         Command::Supervise(args) => supervise::run(args),
+        Command::Memory(args) => memory::run(args),
     }
 }
 
@@ -93,4 +107,58 @@ fn load_cluster(directory: &Path) -> Result<ClusterState, Ending> {
             directory.display()
         ),
     })
+}
+
+/// A path that means the same in whichever directory it is used.
+fn absolute(path: &Path) -> Result<PathBuf, Ending> {
+    std::path::absolute(path).map_err(|source| Ending {
+        code: ExitCode::InputOutput,
+        message: format!("cannot tell where {} is: {source}", path.display()),
+    })
+}
+
+/// The file that this program was started from.
+fn own_program() -> Result<PathBuf, Ending> {
+    std::env::current_exe().map_err(|source| Ending {
+        code: ExitCode::Internal,
+        message: format!("cannot tell which program this is: {source}; is /proc mounted?"),
+    })
+}
+
+/// The environment as text. Variables that are not UTF-8 cannot be configuration.
+fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// A path in the environment; an empty one counts as unset.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+/// A runtime on this thread alone: what a child notices of its parent's end can be bound to the
+/// thread that started it.
+fn runtime() -> Result<tokio::runtime::Runtime, Ending> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Ending {
+            code: ExitCode::Internal,
+            message: format!("cannot start the event loop: {source}"),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        CommandLine::command().debug_assert();
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A reader that went away (a closed pipe) is not an error worth a word.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode as ProcessExit;
 
 use crate::spec::ExitCode;
@@ -38,5 +38,50 @@ pub(super) fn usage(error: &clap::Error) -> ProcessExit {
         ProcessExit::from(ExitCode::Usage.code())
     } else {
         ProcessExit::SUCCESS
+    }
+}
+
+/// Passes on bytes that another process wrote for people.
+pub(super) fn raw(bytes: &[u8]) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
+}
+
+/// Progress on standard error: one line that renews itself on a terminal, plain lines elsewhere.
+pub(super) struct Progress {
+    bar: Option<indicatif::ProgressBar>,
+}
+
+impl Progress {
+    /// Progress that begins with `message`.
+    pub(super) fn new(message: &'static str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = indicatif::ProgressBar::new_spinner().with_message(message);
+            bar.enable_steady_tick(std::time::Duration::from_millis(120));
+            bar
+        });
+        Self { bar }
+    }
+
+    /// Renews the line; says nothing where lines cannot be renewed.
+    pub(super) fn update(&self, message: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(message.to_owned());
+        }
+    }
+
+    /// Says something that stays.
+    pub(super) fn say(&self, message: &str) {
+        match &self.bar {
+            Some(bar) if !bar.is_finished() => bar.suspend(|| note(message)),
+            _ => note(message),
+        }
+    }
+
+    /// Takes the line away.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Everything here is a function of data: configuration comes in as a lookup, the environment as
 //! a lookup, the machine as numbers. This room reads directories where it must (which jars are
-//! in `lib`) and never starts a process, not even `java -version`.
+//! in `lib`) and never starts a process, not even `java -version`. [`rest`] is the one part that
+//! speaks to a network: to a JobManager that somebody else started.
 
 pub mod java_options;
 pub mod memory;
+pub mod rest;
 
 mod allocator;
 mod class_path;

@@ -1,1 +1,28 @@
-//! (room under construction)
+//! The pipeline from a manifest to a command: fetch, lay the configuration, render, build.
+//!
+//! Owns the order of the steps and the sandbox's layout. Each step's rules belong to its room
+//! ([`crate::artifact`], [`crate::conf`], [`crate::flink`]); the process that results belongs to
+//! [`crate::supervise`], into which a launch turns itself.
+
+mod configuration;
+mod defaults;
+mod error;
+mod explanation;
+mod layout;
+mod ports;
+mod prepare;
+mod render;
+mod request;
+mod resolve;
+
+pub use error::LaunchError;
+pub use explanation::{Explanation, Located};
+pub use layout::SandboxLayout;
+pub use ports::{
+    JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address, check as check_ports,
+    free_port,
+};
+pub use prepare::{ManifestSource, Prepared, fetch};
+pub use render::{make_directories, render, supervision};
+pub use request::{HostFacts, LaunchRequest};
+pub use resolve::{ResolvedLaunch, resolve};

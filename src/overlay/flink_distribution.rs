@@ -12,7 +12,7 @@ const DIRECTORIES: [&str; 5] = ["bin", "conf", "lib", "opt", "plugins"];
 
 /// Reads: `bin`, `conf`, `lib`, `opt` and `plugins` of the Flink home. Ships: every file in them,
 /// to `flink/…`. Sets: nothing; a launch that finds `flink/` in its sandbox runs that.
-pub fn flink_distribution(flink_home: &Path) -> Result<Overlay, OverlayError> {
+pub(super) fn overlay(flink_home: &Path) -> Result<Overlay, OverlayError> {
     let mut files = Vec::new();
     for directory in DIRECTORIES {
         let root = flink_home.join(directory);
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn ships_every_file_of_the_distribution_with_links_followed_and_no_logs() {
         let home = home();
-        let overlay = flink_distribution(home.path()).unwrap();
+        let overlay = overlay(home.path()).unwrap();
         let shipped: Vec<(&str, u32)> = overlay
             .files
             .iter()
@@ -68,11 +68,11 @@ mod tests {
         assert_eq!(
             shipped,
             [
-                ("flink/bin/flink", 0o755),
-                ("flink/conf/config.yaml", 0o644),
-                ("flink/lib/flink-dist-2.3.0.jar", 0o644),
-                ("flink/opt/s3.jar", 0o644),
-                ("flink/plugins/s3/s3.jar", 0o644),
+                ("flink/bin/flink", 0o555),
+                ("flink/conf/config.yaml", 0o444),
+                ("flink/lib/flink-dist-2.3.0.jar", 0o444),
+                ("flink/opt/s3.jar", 0o444),
+                ("flink/plugins/s3/s3.jar", 0o444),
             ]
         );
     }
@@ -81,7 +81,7 @@ mod tests {
     fn a_link_that_leads_back_up_is_an_error_and_not_an_endless_walk() {
         let home = home();
         symlink("..", home.path().join("lib/loop")).unwrap();
-        let error = flink_distribution(home.path()).unwrap_err();
+        let error = overlay(home.path()).unwrap_err();
         assert!(matches!(error, OverlayError::TooDeep { .. }), "{error}");
     }
 
@@ -89,7 +89,7 @@ mod tests {
     fn a_name_that_cannot_travel_is_refused_and_named() {
         let home = home();
         fs::write(home.path().join("lib/a\nb.jar"), "").unwrap();
-        let error = flink_distribution(home.path()).unwrap_err();
+        let error = overlay(home.path()).unwrap_err();
         assert!(matches!(error, OverlayError::Name { .. }), "{error}");
     }
 }

@@ -5,16 +5,47 @@
 //! fetch, serve or copy a file.
 
 mod flink_distribution;
+mod hadoop_configuration;
+mod hadoop_user;
+mod kerberos_configuration;
+mod keytab;
+mod tls_stores;
 mod tree;
 mod user_library;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::spec::{ArtifactError, ExitCode, Failure, RelativePath};
 
-pub use flink_distribution::flink_distribution;
-pub use user_library::user_library;
+/// Where overlays look for what they ship.
+pub struct OverlaySources<'a> {
+    /// The Flink home.
+    pub flink_home: &'a Path,
+    /// The cluster's configuration, by key.
+    pub configuration: &'a dyn Fn(&str) -> Option<String>,
+    /// The environment of the cluster's process; an empty variable counts as unset.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// The name of the user that the cluster's process runs as.
+    pub user: Option<&'a str>,
+}
+
+/// Every overlay that has something to add, in Flink's own order: later ones win.
+pub fn overlays(sources: &OverlaySources<'_>) -> Result<Vec<Overlay>, OverlayError> {
+    let all = [
+        flink_distribution::overlay(sources.flink_home)?,
+        user_library::overlay(sources.flink_home)?,
+        hadoop_configuration::overlay(sources)?,
+        hadoop_user::overlay(sources),
+        keytab::overlay(sources)?,
+        kerberos_configuration::overlay(sources)?,
+        tls_stores::overlay(sources)?,
+    ];
+    Ok(all
+        .into_iter()
+        .filter(|overlay| !overlay.is_empty())
+        .collect())
+}
 
 /// What one overlay adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +73,36 @@ pub struct OverlayFile {
     pub secret: bool,
 }
 
+impl Overlay {
+    /// Whether it adds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.properties.is_empty() && self.environment.is_empty()
+    }
+}
+
+/// A file that an option names: absolute or relative to the working directory, and there.
+fn named_file(
+    overlay: &'static str,
+    key: &str,
+    value: &str,
+    dest: RelativePath,
+) -> Result<OverlayFile, OverlayError> {
+    let source = PathBuf::from(value);
+    if !source.is_file() {
+        return Err(OverlayError::Absent {
+            overlay,
+            key: key.to_owned(),
+            path: source,
+        });
+    }
+    Ok(OverlayFile {
+        source,
+        dest,
+        mode: 0o600,
+        secret: true,
+    })
+}
+
 /// Why an overlay cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum OverlayError {
@@ -54,6 +115,18 @@ pub enum OverlayError {
         path: PathBuf,
         /// What the kernel said.
         source: std::io::Error,
+    },
+    /// An option or variable names something that is not there.
+    #[error(
+        "{key} names {path}, which is not there (overlay \"{overlay}\"): mend the path, or unset {key}"
+    )]
+    Absent {
+        /// The overlay.
+        overlay: &'static str,
+        /// The option or variable.
+        key: String,
+        /// What it names.
+        path: PathBuf,
     },
     /// A file's name cannot travel.
     #[error("overlay \"{overlay}\" cannot ship {path}")]
@@ -84,6 +157,65 @@ impl Failure for OverlayError {
         match self {
             Self::Read { source, .. } => ExitCode::of_io(source),
             Self::Name { .. } | Self::TooDeep { .. } => ExitCode::InputOutput,
+            Self::Absent { .. } => ExitCode::Configuration,
         }
+    }
+}
+
+#[cfg(test)]
+mod sources_for_tests {
+    //! Overlay sources with one option and one variable, over a temporary directory.
+
+    use super::{BTreeMap, Overlay, OverlaySources};
+
+    pub(super) struct Sources {
+        directory: tempfile::TempDir,
+    }
+
+    impl Sources {
+        pub(super) fn new() -> Self {
+            Self {
+                directory: tempfile::tempdir().unwrap(),
+            }
+        }
+
+        pub(super) fn path(&self, below: &str) -> String {
+            self.directory
+                .path()
+                .join(below)
+                .to_str()
+                .unwrap()
+                .to_owned()
+        }
+
+        pub(super) fn write(&self, file: &str) {
+            let path = self.directory.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+
+        pub(super) fn with<T>(
+            &self,
+            option: Option<(&str, String)>,
+            variable: Option<(&str, String)>,
+            act: impl FnOnce(&OverlaySources<'_>) -> T,
+        ) -> T {
+            let (option, variable): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                (option.into_iter().collect(), variable.into_iter().collect());
+            act(&OverlaySources {
+                flink_home: self.directory.path(),
+                configuration: &|key| option.get(key).cloned(),
+                environment: &|name| variable.get(name).cloned(),
+                user: Some("runner"),
+            })
+        }
+    }
+
+    pub(super) fn shipped(overlay: &Overlay) -> Vec<&str> {
+        overlay
+            .files
+            .iter()
+            .map(|file| file.dest.as_str())
+            .collect()
     }
 }

@@ -61,9 +61,10 @@ fn collect(
                 source,
             };
             let dest = below.parse().map_err(name_refused)?;
-            // The owner's execute bit decides, as in Flink's FlinkDistributionOverlay.
+            // Read-only, so that a placed file can be a hard link into the cache. The owner's execute
+            // bit decides, as in Flink's FlinkDistributionOverlay.
             let executable = metadata.permissions().mode() & 0o100 != 0;
-            let mode = if executable { 0o755 } else { 0o644 };
+            let mode = if executable { 0o555 } else { 0o444 };
             files.push(OverlayFile {
                 source: path,
                 dest,

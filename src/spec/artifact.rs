@@ -115,6 +115,12 @@ impl Artifact {
 }
 
 impl RelativePath {
+    /// A path that the program itself spells out. Only for plain names, which no rule refuses.
+    pub(crate) fn literal(plain: &'static str) -> Self {
+        debug_assert!(Self::refusal(plain).is_none(), "{plain}");
+        Self(plain.to_owned())
+    }
+
     /// The path, to be joined to a directory.
     pub fn as_path(&self) -> &Path {
         Path::new(&self.0)

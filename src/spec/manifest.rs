@@ -21,6 +21,9 @@ pub struct LaunchManifest {
     /// The files to fetch, verify and place below the sandbox.
     #[serde(default)]
     pub artifacts: Vec<Artifact>,
+    /// Flink options that hold where nothing else is set (the lowest configuration layer).
+    #[serde(default)]
+    pub default_properties: BTreeMap<String, String>,
     /// Flink options of this launch (the "manifest" configuration layer).
     #[serde(default)]
     pub properties: BTreeMap<String, String>,

@@ -28,6 +28,14 @@ pub struct WorkerIdError {
 }
 
 impl WorkerId {
+    /// The id of a role's only member, or of its `number`th.
+    pub fn of(role: Role, number: Option<u64>) -> Self {
+        match number {
+            Some(number) => Self(format!("{role}-{number}")),
+            None => Self(role.to_string()),
+        }
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

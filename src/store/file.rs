@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -19,6 +20,7 @@ pub struct FileStore {
 #[derive(Debug)]
 pub struct DirectoryLock {
     _lock: Flock<File>,
+    path: PathBuf,
 }
 
 impl DirectoryLock {
@@ -30,26 +32,32 @@ impl DirectoryLock {
         };
         fs::create_dir_all(directory).map_err(not_writable)?;
         let path = directory.join("lock");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(&path).map_err(not_writable)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut lock) => {
-                let written = lock
-                    .set_len(0)
-                    .and_then(|()| writeln!(lock, "{}", std::process::id()));
-                written.map_err(not_writable)?;
-                Ok(Self { _lock: lock })
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            let file = options.open(&path).map_err(not_writable)?;
+            let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                Err((mut file, _)) => {
+                    let mut holder = String::new();
+                    let _ = file.read_to_string(&mut holder);
+                    let holder = Some(holder.trim().to_owned()).filter(|pid| !pid.is_empty());
+                    return Err(StoreError::InUse {
+                        path: directory.to_owned(),
+                        holder,
+                    });
+                }
+            };
+            // A holder removes the file as it leaves: what was locked may be a file that is no
+            // longer there, which keeps nobody else out.
+            if !is_still_at(&lock, &path) {
+                continue;
             }
-            Err((mut file, _)) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
-                let holder = Some(holder.trim().to_owned()).filter(|pid| !pid.is_empty());
-                Err(StoreError::InUse {
-                    path: directory.to_owned(),
-                    holder,
-                })
-            }
+            let pid = std::process::id();
+            lock.set_len(0)
+                .and_then(|()| writeln!(lock, "{pid}"))
+                .map_err(not_writable)?;
+            return Ok(Self { _lock: lock, path });
         }
     }
 
@@ -60,6 +68,21 @@ impl DirectoryLock {
         };
         Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
     }
+}
+
+impl Drop for DirectoryLock {
+    /// Leaves no file behind; the lock itself ends with the open file.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Whether `path` still names the open file.
+fn is_still_at(file: &File, path: &Path) -> bool {
+    let (Ok(open), Ok(named)) = (file.metadata(), fs::metadata(path)) else {
+        return false;
+    };
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
 }
 
 impl FileStore {
@@ -189,6 +212,7 @@ mod tests {
         );
         drop(first);
         assert!(!DirectoryLock::is_held(directory.path()));
-        DirectoryLock::take(directory.path()).unwrap();
+        drop(DirectoryLock::take(directory.path()).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -1,0 +1,348 @@
+//! The running cluster: carries plans out, watches, and writes everything down.
+
+use std::future::pending;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::artifact::{Server, Store};
+use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
+use crate::flink::rest::RestClient;
+use crate::provider::{Provider, WorkerEvent};
+use crate::spec::{MemberState, Role, WorkerId, WorkerSpec};
+use crate::store::{ClusterPhase, ClusterState, FileStore, MemberRecord};
+
+use super::manifests::{ClusterTerms, manifest};
+use super::registration::{Registered, ask, pause, states};
+use super::signals::{StopRequest, StopSignals};
+use super::{AppMasterError, ClusterEvent, sandbox};
+
+/// Told of everything worth a line, with the state as it then is.
+pub type Notify<'a> = dyn FnMut(&ClusterEvent, &ClusterState) + 'a;
+
+/// A cluster of this machine. Made by [`super::prepare`].
+#[derive(Debug)]
+pub struct Cluster<P> {
+    pub(super) directory: PathBuf,
+    pub(super) terms: ClusterTerms,
+    pub(super) desired: Desired,
+    pub(super) fleet: Fleet,
+    pub(super) state: ClusterState,
+    pub(super) file: FileStore,
+    pub(super) artifacts: Store,
+    pub(super) server: Option<Server>,
+    pub(super) server_url: String,
+    pub(super) token_file: PathBuf,
+    pub(super) provider: P,
+    pub(super) rest: RestClient,
+    pub(super) started: Instant,
+    pub(super) was_ready: bool,
+    pub(super) timeout: Duration,
+    pub(super) grace: Duration,
+}
+
+impl<P: Provider> Cluster<P> {
+    /// Runs the cluster until it is told to stop or cannot be kept up, then stops every member.
+    pub async fn run(
+        mut self,
+        signals: &mut StopSignals,
+        notify: &mut Notify<'_>,
+    ) -> Result<(), AppMasterError> {
+        let serving = self
+            .server
+            .take()
+            .map(|server| tokio::spawn(server.serve(pending())));
+        let kept = self.keep(signals, notify).await;
+        let stopped = self.stop(signals, notify).await;
+        if let Some(serving) = serving {
+            serving.abort();
+        }
+        kept.and(stopped)
+    }
+
+    /// Keeps what is wanted running. Returns when asked to stop.
+    async fn keep(
+        &mut self,
+        signals: &mut StopSignals,
+        notify: &mut Notify<'_>,
+    ) -> Result<(), AppMasterError> {
+        let mut look_at = Instant::now();
+        loop {
+            let plan = plan(&self.desired, &self.fleet, self.started.elapsed());
+            self.carry_out(&plan, notify)?;
+            self.settle_phase(notify)?;
+            let retry_at = plan.next.map(|next| self.started + next);
+            tokio::select! {
+                _ = signals.next() => return Ok(()),
+                event = self.provider.event() => self.ended(&event, notify)?,
+                registered = look(&self.rest, look_at) => {
+                    self.observe(&registered, notify)?;
+                    look_at = Instant::now() + pause(self.state.phase == ClusterPhase::Ready);
+                }
+                () = until(retry_at) => {}
+            }
+        }
+    }
+
+    fn carry_out(&mut self, plan: &Plan, notify: &mut Notify<'_>) -> Result<(), AppMasterError> {
+        if let Some(reason) = &plan.give_up {
+            return Err(self.gave_up(reason));
+        }
+        for action in &plan.actions {
+            match action {
+                Action::Launch(role) => self.launch(*role, notify)?,
+                Action::Stop(id) => {
+                    self.fleet.observe(id, MemberState::Stopping);
+                    self.provider.stop(id, self.grace);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a member down, then starts it: a crash between the two leaves a record without a
+    /// process, never a process without a record.
+    fn launch(&mut self, role: Role, notify: &mut Notify<'_>) -> Result<(), AppMasterError> {
+        let id = self.next_id(role);
+        let document = manifest(&self.terms, role, &id).to_json();
+        let stored = self.artifacts.add_bytes(&document)?;
+        let spec = WorkerSpec {
+            id: id.clone(),
+            role,
+            manifest_url: format!("{}/sha256/{}", self.server_url, stored.digest),
+            manifest_sha256: stored.digest,
+            token_file: self.token_file.clone(),
+            sandbox: sandbox::path(&self.directory, &id),
+            cache: self.directory.join("cache"),
+            resources: self.terms.resources,
+        };
+        self.fleet.add(id.clone(), role);
+        self.state.members.push(MemberRecord {
+            id: id.clone(),
+            role,
+            state: MemberState::Starting,
+            process: None,
+            sandbox: spec.sandbox.clone(),
+            slots: None,
+        });
+        self.file.save(&self.state)?;
+        let process = self.provider.launch(&spec)?;
+        if let Some(record) = self.state.members.iter_mut().find(|record| record.id == id) {
+            record.process = Some(process);
+        }
+        self.file.save(&self.state)?;
+        notify(
+            &ClusterEvent::Started {
+                id,
+                pid: process.pid,
+            },
+            &self.state,
+        );
+        Ok(())
+    }
+
+    /// A TaskManager's number is never given twice, so that Flink never takes a replacement for
+    /// the worker it replaces. The one JobManager keeps its name, its directory and its ports.
+    fn next_id(&mut self, role: Role) -> WorkerId {
+        let number = match role {
+            Role::TaskManager => {
+                self.state.last_number += 1;
+                Some(self.state.last_number)
+            }
+            _ => None,
+        };
+        WorkerId::of(role, number)
+    }
+
+    fn ended(
+        &mut self,
+        event: &WorkerEvent,
+        notify: &mut Notify<'_>,
+    ) -> Result<(), AppMasterError> {
+        let WorkerEvent::Exited { id, code } = event;
+        let told = self
+            .fleet
+            .member(id)
+            .is_none_or(|one| one.state == MemberState::Stopping);
+        self.fleet
+            .ended(id, &Ending::Exited { code: *code }, self.started.elapsed());
+        if let Some(at) = self
+            .state
+            .members
+            .iter()
+            .position(|record| record.id == *id)
+        {
+            let record = self.state.members.remove(at);
+            sandbox::prune(&record.sandbox);
+        }
+        self.file.save(&self.state)?;
+        if !told {
+            notify(
+                &ClusterEvent::Lost {
+                    id: id.clone(),
+                    code: *code,
+                },
+                &self.state,
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes in what Flink says, and writes it down if it is news.
+    fn observe(
+        &mut self,
+        registered: &Registered,
+        notify: &mut Notify<'_>,
+    ) -> Result<(), AppMasterError> {
+        let mut news = false;
+        let mut serving = Vec::new();
+        for (id, state) in states(&self.fleet, registered) {
+            self.fleet.observe(&id, state);
+            let Some(record) = self.state.members.iter_mut().find(|record| record.id == id) else {
+                continue;
+            };
+            if record.state != state {
+                news = true;
+                record.state = state;
+                record.slots = registered.task_managers.get(id.as_str()).copied();
+                serving.extend((state == MemberState::Registered).then_some(id));
+            }
+        }
+        if news {
+            self.file.save(&self.state)?;
+        }
+        for id in serving {
+            notify(&ClusterEvent::Registered { id }, &self.state);
+        }
+        Ok(())
+    }
+
+    /// Decides whether the cluster is whole, and whether it took too long to become so.
+    fn settle_phase(&mut self, notify: &mut Notify<'_>) -> Result<(), AppMasterError> {
+        let wanted = self.desired.members.values().sum();
+        let serving = self.serving();
+        if serving < wanted && !self.was_ready && self.started.elapsed() > self.timeout {
+            let logs = self.directory.join("sandboxes");
+            return Err(AppMasterError::NotReady {
+                timeout: self.timeout,
+                serving,
+                wanted,
+                logs,
+            });
+        }
+        let phase = if serving < wanted {
+            ClusterPhase::Starting
+        } else {
+            ClusterPhase::Ready
+        };
+        if self.state.phase == phase {
+            return Ok(());
+        }
+        self.state.phase = phase;
+        self.file.save(&self.state)?;
+        if phase == ClusterPhase::Ready {
+            self.was_ready = true;
+            notify(&ClusterEvent::Ready, &self.state);
+        }
+        Ok(())
+    }
+
+    fn serving(&self) -> usize {
+        let serves = |state| state == MemberState::Registered;
+        self.fleet
+            .members()
+            .filter(|(_, member)| serves(member.state))
+            .count()
+    }
+
+    fn gave_up(&self, reason: &GiveUp) -> AppMasterError {
+        let logs = self.directory.join("sandboxes");
+        let last_words =
+            |id: &WorkerId| sandbox::last_words(&sandbox::path(&self.directory, id), LAST_WORDS);
+        match reason {
+            GiveUp::Refused { id, code } => AppMasterError::Refused {
+                id: id.clone(),
+                code: *code,
+                last_words: last_words(id),
+            },
+            GiveUp::Exhausted { role, failures } => {
+                let last = WorkerId::of(*role, Some(self.state.last_number));
+                let last = if *role == Role::TaskManager {
+                    last
+                } else {
+                    WorkerId::of(*role, None)
+                };
+                AppMasterError::Exhausted {
+                    role: *role,
+                    failures: *failures,
+                    last_words: last_words(&last),
+                    logs,
+                }
+            }
+        }
+    }
+
+    /// Stops the workers, then the JobManager, each within the grace period. A second Ctrl-C
+    /// kills what is left.
+    async fn stop(
+        &mut self,
+        signals: &mut StopSignals,
+        notify: &mut Notify<'_>,
+    ) -> Result<(), AppMasterError> {
+        self.state.phase = ClusterPhase::Stopping;
+        self.file.save(&self.state)?;
+        notify(&ClusterEvent::Stopping, &self.state);
+        for of_workers in [true, false] {
+            self.stop_some(of_workers, signals, notify).await?;
+        }
+        sandbox::sweep(&self.directory);
+        self.state.phase = ClusterPhase::Stopped;
+        self.file.save(&self.state)?;
+        Ok(())
+    }
+
+    async fn stop_some(
+        &mut self,
+        of_workers: bool,
+        signals: &mut StopSignals,
+        notify: &mut Notify<'_>,
+    ) -> Result<(), AppMasterError> {
+        let chosen = |role: Role| (role == Role::TaskManager) == of_workers;
+        let ids: Vec<WorkerId> = self
+            .fleet
+            .members()
+            .filter(|(_, member)| chosen(member.role))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in &ids {
+            self.fleet.observe(id, MemberState::Stopping);
+            self.provider.stop(id, self.grace);
+        }
+        while ids.iter().any(|id| self.fleet.member(id).is_some()) {
+            tokio::select! {
+                event = self.provider.event() => self.ended(&event, notify)?,
+                request = signals.next() => if request == StopRequest::Interrupt {
+                    notify(&ClusterEvent::Hurrying, &self.state);
+                    for id in &ids { self.provider.kill(id); }
+                },
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much of a failed member's standard error goes into a message.
+const LAST_WORDS: usize = 12;
+
+async fn look(client: &RestClient, at: Instant) -> Registered {
+    sleep_until(at).await;
+    ask(client).await
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,62 @@
+//! Turns overlays into artifacts: adds every file to the store and writes down where it goes.
+
+use std::path::Path;
+
+use crate::artifact::{Store, StoreError};
+use crate::overlay::Overlay;
+use crate::spec::{Artifact, ArtifactKind, Sha256Digest};
+
+/// How far adding files to the store has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Files added so far.
+    pub files: usize,
+    /// Files in all.
+    pub total: usize,
+}
+
+/// Adds the overlays' files to the store. Later overlays win where two claim one destination, as
+/// in Flink's own order of overlays.
+pub(super) fn publish(
+    overlays: &[Overlay],
+    store: &Store,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Artifact>, StoreError> {
+    let total = overlays.iter().map(|overlay| overlay.files.len()).sum();
+    let mut artifacts: Vec<Artifact> = Vec::with_capacity(total);
+    for file in overlays.iter().flat_map(|overlay| &overlay.files) {
+        let stored = store.add_file(&file.source)?;
+        let artifact = Artifact {
+            name: file.dest.as_str().to_owned(),
+            urls: vec![reference(&stored.digest)],
+            sha256: stored.digest,
+            size: stored.size,
+            dest: file.dest.clone(),
+            kind: ArtifactKind::File,
+            mode: file.mode,
+            cache: !file.secret,
+        };
+        match artifacts
+            .iter_mut()
+            .find(|earlier| earlier.dest == artifact.dest)
+        {
+            Some(earlier) => *earlier = artifact,
+            None => artifacts.push(artifact),
+        }
+        progress(Progress {
+            files: artifacts.len(),
+            total,
+        });
+    }
+    Ok(artifacts)
+}
+
+/// Where the artifact server serves a digest, relative to any of its documents.
+fn reference(digest: &Sha256Digest) -> String {
+    format!("/sha256/{digest}")
+}
+
+/// Where a cluster keeps its artifacts, below its directory.
+pub(super) fn store_directory(cluster: &Path) -> std::path::PathBuf {
+    cluster.join("artifacts")
+}

@@ -1,0 +1,128 @@
+//! Why a cluster could not be started or kept up.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::artifact;
+use crate::flink::rest::RestError;
+use crate::launch::{LaunchError, PortError};
+use crate::overlay::OverlayError;
+use crate::provider::ProviderError;
+use crate::spec::{ExitCode, Failure, Role, WorkerId};
+use crate::store::StoreError;
+
+/// Why a cluster could not be started or kept up.
+#[derive(Debug, thiserror::Error)]
+pub enum AppMasterError {
+    /// A launch of this cluster could not be resolved.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// A port cannot be had.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The cluster's state cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An overlay cannot be made.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    /// The artifact store failed.
+    #[error(transparent)]
+    ArtifactStore(#[from] artifact::StoreError),
+    /// The artifact server failed.
+    #[error(transparent)]
+    ArtifactServer(#[from] artifact::server::ServerError),
+    /// A worker could not be started.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The JobManager's address is unusable.
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    /// The artifact server's token could not be made.
+    #[error(transparent)]
+    Token(#[from] artifact::token::TokenError),
+    /// Signals could not be taken over.
+    #[error("cannot listen for signals")]
+    Signals {
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A file of the cluster could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// No free port was to be had.
+    #[error("cannot get a free port of localhost")]
+    NoFreePort {
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The cluster did not become ready in time.
+    #[error("the cluster was not ready after {} s: {serving} of {wanted} members serve; the logs are in {logs}; a slow machine may need a longer --timeout", timeout.as_secs())]
+    NotReady {
+        /// How long was waited.
+        timeout: Duration,
+        /// How many members serve.
+        serving: usize,
+        /// How many were wanted.
+        wanted: usize,
+        /// Where to look.
+        logs: PathBuf,
+    },
+    /// A member's launcher refused its input.
+    #[error("{id} could not be launched (exit code {code}):\n{last_words}")]
+    Refused {
+        /// The member.
+        id: WorkerId,
+        /// Its launcher's exit code.
+        code: u8,
+        /// What it said.
+        last_words: String,
+    },
+    /// The members of a role failed too often.
+    #[error(
+        "gave up: {role} processes failed {failures} times in a short time; the last said:\n{last_words}\nthe logs are in {logs}"
+    )]
+    Exhausted {
+        /// The role.
+        role: Role,
+        /// How often.
+        failures: usize,
+        /// What the last one said.
+        last_words: String,
+        /// Where to look.
+        logs: PathBuf,
+    },
+}
+
+impl Failure for AppMasterError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Launch(error) => error.exit_code(),
+            Self::Port(error) => error.exit_code(),
+            Self::Store(error) => error.exit_code(),
+            Self::Overlay(error) => error.exit_code(),
+            Self::ArtifactStore(error) => error.exit_code(),
+            Self::ArtifactServer(error) => error.exit_code(),
+            Self::Provider(error) => error.exit_code(),
+            Self::Token(error) => error.exit_code(),
+            Self::Write { source, .. } => ExitCode::of_io(source),
+            Self::NoFreePort { .. } => ExitCode::PortInUse,
+            Self::Rest(_) | Self::Signals { .. } => ExitCode::Internal,
+            Self::NotReady { .. } => ExitCode::NotReady,
+            Self::Refused { code, .. } => {
+                let same = |known: &&ExitCode| known.code() == *code;
+                ExitCode::ALL
+                    .iter()
+                    .find(same)
+                    .copied()
+                    .unwrap_or(ExitCode::ChildStart)
+            }
+            Self::Exhausted { .. } => ExitCode::RestartsExhausted,
+        }
+    }
+}

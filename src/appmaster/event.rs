@@ -1,0 +1,37 @@
+//! What a cluster tells whoever watches it.
+
+use crate::spec::WorkerId;
+
+use super::distribution::Progress;
+
+/// Something worth a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterEvent {
+    /// Files are being added to the artifact store.
+    Publishing(Progress),
+    /// A member's process was started.
+    Started {
+        /// The member.
+        id: WorkerId,
+        /// Its process id.
+        pid: i32,
+    },
+    /// A member serves.
+    Registered {
+        /// The member.
+        id: WorkerId,
+    },
+    /// A member ended without having been told to.
+    Lost {
+        /// The member.
+        id: WorkerId,
+        /// Its exit code.
+        code: u8,
+    },
+    /// All that is wanted serves.
+    Ready,
+    /// The members are being stopped.
+    Stopping,
+    /// The members that are left are being killed.
+    Hurrying,
+}

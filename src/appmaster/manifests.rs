@@ -1,0 +1,111 @@
+//! Writes the launch manifest of each member. Pure: the same arguments give the same document.
+
+use std::collections::BTreeMap;
+
+use crate::spec::{Artifact, LaunchManifest, ManifestVersion, Property, Resources, Role, WorkerId};
+
+/// The address at which the members of an embedded cluster find one another.
+pub(super) const ADDRESS: &str = "localhost";
+
+/// What all members of an embedded cluster have in common.
+#[derive(Debug, Clone)]
+pub(super) struct ClusterTerms {
+    /// The files of the Flink distribution and of every other overlay.
+    pub artifacts: Vec<Artifact>,
+    /// What the user asked for with `-D` and `--slots`.
+    pub properties: Vec<Property>,
+    /// What the overlays set: a shipped file's place in the sandbox has to win over the place
+    /// that the user named.
+    pub overlay_properties: BTreeMap<String, String>,
+    /// Variables that the overlays set.
+    pub environment: BTreeMap<String, String>,
+    /// The JobManager's RPC port.
+    pub rpc_port: u16,
+    /// The JobManager's REST port.
+    pub rest_port: u16,
+    /// What each member may use.
+    pub resources: Resources,
+    /// Seconds a member has between the request to stop and SIGKILL.
+    pub stop_grace_seconds: f64,
+}
+
+/// The manifest of one member.
+pub(super) fn manifest(terms: &ClusterTerms, role: Role, id: &WorkerId) -> LaunchManifest {
+    let properties = terms
+        .properties
+        .iter()
+        .map(|p| (p.key.clone(), p.value.clone()))
+        .collect();
+    LaunchManifest {
+        version: ManifestVersion::CURRENT,
+        role,
+        worker_id: id.clone(),
+        artifacts: terms.artifacts.clone(),
+        default_properties: defaults(),
+        properties,
+        forced_properties: forced(terms, role, id),
+        environment: terms.environment.clone(),
+        arguments: Vec::new(),
+        resources: terms.resources,
+        stop_grace_seconds: Some(terms.stop_grace_seconds),
+    }
+}
+
+/// An embedded cluster is reachable from this machine alone unless the user says otherwise:
+/// Flink before 1.15 binds every address by default.
+fn defaults() -> BTreeMap<String, String> {
+    [
+        "jobmanager.bind-host",
+        "taskmanager.bind-host",
+        "taskmanager.host",
+        "rest.bind-address",
+    ]
+    .map(|key| (key.to_owned(), ADDRESS.to_owned()))
+    .into()
+}
+
+/// What makes the members one cluster; a user's other value would only break it.
+fn forced(terms: &ClusterTerms, role: Role, id: &WorkerId) -> BTreeMap<String, String> {
+    let mut forced = terms.overlay_properties.clone();
+    let addresses = [
+        ("jobmanager.rpc.address", ADDRESS.to_owned()),
+        ("jobmanager.rpc.port", terms.rpc_port.to_string()),
+        ("rest.address", ADDRESS.to_owned()),
+        ("rest.port", terms.rest_port.to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value));
+    forced.extend(addresses);
+    match role {
+        Role::TaskManager => {
+            forced.insert("taskmanager.resource-id".to_owned(), id.to_string());
+        }
+        Role::JobManager | Role::StandaloneJob => {
+            forced.insert("rest.bind-port".to_owned(), terms.rest_port.to_string());
+        }
+        Role::HistoryServer => {}
+    }
+    forced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workers_manifest_snapshot() {
+        let terms = ClusterTerms {
+            artifacts: Vec::new(),
+            properties: vec!["taskmanager.numberOfTaskSlots=4".parse().unwrap()],
+            overlay_properties: [("security.ssl.keystore".into(), "tls/keystore.jks".into())]
+                .into(),
+            environment: [("HADOOP_USER_NAME".into(), "etl".into())].into(),
+            rpc_port: 40001,
+            rest_port: 40002,
+            resources: Resources::default(),
+            stop_grace_seconds: 9.0,
+        };
+        let id = "taskmanager-1".parse().unwrap();
+        let json = manifest(&terms, Role::TaskManager, &id).to_json();
+        insta::assert_snapshot!(String::from_utf8(json).unwrap());
+    }
+}

@@ -1,0 +1,241 @@
+//! Everything that is settled before anything is started: bad input ends here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::artifact::{Server, ServerOptions, Store, Token};
+use crate::fleet::{Backoff, Desired, Fleet};
+use crate::flink::rest::RestClient;
+use crate::launch::{
+    self, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortOption, REST, ResolvedLaunch,
+};
+use crate::overlay::{Overlay, OverlaySources, overlays};
+use crate::provider::process::{ProcessProvider, identify};
+use crate::spec::{ProcessIdentity, Property, Resources, Role, WorkerId};
+use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_VERSION};
+
+use super::cluster::Notify;
+use super::manifests::{ADDRESS, ClusterTerms};
+use super::{AppMasterError, Cluster, ClusterEvent, client_configuration, distribution, sandbox};
+
+/// What a person asks of an embedded cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    /// Where the cluster keeps everything; absolute.
+    pub directory: PathBuf,
+    /// The Flink home to run.
+    pub flink_home: PathBuf,
+    /// How many TaskManagers.
+    pub task_managers: usize,
+    /// Flink options, in order.
+    pub properties: Vec<Property>,
+    /// How long the cluster may take to become ready.
+    pub timeout: Duration,
+    /// How long a member has between the request to stop and SIGKILL.
+    pub grace: Duration,
+    /// The environment that members inherit.
+    pub environment: BTreeMap<String, String>,
+    /// The program that launches members: flugs itself.
+    pub program: PathBuf,
+}
+
+/// A cluster that is ready to run, and the lock that makes it the only one in its directory.
+pub type PreparedCluster = (Cluster<ProcessProvider>, DirectoryLock);
+
+/// Settles everything, or says what is wrong. Nothing has been started when this returns.
+pub fn prepare(
+    settings: &ClusterSettings,
+    notify: &mut Notify<'_>,
+) -> Result<PreparedCluster, AppMasterError> {
+    let started = Instant::now();
+    let lock = DirectoryLock::take(&settings.directory)?;
+    let file = FileStore::new(&settings.directory);
+    let earlier = file.load()?;
+    let [job_manager, _] = resolve_members(settings)?;
+    let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
+    let rest_port = port(REST, &job_manager, "")?;
+    let web_url = format!("http://{ADDRESS}:{rest_port}");
+    let state = first_state(settings, &job_manager, earlier, web_url);
+    file.save(&state)?;
+
+    let artifacts = Store::open(&distribution::store_directory(&settings.directory))?;
+    let overlays = overlays_of(settings, &job_manager)?;
+    let mut progress = |progress| notify(&ClusterEvent::Publishing(progress), &state);
+    let published = distribution::publish(&overlays, &artifacts, &mut progress)?;
+    let token = Token::generate()?;
+    let token_file = settings.directory.join("token");
+    write_secret(&token_file, token.expose())?;
+    let options = ServerOptions {
+        token: Some(token),
+        ..ServerOptions::default()
+    };
+    let server = Server::bind(([127, 0, 0, 1], 0).into(), artifacts.clone(), options)?;
+    client_configuration::write(&settings.directory, &job_manager, rest_port)?;
+
+    let terms = ClusterTerms {
+        artifacts: published,
+        properties: settings.properties.clone(),
+        overlay_properties: overlays
+            .iter()
+            .flat_map(|one| one.properties.clone())
+            .collect(),
+        environment: overlays
+            .iter()
+            .flat_map(|one| one.environment.clone())
+            .collect(),
+        rpc_port,
+        rest_port,
+        resources: Resources::default(),
+        stop_grace_seconds: settings.grace.as_secs_f64(),
+    };
+    let cluster = Cluster {
+        directory: settings.directory.clone(),
+        rest: RestClient::new(&rest_address(&job_manager, rest_port))?,
+        provider: ProcessProvider::new(settings.program.clone())?,
+        desired: desired(settings.task_managers),
+        fleet: Fleet::default(),
+        terms,
+        state,
+        file,
+        artifacts,
+        server_url: format!("http://{}", server.local_addr()),
+        server: Some(server),
+        token_file,
+        started,
+        was_ready: false,
+        timeout: settings.timeout,
+        // The launcher needs a moment of its own after its child's grace is over.
+        grace: settings.grace + Duration::from_secs(2),
+    };
+    Ok((cluster, lock))
+}
+
+/// Resolves a JobManager and a TaskManager as their launches will, against the Flink home that
+/// they will be given: what would fail there fails here, before anything runs.
+fn resolve_members(settings: &ClusterSettings) -> Result<[ResolvedLaunch; 2], AppMasterError> {
+    let resolve = |role: Role| {
+        let worker_id = WorkerId::of(role, None);
+        launch::resolve(&LaunchRequest {
+            role,
+            sandbox: sandbox::path(&settings.directory, &worker_id),
+            worker_id,
+            flink_home: settings.flink_home.clone(),
+            manifest: None,
+            properties: settings.properties.clone(),
+            arguments: Vec::new(),
+            environment: settings.environment.clone(),
+            host: HostFacts::gather(),
+        })
+    };
+    Ok([resolve(Role::JobManager)?, resolve(Role::TaskManager)?])
+}
+
+/// A port that the user set, if it can be had, else any free one. A value that Flink's own
+/// distribution ships is nobody's wish.
+fn port(option: PortOption, launch: &ResolvedLaunch, shipped: &str) -> Result<u16, AppMasterError> {
+    let lookup = |key: &str| {
+        let value = launch.configuration.get(key);
+        // Without an address of its own the cluster binds the loopback address.
+        if key == option.bind_address {
+            value.or(Some(ADDRESS))
+        } else {
+            value.filter(|v| *v != shipped)
+        }
+    };
+    if let Some(port) = option.pick(&lookup)? {
+        return Ok(port);
+    }
+    let address = launch::bind_address(lookup(option.bind_address));
+    launch::free_port(address).map_err(|source| AppMasterError::NoFreePort { source })
+}
+
+/// Where the cluster's own process reaches the JobManager: by address, so that no name has to be
+/// resolved.
+fn rest_address(job_manager: &ResolvedLaunch, port: u16) -> String {
+    let bound = job_manager
+        .configuration
+        .get(REST.bind_address)
+        .unwrap_or(ADDRESS);
+    let address = match launch::bind_address(Some(bound)) {
+        address if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        address => address,
+    };
+    format!("http://{}", SocketAddr::new(address, port))
+}
+
+fn desired(task_managers: usize) -> Desired {
+    let members = [(Role::JobManager, 1), (Role::TaskManager, task_managers)].into();
+    Desired {
+        members,
+        backoff: Backoff::default(),
+    }
+}
+
+fn first_state(
+    settings: &ClusterSettings,
+    job_manager: &ResolvedLaunch,
+    earlier: Option<ClusterState>,
+    web_url: String,
+) -> ClusterState {
+    let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
+    ClusterState {
+        version: STATE_VERSION,
+        phase: ClusterPhase::Starting,
+        master: identify(pid).unwrap_or(ProcessIdentity {
+            pid,
+            start_ticks: 0,
+        }),
+        flink_version: job_manager.home.version().to_string(),
+        flink_home: settings.flink_home.clone(),
+        web_url,
+        task_managers: settings.task_managers,
+        last_number: earlier.map_or(0, |state| state.last_number),
+        members: Vec::new(),
+    }
+}
+
+/// What the overlays add to every member's launch.
+fn overlays_of(
+    settings: &ClusterSettings,
+    job_manager: &ResolvedLaunch,
+) -> Result<Vec<Overlay>, AppMasterError> {
+    let variable = |name: &str| {
+        settings
+            .environment
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .cloned()
+    };
+    let user = variable("USER").or_else(|| variable("LOGNAME"));
+    Ok(overlays(&OverlaySources {
+        flink_home: &settings.flink_home,
+        configuration: &|key| job_manager.configuration.get(key).map(str::to_owned),
+        environment: &variable,
+        user: user.as_deref(),
+    })?)
+}
+
+/// Writes a file that only its owner can read. It is made that way: there is no moment at which
+/// others could open it.
+fn write_secret(path: &Path, secret: &str) -> Result<(), AppMasterError> {
+    let failed = |source| AppMasterError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let _ = fs::remove_file(path);
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    writeln!(file, "{secret}").map_err(failed)
+}

@@ -1,0 +1,89 @@
+//! What Flink itself says of the members: whether the JobManager serves and which TaskManagers
+//! are registered with it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::fleet::Fleet;
+use crate::flink::rest::RestClient;
+use crate::spec::{MemberState, Role, WorkerId};
+
+/// How often a cluster that is not whole is looked at, and one that is.
+const EAGER: Duration = Duration::from_millis(200);
+const CALM: Duration = Duration::from_secs(2);
+
+/// What Flink said last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Registered {
+    /// Whether the JobManager answered.
+    pub job_manager: bool,
+    /// The slots of each registered TaskManager, by resource id.
+    pub task_managers: BTreeMap<String, u32>,
+}
+
+/// Asks the JobManager once.
+pub(super) async fn ask(client: &RestClient) -> Registered {
+    match client.task_managers().await {
+        Ok(list) => Registered {
+            job_manager: true,
+            task_managers: list
+                .into_iter()
+                .map(|one| (one.id, one.slots_number))
+                .collect(),
+        },
+        Err(_) => Registered::default(),
+    }
+}
+
+/// The pause before the next question.
+pub(super) const fn pause(whole: bool) -> Duration {
+    if whole { CALM } else { EAGER }
+}
+
+/// The state of each member whose process is known to run, as Flink sees it.
+pub(super) fn states(fleet: &Fleet, registered: &Registered) -> Vec<(WorkerId, MemberState)> {
+    let seen = |id: &WorkerId, role: Role| match role {
+        Role::TaskManager => registered.task_managers.contains_key(id.as_str()),
+        _ => registered.job_manager,
+    };
+    fleet
+        .members()
+        .filter(|(_, member)| member.state != MemberState::Stopping)
+        .map(|(id, member)| {
+            let serves = seen(id, member.role);
+            (
+                id.clone(),
+                if serves {
+                    MemberState::Registered
+                } else {
+                    MemberState::Running
+                },
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_a_restarted_job_manager_does_not_know_is_running_and_not_registered() {
+        let mut fleet = Fleet::default();
+        for number in 1..=2 {
+            fleet.add(
+                format!("taskmanager-{number}").parse().unwrap(),
+                Role::TaskManager,
+            );
+        }
+        let registered = Registered {
+            job_manager: true,
+            task_managers: [("taskmanager-2".to_owned(), 1)].into(),
+        };
+        let states: Vec<MemberState> = states(&fleet, &registered)
+            .into_iter()
+            .map(|(_, state)| state)
+            .collect();
+        assert_eq!(states, [MemberState::Running, MemberState::Registered]);
+    }
+}

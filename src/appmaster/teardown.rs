@@ -1,0 +1,91 @@
+//! Stops a cluster from outside: what `flugs down` does.
+
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep};
+
+use crate::provider::process::is_alive;
+use crate::spec::ProcessIdentity;
+use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore};
+
+use super::{AppMasterError, sandbox};
+
+/// How often the end is looked for.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What was left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TornDown {
+    /// It ran, and was stopped.
+    Stopped,
+    /// It had been stopped before.
+    AlreadyStopped,
+    /// Its process was gone without having stopped the members; they are gone now too.
+    CleanedUp,
+}
+
+/// Stops the cluster in `directory`: asks its process, and after `patience` makes every process
+/// of it end. Afterwards nothing of it runs and nothing is left but its logs and its artifacts.
+pub async fn tear_down(
+    directory: &Path,
+    state: ClusterState,
+    patience: Duration,
+) -> Result<TornDown, AppMasterError> {
+    let held = DirectoryLock::is_held(directory);
+    if held && is_alive(state.master) {
+        send(state.master, Signal::SIGTERM);
+        if !ends_within(&[state.master], patience).await {
+            send(state.master, Signal::SIGKILL);
+        }
+    }
+    // The members stop by themselves when the cluster's process is gone; those that do not
+    // within the time they were given are killed.
+    let file = FileStore::new(directory);
+    let last = file.load()?.unwrap_or(state);
+    let members: Vec<ProcessIdentity> = last
+        .members
+        .iter()
+        .filter_map(|member| member.process)
+        .collect();
+    if !ends_within(&members, patience).await {
+        for process in &members {
+            send(*process, Signal::SIGKILL);
+        }
+        ends_within(&members, PAUSE * 20).await;
+    }
+    let before = last.phase;
+    for member in &last.members {
+        sandbox::prune(&member.sandbox);
+    }
+    sandbox::sweep(directory);
+    file.save(&ClusterState {
+        phase: ClusterPhase::Stopped,
+        members: Vec::new(),
+        ..last
+    })?;
+    Ok(match (held, before) {
+        (true, _) => TornDown::Stopped,
+        (false, ClusterPhase::Stopped) => TornDown::AlreadyStopped,
+        (false, _) => TornDown::CleanedUp,
+    })
+}
+
+async fn ends_within(processes: &[ProcessIdentity], patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    while processes.iter().any(|process| is_alive(*process)) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(PAUSE).await;
+    }
+    true
+}
+
+fn send(process: ProcessIdentity, signal: Signal) {
+    if is_alive(process) {
+        let _ = kill(Pid::from_raw(process.pid), signal);
+    }
+}

@@ -1,0 +1,38 @@
+//! `flugs down`: stops a cluster.
+
+use std::path::PathBuf;
+use std::process::ExitCode as ProcessExit;
+use std::time::Duration;
+
+use crate::appmaster::{TornDown, tear_down};
+
+use super::{Ending, output};
+
+/// Stop the cluster in a directory; its logs stay.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flugs down
+  flugs down --dir /var/lib/flugs/orders --patience 60
+
+Stopping a cluster that is stopped already is no error.")]
+pub(super) struct Args {
+    /// The cluster's directory.
+    #[arg(long, value_name = "DIR", default_value = super::DEFAULT_DIRECTORY)]
+    dir: PathBuf,
+    /// Seconds after which whatever still runs is killed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    patience: u64,
+}
+
+pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    let directory = super::absolute(&args.dir)?;
+    let state = super::load_cluster(&directory)?;
+    let patience = Duration::from_secs(args.patience);
+    let done = super::runtime()?.block_on(tear_down(&directory, state, patience))?;
+    output::note(match done {
+        TornDown::Stopped => "flugs: stopped",
+        TornDown::AlreadyStopped => "flugs: it was stopped already",
+        TornDown::CleanedUp => "flugs: its process was gone; nothing of the cluster runs any more",
+    });
+    Ok(ProcessExit::SUCCESS)
+}

@@ -1,0 +1,131 @@
+//! `flugs up`: the embedded cluster.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode as ProcessExit;
+use std::time::Duration;
+
+use crate::appmaster::{AppMasterError, ClusterEvent, ClusterSettings, StopSignals, prepare};
+use crate::spec::Property;
+use crate::store::ClusterState;
+
+use super::{Ending, detach, flink_home, output, status::Report};
+
+/// Run a real Flink cluster on this machine: one JobManager and N TaskManagers.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  flugs up --flink-home /opt/flink
+  flugs up --flink-version 2.3.0 --taskmanagers 4 --slots 2 --detach
+  flugs up --flink-home /opt/flink -D rest.port=8081 -D state.backend.type=rocksdb
+
+Ctrl-C stops the workers and then the JobManager; a second Ctrl-C hurries. A worker that dies is
+replaced, a JobManager that dies is started again at the same address.
+Clients find the cluster through FLINK_CONF_DIR=DIR/client-conf.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    flink: flink_home::Args,
+    /// How many TaskManagers to run.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    taskmanagers: usize,
+    /// Slots of each TaskManager (sets taskmanager.numberOfTaskSlots).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    slots: Option<u32>,
+    /// Set a Flink option for every member (repeatable).
+    #[arg(short = 'D', value_name = "KEY=VALUE")]
+    properties: Vec<String>,
+    /// Where the cluster keeps its state, its sandboxes and its artifacts.
+    #[arg(long, value_name = "DIR", default_value = super::DEFAULT_DIRECTORY)]
+    pub(super) dir: PathBuf,
+    /// Return once the cluster is ready and leave it running.
+    #[arg(long)]
+    pub(super) detach: bool,
+    /// Print the ready cluster as one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Seconds within which the cluster must become ready.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    timeout: u64,
+    /// Seconds that a member has between the request to stop and SIGKILL.
+    #[arg(long, value_name = "SECONDS", default_value_t = 9)]
+    grace: u64,
+    /// Run as the background process of a detached cluster.
+    #[arg(long, hide = true)]
+    in_background: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    if args.detach && !args.in_background {
+        return detach::start(args);
+    }
+    if args.in_background {
+        detach::leave_terminal();
+    }
+    let settings = settings(args)?;
+    let runtime = super::runtime()?;
+    runtime.block_on(serve(args, &settings))?;
+    Ok(ProcessExit::SUCCESS)
+}
+
+async fn serve(args: &Args, settings: &ClusterSettings) -> Result<(), AppMasterError> {
+    let mut signals = StopSignals::listen()?;
+    let progress = output::Progress::new("starting");
+    let mut notify = |event: &ClusterEvent, state: &ClusterState| {
+        tell(event, state, args, &settings.directory, &progress);
+    };
+    let (cluster, _lock) = prepare(settings, &mut notify)?;
+    cluster.run(&mut signals, &mut notify).await
+}
+
+/// Says what happened, on standard error; the ready cluster itself goes to standard output.
+fn tell(
+    event: &ClusterEvent,
+    state: &ClusterState,
+    args: &Args,
+    directory: &Path,
+    progress: &output::Progress,
+) {
+    match event {
+        ClusterEvent::Publishing(step) => {
+            progress.update(&format!(
+                "reading the Flink distribution: {}/{} files",
+                step.files, step.total
+            ));
+        }
+        ClusterEvent::Started { id, pid } => progress.say(&format!("{id} started (process {pid})")),
+        ClusterEvent::Registered { id } => progress.say(&format!("{id} serves")),
+        ClusterEvent::Lost { id, code } => {
+            progress.say(&format!(
+                "{id} ended with code {code}; it is being replaced"
+            ));
+        }
+        ClusterEvent::Ready => {
+            progress.finish();
+            Report::new(directory, state, true).print(args.json);
+        }
+        ClusterEvent::Stopping => progress.say("stopping"),
+        ClusterEvent::Hurrying => progress.say("killing what is left"),
+    }
+}
+
+fn settings(args: &Args) -> Result<ClusterSettings, Ending> {
+    let mut properties = Vec::new();
+    for text in &args.properties {
+        properties.push(text.parse::<Property>()?);
+    }
+    if let Some(slots) = args.slots {
+        let key = "taskmanager.numberOfTaskSlots".to_owned();
+        properties.push(Property {
+            key,
+            value: slots.to_string(),
+        });
+    }
+    Ok(ClusterSettings {
+        directory: super::absolute(&args.dir)?,
+        flink_home: args.flink.resolve()?,
+        task_managers: args.taskmanagers,
+        properties,
+        timeout: Duration::from_secs(args.timeout),
+        grace: Duration::from_secs(args.grace),
+        environment: super::environment(),
+        program: super::own_program()?,
+    })
+}

@@ -1,0 +1,124 @@
+//! A client of Flink's REST API: only what running a cluster needs.
+//!
+//! Never changes a cluster; never retries: the callers poll.
+
+use std::time::Duration;
+
+use reqwest::Client;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+/// How long one answer may take. A JobManager that starts or collects garbage is slow; one that
+/// hangs must not hang its watcher.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks one JobManager.
+#[derive(Debug, Clone)]
+pub struct RestClient {
+    base: Url,
+    client: Client,
+}
+
+/// `GET /overview`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Overview {
+    /// Registered TaskManagers.
+    pub taskmanagers: usize,
+    /// Slots of all of them.
+    pub slots_total: u32,
+    /// Slots that no job uses.
+    pub slots_available: u32,
+    /// The JobManager's Flink version.
+    pub flink_version: String,
+}
+
+/// One entry of `GET /taskmanagers`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisteredTaskManager {
+    /// Its resource id: `taskmanager.resource-id` as it was launched with.
+    pub id: String,
+    /// Its slots.
+    pub slots_number: u32,
+}
+
+/// Why there was no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RestError {
+    /// The JobManager's address is not a URL.
+    #[error("\"{address}\" is not a URL")]
+    Address {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        source: url::ParseError,
+    },
+    /// The answer is not what Flink answers: something else listens there.
+    #[error("the answer to {path} is not a JobManager's: {reason}")]
+    Unexpected {
+        /// The path that was asked for.
+        path: &'static str,
+        /// What the parser says.
+        reason: String,
+    },
+    /// The request failed.
+    #[error("the JobManager did not answer {path}")]
+    Request {
+        /// The path that was asked for.
+        path: &'static str,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+}
+
+impl RestClient {
+    /// A client of the JobManager at `address`, e.g. `http://localhost:8081`.
+    pub fn new(address: &str) -> Result<Self, RestError> {
+        let base = Url::parse(address).map_err(|source| RestError::Address {
+            address: address.to_owned(),
+            source,
+        })?;
+        // The address is a loopback or cluster address: a proxy meant for the outside world
+        // would only be in the way. No certificate store is read for plain HTTP.
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .map_err(|source| RestError::Request { path: "/", source })?;
+        Ok(Self { base, client })
+    }
+
+    /// `GET /overview`.
+    pub async fn overview(&self) -> Result<Overview, RestError> {
+        self.get("/overview").await
+    }
+
+    /// `GET /taskmanagers`.
+    pub async fn task_managers(&self) -> Result<Vec<RegisteredTaskManager>, RestError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            taskmanagers: Vec<RegisteredTaskManager>,
+        }
+        Ok(self.get::<Answer>("/taskmanagers").await?.taskmanagers)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &'static str) -> Result<T, RestError> {
+        let failed = |source| RestError::Request { path, source };
+        let mut url = self.base.clone();
+        url.set_path(path);
+        let answer = self.client.get(url).send().await.map_err(failed)?;
+        let body = answer
+            .error_for_status()
+            .map_err(failed)?
+            .bytes()
+            .await
+            .map_err(failed)?;
+        serde_json::from_slice(&body).map_err(|error| RestError::Unexpected {
+            path,
+            reason: error.to_string(),
+        })
+    }
+}

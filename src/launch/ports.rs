@@ -1,0 +1,252 @@
+//! The ports that a configuration asks for: reads Flink's port options and finds out, before a
+//! JVM is started, whether they can be had.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
+
+use crate::spec::Role;
+
+/// Ports as Flink's options write them (`NetUtils.getPortRangeFromString`): `8081`,
+/// `8081-8090`, or several of either with commas between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortRange(Vec<RangeInclusive<u16>>);
+
+/// Why a port option cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    /// The value is not a port range.
+    #[error(
+        "{key} is \"{value}\": expected a port, a range like 50100-50200, or several with commas between"
+    )]
+    Malformed {
+        /// The option.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Every port the option allows is taken.
+    #[error(
+        "port {value} of {address}, asked for by {key}, is already in use: free it, or set {key} to another port (0 takes any free one)"
+    )]
+    InUse {
+        /// The option.
+        key: String,
+        /// Its value.
+        value: String,
+        /// The address that was to be bound.
+        address: IpAddr,
+    },
+    /// The address is not one of this machine's, or binding it is forbidden.
+    #[error("port {value} of {address}, asked for by {key}, cannot be bound: {reason}")]
+    NotBindable {
+        /// The option.
+        key: String,
+        /// Its value.
+        value: String,
+        /// The address that was to be bound.
+        address: IpAddr,
+        /// What the kernel said.
+        reason: String,
+    },
+}
+
+/// One option that asks for ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortOption {
+    /// The options that name the port, the first that is set counts.
+    pub keys: &'static [&'static str],
+    /// The option that names the address to bind.
+    pub bind_address: &'static str,
+    /// What Flink binds when none is set, if that is one fixed port.
+    pub default: Option<&'static str>,
+}
+
+/// `jobmanager.rpc.port` (JobManagerOptions).
+pub const JOB_MANAGER_RPC: PortOption = PortOption {
+    keys: &["jobmanager.rpc.bind-port", "jobmanager.rpc.port"],
+    bind_address: "jobmanager.bind-host",
+    default: Some("6123"),
+};
+/// `rest.port` and `rest.bind-port` (RestOptions).
+pub const REST: PortOption = PortOption {
+    keys: &["rest.bind-port", "rest.port"],
+    bind_address: "rest.bind-address",
+    default: Some("8081"),
+};
+/// `blob.server.port` (BlobServerOptions).
+const BLOB_SERVER: PortOption = PortOption {
+    keys: &["blob.server.port"],
+    bind_address: "jobmanager.bind-host",
+    default: None,
+};
+/// `taskmanager.rpc.port` (TaskManagerOptions).
+const TASK_MANAGER_RPC: PortOption = PortOption {
+    keys: &["taskmanager.rpc.bind-port", "taskmanager.rpc.port"],
+    bind_address: "taskmanager.bind-host",
+    default: None,
+};
+/// `taskmanager.data.port` (NettyShuffleEnvironmentOptions).
+const TASK_MANAGER_DATA: PortOption = PortOption {
+    keys: &["taskmanager.data.bind-port", "taskmanager.data.port"],
+    bind_address: "taskmanager.bind-host",
+    default: None,
+};
+/// `historyserver.web.port` (HistoryServerOptions).
+const HISTORY_SERVER: PortOption = PortOption {
+    keys: &["historyserver.web.port"],
+    bind_address: "historyserver.web.address",
+    default: Some("8082"),
+};
+
+/// The options by which a role asks for ports.
+const fn options_of(role: Role) -> &'static [PortOption] {
+    match role {
+        Role::JobManager | Role::StandaloneJob => &[JOB_MANAGER_RPC, REST, BLOB_SERVER],
+        Role::TaskManager => &[TASK_MANAGER_RPC, TASK_MANAGER_DATA],
+        Role::HistoryServer => &[HISTORY_SERVER],
+    }
+}
+
+/// Checks that every port a role will bind can be had, those that Flink takes by default
+/// included. `lookup` gives configured values.
+pub fn check<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Result<(), PortError> {
+    options_of(role).iter().try_for_each(|option| {
+        let set = option.keys.iter().any(|key| lookup(key).is_some());
+        let default_key = option.keys.last().copied();
+        let with_default = |key: &str| match lookup(key) {
+            None if !set && default_key == Some(key) => option.default,
+            value => value,
+        };
+        option.pick(&with_default).map(drop)
+    })
+}
+
+impl PortOption {
+    /// A port that the option allows and that is free now, or `None` if the option is not set or
+    /// leaves the choice to Flink (0).
+    pub fn pick<'a>(
+        &self,
+        lookup: &dyn Fn(&str) -> Option<&'a str>,
+    ) -> Result<Option<u16>, PortError> {
+        let set = self
+            .keys
+            .iter()
+            .find_map(|key| lookup(key).map(|value| (*key, value)));
+        let Some((key, value)) = set else {
+            return Ok(None);
+        };
+        let range = PortRange::parse(value).ok_or_else(|| PortError::Malformed {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })?;
+        let address = bind_address(lookup(self.bind_address));
+        range
+            .first_free(address)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::AddrInUse => PortError::InUse {
+                    key: key.to_owned(),
+                    value: value.to_owned(),
+                    address,
+                },
+                _ => PortError::NotBindable {
+                    key: key.to_owned(),
+                    value: value.to_owned(),
+                    address,
+                    reason: error.to_string(),
+                },
+            })
+    }
+}
+
+impl PortRange {
+    /// Reads an option's value.
+    pub fn parse(text: &str) -> Option<Self> {
+        let range = |part: &str| {
+            let part = part.trim();
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            (first <= last).then_some(first..=last)
+        };
+        text.split(',')
+            .map(range)
+            .collect::<Option<Vec<_>>>()
+            .map(Self)
+    }
+
+    /// The first port that can be bound now; `None` if the range holds 0, which always can.
+    fn first_free(&self, address: IpAddr) -> std::io::Result<Option<u16>> {
+        let mut refusal = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+        for port in self.0.iter().cloned().flatten() {
+            if port == 0 {
+                return Ok(None);
+            }
+            match TcpListener::bind(SocketAddr::new(address, port)) {
+                Ok(_) => return Ok(Some(port)),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+}
+
+/// A port of `address` that is free now.
+pub fn free_port(address: IpAddr) -> std::io::Result<u16> {
+    Ok(TcpListener::bind(SocketAddr::new(address, 0))?
+        .local_addr()?
+        .port())
+}
+
+/// The address that an option's value binds. A host name is not resolved: binding every address
+/// is the stricter test.
+pub fn bind_address(value: Option<&str>) -> IpAddr {
+    match value {
+        Some("localhost") => Ipv4Addr::LOCALHOST.into(),
+        Some(text) => text.parse().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+        None => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_options_read_as_flink_reads_them() {
+        assert_eq!(PortRange::parse("8081"), Some(PortRange(vec![8081..=8081])));
+        let several = PortRange(vec![1..=2, 7..=7]);
+        assert_eq!(PortRange::parse(" 1-2, 7"), Some(several));
+        for text in ["", "x", "70000", "2-1", "1,,2", "-1"] {
+            assert_eq!(PortRange::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_names_the_key_that_asked_for_it() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port().to_string();
+        let lookup = |key: &str| match key {
+            "rest.port" => Some(port.as_str()),
+            "rest.bind-address" => Some("localhost"),
+            _ => None,
+        };
+        let error = check(Role::JobManager, &lookup).unwrap_err();
+        assert!(
+            matches!(&error, PortError::InUse { key, .. } if key == "rest.port"),
+            "{error}"
+        );
+        assert_eq!(check(Role::TaskManager, &lookup), Ok(()));
+    }
+
+    #[test]
+    fn a_range_is_usable_while_one_of_its_ports_is_free() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = free_port(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let range = format!("{},{free}", taken.local_addr().unwrap().port());
+        let lookup = |key: &str| match key {
+            "rest.bind-port" => Some(range.as_str()),
+            "rest.bind-address" => Some("127.0.0.1"),
+            _ => None,
+        };
+        assert_eq!(REST.pick(&lookup), Ok(Some(free)));
+    }
+}

@@ -1,0 +1,152 @@
+//! Resolves a launch whose files are in place: which Java, which configuration, how much memory,
+//! which command. Reads; never writes and never starts anything.
+
+use std::path::PathBuf;
+
+use crate::conf::{Configuration, Layer, Origin, Warning};
+use crate::flink::memory::{self, MemoryPlan, MemorySize};
+use crate::flink::{
+    self, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity, find_jemalloc,
+    log_directory,
+};
+use crate::spec::{Role, WorkerId};
+
+use super::{LaunchError, LaunchRequest, SandboxLayout, configuration};
+
+/// A launch with nothing left to decide.
+#[derive(Debug, Clone)]
+pub struct ResolvedLaunch {
+    /// What is launched.
+    pub role: Role,
+    /// Its name in its cluster.
+    pub worker_id: WorkerId,
+    /// The Flink it runs.
+    pub home: FlinkHome,
+    /// The Java it runs on.
+    pub java: JavaRuntime,
+    /// Where things go.
+    pub layout: SandboxLayout,
+    /// The directory that the user's configuration and log settings are taken from.
+    pub conf_source: PathBuf,
+    /// The configuration, each value with its origin.
+    pub configuration: Configuration,
+    /// The memory of the process.
+    pub memory: MemoryPlan,
+    /// The command.
+    pub command: JavaCommand,
+    /// What was noticed in the configuration's sources.
+    pub warnings: Vec<Warning>,
+}
+
+/// Resolves a launch.
+pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
+    let home = FlinkHome::open(&request.flink_home)?;
+    let layout = SandboxLayout::of(&request.sandbox);
+    let (mut configuration, warnings) = configuration::lay(request, &home, &layout)?;
+    let java = find_java(request, &configuration)?;
+    java.check(home.version())?;
+    let memory = plan_memory(request, &home, &mut configuration)?;
+    let command = build_command(request, &home, &java, &layout, &configuration, &memory)?;
+    Ok(ResolvedLaunch {
+        role: request.role,
+        worker_id: request.worker_id.clone(),
+        conf_source: configuration::conf_directory(request, &home),
+        home,
+        java,
+        layout,
+        configuration,
+        memory,
+        command,
+        warnings,
+    })
+}
+
+fn find_java(
+    request: &LaunchRequest,
+    configuration: &Configuration,
+) -> Result<JavaRuntime, LaunchError> {
+    let java_home = request.variable("JAVA_HOME").map(AsRef::as_ref);
+    let path = request.variable("PATH").map(AsRef::as_ref);
+    Ok(JavaRuntime::find(
+        configuration.get("env.java.home"),
+        java_home,
+        path,
+    )?)
+}
+
+/// Derives the memory of the process. Where no size is set and the container has a limit, the
+/// limit is the process's size.
+fn plan_memory(
+    request: &LaunchRequest,
+    home: &FlinkHome,
+    configuration: &mut Configuration,
+) -> Result<MemoryPlan, LaunchError> {
+    let environment = |name: &str| request.variable(name).map(str::to_owned);
+    if let Some(limit) = request.memory_limit().and_then(MemorySize::of_bytes) {
+        let lookup = |key: &str| configuration.get(key).map(str::to_owned);
+        let whole = memory::process_size_from_container(request.role, limit, &lookup, &environment);
+        if let Some(property) = whole {
+            let origin = Origin::from_source(Layer::Derived, "the container's memory limit");
+            configuration.set(property.key, property.value, origin);
+        }
+    }
+    let lookup = |key: &str| configuration.get(key).map(str::to_owned);
+    Ok(memory::derive(
+        request.role,
+        home.version(),
+        &lookup,
+        &environment,
+    )?)
+}
+
+fn build_command(
+    request: &LaunchRequest,
+    home: &FlinkHome,
+    java: &JavaRuntime,
+    layout: &SandboxLayout,
+    configuration: &Configuration,
+    memory: &MemoryPlan,
+) -> Result<JavaCommand, LaunchError> {
+    let mut variables = request.environment.clone();
+    let mut arguments = Vec::new();
+    if let Some(manifest) = &request.manifest {
+        variables.extend(manifest.environment.clone());
+        arguments.extend(manifest.arguments.iter().cloned());
+    }
+    arguments.extend(request.arguments.iter().cloned());
+    let lookup = |key: &str| configuration.get(key).map(str::to_owned);
+    let environment = |name: &str| {
+        variables
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .cloned()
+    };
+    let ident = environment("FLINK_IDENT_STRING").or_else(|| environment("USER"));
+    let mut command = flink::build(&CommandInput {
+        home,
+        java,
+        role: request.role,
+        configuration: &lookup,
+        environment: &environment,
+        conf_dir: &layout.conf,
+        log_dir: &log_directory(&lookup, &environment, layout.log.clone()),
+        identity: LogIdentity {
+            ident: ident.as_deref().unwrap_or_default(),
+            index: 0,
+            host_name: &request.host.host_name,
+        },
+        memory,
+        arguments: &arguments,
+        allocator: find_jemalloc(&environment).as_deref(),
+        cpu_quota: request.host.cpu_limit,
+    })?;
+    if let Some(manifest) = &request.manifest {
+        for (name, value) in &manifest.environment {
+            command
+                .environment
+                .entry(name.clone())
+                .or_insert_with(|| value.clone());
+        }
+    }
+    Ok(command)
+}
