@@ -2,12 +2,14 @@
 //!
 //! Never holds domain logic. Every error that reaches a person leaves through [`run`].
 
+mod artifact;
 mod detach;
 mod down;
 mod flink_home;
 mod launch;
 mod memory;
 mod output;
+mod serve;
 mod status;
 mod supervise;
 mod table;
@@ -36,6 +38,8 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FLUGS_C
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(Box<up::Args>),
+    Artifact(Box<artifact::Args>),
+    Serve(Box<serve::Args>),
     Status(status::Args),
     Down(down::Args),
     Launch(Box<launch::Args>),
@@ -90,6 +94,8 @@ pub fn run() -> ProcessExit {
 fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
     match command {
         Command::Up(args) => up::run(args),
+        Command::Artifact(args) => artifact::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Status(args) => status::run(args),
         Command::Down(args) => down::run(args),
         Command::Launch(args) => launch::run(args),

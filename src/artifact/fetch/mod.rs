@@ -24,6 +24,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Serialize;
 use tokio::time::timeout_at;
 use url::Url;
 
@@ -50,7 +51,8 @@ pub struct Fetcher {
 }
 
 /// What happens during a fetch, for whoever shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
 pub enum FetchEvent {
     /// What is ahead: artifacts that are not in place yet, and their bytes.
     Planned {
@@ -94,7 +96,8 @@ pub enum FetchEvent {
 }
 
 /// Where an artifact was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// At its destination already.
     Present,
@@ -186,6 +189,43 @@ impl Fetcher {
         }
         drop(done);
         run.end(failure, started)
+    }
+
+    /// Asks the servers how long an artifact is whose size is not known yet. A wrong answer does
+    /// no harm: the digest decides.
+    pub async fn size_of(&self, artifact: &Artifact, base: &Url) -> Result<u64, FetchError> {
+        let (name, sha256) = (&artifact.name, &artifact.sha256);
+        let token = self.options.token.as_ref();
+        let sources = artifact
+            .urls
+            .iter()
+            .map(|url| source::resolve(url, base, name, sha256, token))
+            .collect::<Result<Vec<_>, _>>()?;
+        let deadline = Instant::now() + self.options.retry.budget;
+        let attempt = async |source: &Source| self.attempt_size(source).await;
+        self.retry(name, sha256, &sources, deadline, &|_| {}, attempt)
+            .await
+    }
+
+    async fn attempt_size(&self, source: &Source) -> Result<u64, AttemptError> {
+        let refused = |why: String| AttemptError::Refused(why);
+        let place = match &source.place {
+            Place::File(path) => {
+                let length = std::fs::metadata(path).map(|metadata| metadata.len());
+                return length.map_err(|error| refused(error.to_string()));
+            }
+            Place::Http(place) => place,
+        };
+        // The head of the answer to a GET: some servers know no HEAD, and the connection is
+        // dropped with the answer.
+        let request = self.request(place).map_err(AttemptError::Local)?;
+        let response = self.send(request, place).await?;
+        if response.status() != StatusCode::OK {
+            return Err(download::refusal(&response));
+        }
+        response
+            .content_length()
+            .ok_or_else(|| refused("it does not say how long it is".to_owned()))
     }
 
     async fn attempt_document(

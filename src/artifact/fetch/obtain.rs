@@ -333,7 +333,7 @@ impl<'a> Run<'a> {
             source,
         };
         match unpacked {
-            Ok(unpacked) => unpacked.map_err(failed),
+            Ok(unpacked) => unpacked.map(drop).map_err(failed),
             Err(error) => Err(writing(artifact, self.sandbox, io::Error::other(error))),
         }
     }

@@ -1,0 +1,358 @@
+//! `flugs artifact`: the store, fetching and unpacking.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode as ProcessExit;
+
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use url::Url;
+
+use super::{Ending, output};
+use crate::artifact::fetch::{FetchEvent, Fingerprint};
+use crate::artifact::store::{Eviction, StoredObject, Verified};
+use crate::artifact::token::TokenError;
+use crate::artifact::unpack::{self, Limits};
+use crate::artifact::{FetchOptions, Fetcher, Store, Token};
+use crate::spec::{Artifact, ArtifactKind, ExitCode, Sha256Digest};
+
+/// Where the store is unless told otherwise.
+pub(super) const DEFAULT_STORE: &str = ".flugs/artifacts";
+
+/// Keep, fetch and unpack artifacts.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flugs artifact add lib/*.jar
+  flugs artifact ls --json
+  flugs artifact gc --max-size 20000000000
+  flugs artifact fetch https://a.example/x.jar https://b.example/x.jar --sha256 HEX --to lib
+  flugs artifact fetch oci://registry.example/flink/usrlib --sha256 HEX --to . --extract
+  flugs artifact unpack job.tar.gz job --sha256 HEX")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Add files to the store; prints their digests.
+    Add {
+        /// The files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Only the owner may read them, and they are served over TLS only.
+        #[arg(long)]
+        secret: bool,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// List what the store holds.
+    Ls {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Rehash everything; what is damaged is removed.
+    Verify {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Remove what was used least recently, until the rest fits. What running launches hold stays.
+    Gc {
+        /// So many bytes may stay.
+        #[arg(long, value_name = "BYTES")]
+        max_size: u64,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Fetch a file from the first URL that has it.
+    Fetch(FetchArgs),
+    /// Unpack an archive into a new directory, or refuse it.
+    Unpack {
+        /// The archive: tar, tar.gz, tar.zst or zip.
+        file: PathBuf,
+        /// The directory; it must not exist or be empty.
+        directory: PathBuf,
+        /// The digest that the archive must have.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<Sha256Digest>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct StoreArgs {
+    /// The store's directory.
+    #[arg(long = "store", value_name = "DIR", default_value = DEFAULT_STORE)]
+    directory: PathBuf,
+    /// Print one JSON document instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct FetchArgs {
+    /// Where the file can be had, tried in order: http, https, file or oci URLs.
+    #[arg(required = true, value_name = "URL")]
+    urls: Vec<Url>,
+    /// The digest that it must have.
+    #[arg(long, value_name = "HEX")]
+    sha256: Sha256Digest,
+    /// The directory to put it in.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// Its name there; the last part of the first URL unless given.
+    #[arg(long)]
+    name: Option<String>,
+    /// Its length in bytes; asked of the server unless given.
+    #[arg(long, value_name = "BYTES")]
+    size: Option<u64>,
+    /// Unpack it; the name is then that of the directory.
+    #[arg(long)]
+    extract: bool,
+    /// The file (mode 0600) with the token for the first URL's server; or set FLUGS_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// A store to look into first and to keep the file in.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Trust the authorities in this file (PEM) instead of the system's.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Trust only a server whose certificate has this SHA-256.
+    #[arg(long, value_name = "HEX")]
+    pin: Option<Fingerprint>,
+    /// Certificate chain (PEM) to show to the server.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Print what happens as one JSON document a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    sha256: String,
+    size: u64,
+    secret: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    match &args.command {
+        Command::Add {
+            files,
+            secret,
+            store,
+        } => add(files, *secret, store),
+        Command::Ls { store } => {
+            list(&Store::open(&store.directory)?.list()?, store.json);
+            Ok(ProcessExit::SUCCESS)
+        }
+        Command::Verify { store } => verify(store),
+        Command::Gc { max_size, store } => gc(*max_size, store),
+        Command::Fetch(args) => fetch(args),
+        Command::Unpack {
+            file,
+            directory,
+            sha256,
+        } => extract(file, directory, sha256.as_ref()),
+    }
+}
+
+/// The token in `FLUGS_TOKEN`, if it is set.
+pub(super) fn token_from_environment() -> Result<Option<Token>, TokenError> {
+    match Token::from_env("FLUGS_TOKEN") {
+        Ok(token) => Ok(Some(token)),
+        Err(TokenError::NoVariable { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn add(files: &[PathBuf], secret: bool, args: &StoreArgs) -> Result<ProcessExit, Ending> {
+    let store = Store::open(&args.directory)?;
+    let objects = files
+        .iter()
+        .map(|path| {
+            if secret {
+                store.add_secret_file(path)
+            } else {
+                store.add_file(path)
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    list(&objects, args.json);
+    Ok(ProcessExit::SUCCESS)
+}
+
+fn list(objects: &[StoredObject], json: bool) {
+    let listed = objects.iter().map(|object| Listed {
+        sha256: object.digest.to_string(),
+        size: object.size,
+        secret: object.secret,
+    });
+    if json {
+        return output::json(&listed.collect::<Vec<_>>());
+    }
+    for one in listed {
+        let secret = if one.secret { "  secret" } else { "" };
+        output::line(&format!("{}  {:>12}{secret}", one.sha256, one.size));
+    }
+}
+
+fn verify(args: &StoreArgs) -> Result<ProcessExit, Ending> {
+    let store = Store::open(&args.directory)?;
+    let mut damaged = Vec::new();
+    let objects = store.list()?;
+    for object in &objects {
+        if let Verified::Damaged { found } = store.verify(object)? {
+            output::note(&format!(
+                "flugs: {} was damaged (its bytes had sha256:{found}) and has been removed",
+                object.digest
+            ));
+            damaged.push(object.clone());
+        }
+    }
+    list(&damaged, args.json);
+    output::note(&format!(
+        "flugs: {} artifacts verified, {} damaged",
+        objects.len(),
+        damaged.len()
+    ));
+    Ok(if damaged.is_empty() {
+        ProcessExit::SUCCESS
+    } else {
+        ProcessExit::from(ExitCode::ArtifactDigest.code())
+    })
+}
+
+fn gc(max_bytes: u64, args: &StoreArgs) -> Result<ProcessExit, Ending> {
+    let evicted = Store::open(&args.directory)?.evict(Eviction { max_bytes })?;
+    list(&evicted.removed, args.json);
+    output::note(&format!(
+        "flugs: {} artifacts removed, {} bytes stay, {} of them in use",
+        evicted.removed.len(),
+        evicted.kept_bytes,
+        evicted.held_bytes
+    ));
+    Ok(ProcessExit::SUCCESS)
+}
+
+fn extract(
+    file: &Path,
+    directory: &Path,
+    sha256: Option<&Sha256Digest>,
+) -> Result<ProcessExit, Ending> {
+    let limits = Limits::default();
+    let unpacked = match sha256 {
+        Some(sha256) => unpack::unpack_verified(file, sha256, directory, &limits)?,
+        None => unpack::unpack(file, directory, &limits)?,
+    };
+    output::note(&format!(
+        "flugs: {} entries, {} bytes",
+        unpacked.entries, unpacked.bytes
+    ));
+    Ok(ProcessExit::SUCCESS)
+}
+
+fn fetch(args: &FetchArgs) -> Result<ProcessExit, Ending> {
+    let Some(first) = args.urls.first() else {
+        return Ok(ProcessExit::SUCCESS);
+    };
+    let token = match &args.token_file {
+        Some(path) => Some(Token::from_file(path)?),
+        None => token_from_environment()?,
+    };
+    let fetcher = Fetcher::new(FetchOptions {
+        token,
+        cache: args.cache.as_deref().map(Store::open).transpose()?,
+        authority: args.ca.clone(),
+        pin: args.pin,
+        client_identity: args.cert.clone().zip(args.key.clone()),
+        ..FetchOptions::default()
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Ending {
+            code: ExitCode::Internal,
+            message: error.to_string(),
+        })?;
+    runtime.block_on(async {
+        let mut artifact = artifact(args, first)?;
+        let size = match args.size {
+            Some(size) => size,
+            None => fetcher.size_of(&artifact, first).await?,
+        };
+        artifact.size = size;
+        let progress = Progress::new(size, args.json);
+        let show = |event| progress.show(event);
+        fetcher
+            .fetch_all(&[artifact], first, &args.to, &show)
+            .await?;
+        Ok(ProcessExit::SUCCESS)
+    })
+}
+
+fn artifact(args: &FetchArgs, first: &Url) -> Result<Artifact, Ending> {
+    let last = first.path().rsplit('/').next().unwrap_or_default();
+    let dest = args.name.as_deref().unwrap_or(last);
+    let dest = dest.parse().map_err(|error| Ending {
+        code: ExitCode::Usage,
+        message: format!("{error}; name the file with --name"),
+    })?;
+    Ok(Artifact {
+        name: args.name.clone().unwrap_or_else(|| last.to_owned()),
+        urls: args.urls.iter().map(Url::to_string).collect(),
+        sha256: args.sha256,
+        size: 0,
+        dest,
+        kind: if args.extract {
+            ArtifactKind::Archive
+        } else {
+            ArtifactKind::File
+        },
+        mode: if args.cache.is_some() { 0o444 } else { 0o644 },
+        cache: true,
+    })
+}
+
+/// Shows a fetch: a bar on a terminal, documents on request, otherwise failures only.
+struct Progress {
+    bar: ProgressBar,
+    json: bool,
+}
+
+impl Progress {
+    fn new(size: u64, json: bool) -> Self {
+        let bar = if json || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(size)
+        };
+        let style = "{bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left  {wide_bar}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        Self { bar, json }
+    }
+
+    fn show(&self, event: FetchEvent) {
+        if self.json {
+            if let Ok(line) = serde_json::to_string(&event) {
+                output::line(&line);
+            }
+            return;
+        }
+        match event {
+            FetchEvent::Received { bytes, .. } => self.bar.inc(bytes),
+            FetchEvent::Failed { url, why, .. } => {
+                self.bar
+                    .suspend(|| output::note(&format!("flugs: {url}: {why}")));
+            }
+            FetchEvent::Finished { .. } => self.bar.finish_and_clear(),
+            FetchEvent::Planned { .. } | FetchEvent::Waiting { .. } => {}
+        }
+    }
+}
