@@ -6,6 +6,7 @@ mod artifact;
 mod detach;
 mod down;
 mod flink_home;
+mod health;
 mod launch;
 mod memory;
 mod output;
@@ -43,6 +44,7 @@ enum Command {
     Status(status::Args),
     Down(down::Args),
     Launch(Box<launch::Args>),
+    Health(health::Args),
     Supervise(Box<supervise::Args>),
     Memory(memory::Args),
 }
@@ -99,6 +101,7 @@ fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
         Command::Status(args) => status::run(args),
         Command::Down(args) => down::run(args),
         Command::Launch(args) => launch::run(args),
+        Command::Health(args) => health::run(args),
         Command::Supervise(args) => supervise::run(args),
         Command::Memory(args) => memory::run(args),
     }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
+pub(super) mod options;
+
+use self::options::{HealthArgs, LogArgs};
 use super::Ending;
 use crate::spec::ExitCode;
 use crate::supervise::{
@@ -69,6 +72,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
+    /// Look for crash files (hs_err_pid*.log, *.hprof) here too (repeatable)
+    #[arg(long, value_name = "DIRECTORY")]
+    crash_directory: Vec<PathBuf>,
+
     /// Run the command in this directory
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
@@ -80,6 +87,12 @@ pub(super) struct Args {
     /// Hand the terminal to the command, so that it can read from it and gets Ctrl-C itself
     #[arg(long)]
     foreground: bool,
+
+    #[command(flatten)]
+    logs: LogArgs,
+
+    #[command(flatten)]
+    health: HealthArgs,
 
     #[command(flatten)]
     limits: LimitArgs,
@@ -182,7 +195,11 @@ impl Args {
                 self.restart_stable,
                 self.restart_window,
             ),
+            logs: self.logs.policy()?,
+            health: self.health.policy(),
+            status: self.health.status(),
             report: self.report.clone(),
+            crash_directories: self.crash_directory.clone(),
             follow_parent: self.follow_parent,
             foreground: self.foreground,
             limits: Limits {
@@ -229,7 +246,7 @@ fn not_utf8(argument: &OsString) -> Ending {
     }
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
     number
         .ok()

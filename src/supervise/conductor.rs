@@ -36,7 +36,7 @@ pub(super) trait Sys {
 #[derive(Debug)]
 pub(super) enum Happening {
     /// A run of the program began.
-    Started,
+    Started(i32),
     /// A run of the program ended.
     Ended,
     /// The program is asked for a thread dump.
@@ -113,8 +113,6 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
         let actions = self.machine.parent_gone(self.clock.now());
         self.carry_out(actions);
     }
-
-    #[expect(dead_code, reason = "for the health checks, which come next")]
     pub(super) fn unhealthy(&mut self) {
         let actions = self.machine.unhealthy(self.clock.now());
         self.carry_out(actions);
@@ -187,7 +185,7 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
                 let wall = self.clock.wall();
                 self.tally.first_start.get_or_insert(wall);
                 self.machine.started(leader, self.clock.now());
-                self.happenings.push(Happening::Started);
+                self.happenings.push(Happening::Started(leader));
             }
             Err(error) => {
                 self.happenings.push(Happening::StartFailed(error));

@@ -119,8 +119,6 @@ impl Machine {
             .filter(|_| self.ended.is_none())
             .map(|run| run.leader)
     }
-
-    #[expect(dead_code, reason = "for the health checks, which come next")]
     /// Whether the program is running and nobody has asked it to end.
     pub(super) fn is_up(&self) -> bool {
         self.stage == Stage::Up && self.ended.is_none()

@@ -13,12 +13,15 @@ mod backoff;
 mod cgroup;
 mod clock;
 mod conductor;
+mod crash;
 mod descendants;
 mod end;
 mod error;
 mod grace;
 mod handover;
+mod health;
 mod kernel;
+mod logs;
 mod machine;
 mod parent;
 mod prepare;
@@ -31,11 +34,13 @@ mod supervision;
 mod supervisor;
 mod sys;
 mod verdict;
+mod wait;
 
 pub use cgroup::{ContainerLimits, Group, Version, container_limits, container_limits_below};
 pub use error::SuperviseError;
 pub use grace::default_grace;
 pub use handover::{HeldSignals, exec_into, hold_signals, receive_document};
+pub use health::{CheckError, StatusError, ask_status, check_now};
 pub use report::{
     ChildEnd, CrashFiles, ExitReport, MemoryUse, OutOfMemory, Phase, PhaseTime, Reason, ReportError,
 };

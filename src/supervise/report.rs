@@ -345,7 +345,8 @@ impl Drop for ReportFile {
     }
 }
 
-fn rfc3339(time: SystemTime) -> String {
+/// A time for people and programs, in UTC.
+pub(super) fn rfc3339(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time)
         .and_then(|stamp| stamp.round(jiff::Unit::Millisecond))
         .map(|stamp| stamp.to_string())

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::Signal;
 use super::cgroup::{MemoryWatch, container_limits};
 use super::conductor::Tally;
+use super::crash::crash_files;
 use super::end::Ended;
 use super::report::{ChildEnd, ExitReport, MemoryUse, OutOfMemory, Phase, Reason};
 use super::supervision::Supervision;
@@ -57,6 +58,7 @@ impl Evidence {
                 process_peak_bytes: (tally.peak > 0).then_some(tally.peak),
             },
             out_of_memory,
+            crash_files: crash_files(supervision, self.began),
             orphans_reaped: tally.orphans,
             ..ExitReport::new(&name, phase(verdict), reason, self.began)
         }

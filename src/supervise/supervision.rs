@@ -321,6 +321,19 @@ impl Supervision {
     }
 }
 
+impl RotatingFiles {
+    /// Files in this directory under the default sizes.
+    pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            max_bytes: default_max_bytes(),
+            keep: default_keep(),
+            json: false,
+            also_pass: false,
+        }
+    }
+}
+
 impl Default for StopPolicy {
     fn default() -> Self {
         Self {

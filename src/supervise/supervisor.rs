@@ -1,13 +1,12 @@
-//! The supervising loop: waits for signals and deadlines and lets the conductor act.
+//! One supervision from its preparation to its report.
 //!
 //! Owns the order of things: what is prepared before the first start, and what is finished before
-//! the exit. Decides nothing about the program.
+//! the exit. Decides nothing about the program; waiting is [`super::wait`]'s.
 
-use std::io::{self, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
 use nix::unistd::getpid;
 
 use super::Signal;
@@ -15,17 +14,18 @@ use super::clock::{Clock as _, KernelClock};
 use super::conductor::{Conductor, Happening};
 use super::error::SuperviseError;
 use super::handover::{every_held, hold_signals, parent_at_start};
+use super::health::{Condition, Health, StatusServer};
 use super::kernel::Kernel;
+use super::logs::{Outputs, say_plainly};
 use super::machine::Machine;
 use super::parent::ParentWatch;
 use super::prepare::set_limits;
 use super::privileges::give_up;
 use super::report::{ExitReport, Phase, Reason, ReportFile};
 use super::summary::Evidence;
-use super::supervision::Supervision;
+use super::supervision::{LogPolicy, Supervision};
 use super::sys;
 use super::verdict::Verdict;
-use crate::spec::Failure as _;
 
 /// How a supervision ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,36 +46,18 @@ pub struct Outcome {
 pub fn run(supervision: Supervision) -> Result<Outcome, SuperviseError> {
     hold_signals()?;
     let evidence = Evidence::new();
-    let mut file = reserve(&supervision);
-    let prepared = Supervisor::prepare(&supervision);
-    let ended = prepared.and_then(|supervisor| supervisor.run(&evidence, file.as_mut()));
-    let (outcome, error) = match ended {
-        Ok(finished) => finished,
-        Err(error) => (failed(&supervision, &evidence, &error), Some(error)),
+    let ended = Supervisor::prepare(&supervision, &evidence).and_then(Supervisor::run);
+    if let Err(error) = &ended {
+        report_failure(&supervision, &evidence, error);
+    }
+    ended
+}
+
+/// Reports a failure of the supervisor's own.
+fn report_failure(supervision: &Supervision, evidence: &Evidence, error: &SuperviseError) {
+    let Some(path) = &supervision.report else {
+        return;
     };
-    if let Some(file) = &mut file
-        && let Err(problem) = file.write(&outcome.report)
-    {
-        say(&problem.to_string());
-    }
-    error.map_or(Ok(outcome), Err)
-}
-
-/// Takes room for the report. A report that cannot be written must not keep the program from
-/// running.
-fn reserve(supervision: &Supervision) -> Option<ReportFile> {
-    let path = supervision.report.as_ref()?;
-    match ReportFile::reserve(path) {
-        Ok(file) => Some(file),
-        Err(problem) => {
-            say(&problem.to_string());
-            None
-        }
-    }
-}
-
-/// The report on a failure of the supervisor's own.
-fn failed(supervision: &Supervision, evidence: &Evidence, error: &SuperviseError) -> Outcome {
     let name = supervision.display_name();
     let mut report = ExitReport::of_failure(&name, Phase::Start, error, evidence.began);
     report.phases.clone_from(&supervision.phases);
@@ -85,200 +67,246 @@ fn failed(supervision: &Supervision, evidence: &Evidence, error: &SuperviseError
     ) {
         report.reason = Reason::StartFailed;
     }
-    Outcome {
-        exit_code: error.exit_code().code(),
-        report,
+    if let Err(problem) = report.write(path) {
+        say_plainly(&problem.to_string());
     }
 }
 
-fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "flugs: {text}");
-}
-
-struct Supervisor<'a> {
-    supervision: &'a Supervision,
-    signals: OwnedFd,
-    own_pid: i32,
-    parent: ParentWatch,
-    conductor: Conductor<Kernel, KernelClock>,
+pub(super) struct Supervisor<'a> {
+    pub(super) supervision: &'a Supervision,
+    evidence: &'a Evidence,
+    pub(super) signals: OwnedFd,
+    pub(super) own_pid: i32,
+    pub(super) parent: ParentWatch,
+    pub(super) conductor: Conductor<Kernel, KernelClock>,
+    pub(super) outputs: Outputs,
+    pub(super) health: Option<Health>,
+    pub(super) status: Option<StatusServer>,
+    report_file: Option<ReportFile>,
     start_error: Option<SuperviseError>,
-    reap_pending: bool,
-}
-
-/// What woke the loop.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Signals,
-    Parent,
+    pub(super) reap_pending: bool,
 }
 
 impl<'a> Supervisor<'a> {
-    fn prepare(supervision: &'a Supervision) -> Result<Self, SuperviseError> {
+    fn prepare(
+        supervision: &'a Supervision,
+        evidence: &'a Evidence,
+    ) -> Result<Self, SuperviseError> {
         let call = |call| move |error| SuperviseError::Signals { call, error };
         sys::reset_disposition(Signal::CHLD).map_err(call("signal"))?;
         let signals = sys::signal_fd(every_held()).map_err(call("signalfd4"))?;
         let own_pid = getpid().as_raw();
         if own_pid != 1 {
-            nix::sys::prctl::set_child_subreaper(true).map_err(|errno| SuperviseError::Call {
-                call: "prctl(PR_SET_CHILD_SUBREAPER)",
-                error: errno.into(),
-            })?;
+            become_subreaper()?;
         }
         let parent = if supervision.follow_parent {
             ParentWatch::new(parent_at_start())
         } else {
             ParentWatch::Nothing
         };
+        // The streams are opened as who we are; everything after that as who we become.
+        let mut outputs = Outputs::new(&supervision.logs, &supervision.display_name())?;
         set_limits(&supervision.limits)?;
-        let machine = Machine::new(
-            supervision.stop.clone(),
-            supervision.restart.clone(),
-            supervision
-                .health
-                .as_ref()
-                .map_or(std::time::Duration::ZERO, |health| health.dump),
-            sys::is_terminal(0),
-        );
         let user = give_up(&supervision.privileges)?;
-        let kernel = Kernel::new(supervision.clone(), user);
+        outputs.open_files(&supervision.logs)?;
+        let mut kernel = Kernel::new(supervision.clone(), user);
+        kernel.streams = outputs.program_ends()?;
+        let status = supervision
+            .status
+            .as_ref()
+            .map(StatusServer::new)
+            .transpose()?;
+        let report_file = reserve(supervision, &mut outputs);
         Ok(Self {
             supervision,
+            evidence,
             signals,
             own_pid,
             parent,
-            conductor: Conductor::new(machine, kernel, KernelClock),
+            conductor: Conductor::new(machine(supervision), kernel, KernelClock),
+            outputs,
+            health: supervision.health.as_ref().map(Health::new),
+            status,
+            report_file,
             start_error: None,
             reap_pending: false,
         })
     }
 
-    fn run(
-        mut self,
-        evidence: &Evidence,
-        mut file: Option<&mut ReportFile>,
-    ) -> Result<(Outcome, Option<SuperviseError>), SuperviseError> {
+    fn run(mut self) -> Result<Outcome, SuperviseError> {
         self.take_signals()?; // A stop that was asked for during the launch.
         if matches!(self.parent, ParentWatch::Gone) {
             self.conductor.parent_gone();
         }
         self.conductor.begin();
         loop {
-            if let Some(verdict) = self.attend(evidence, file.as_deref_mut()) {
-                let report = self.report(evidence, verdict);
-                let outcome = Outcome {
-                    exit_code: verdict.code(),
-                    report,
-                };
-                if self.supervision.report.is_some() || !verdict.is_ordinary() {
-                    say(&outcome.report.message);
-                }
-                return match self.start_error {
-                    Some(error) if verdict == Verdict::StartFailed => Err(error),
-                    _ => Ok((outcome, None)),
-                };
+            if let Some(verdict) = self.attend() {
+                return self.finish(verdict);
             }
             self.wait()?;
-            self.conductor.tick();
         }
     }
 
     /// Deals with what the conductor has to say. A verdict ends the loop.
-    fn attend(
-        &mut self,
-        evidence: &Evidence,
-        mut file: Option<&mut ReportFile>,
-    ) -> Option<Verdict> {
+    fn attend(&mut self) -> Option<Verdict> {
+        let now = self.conductor.clock.now();
         let mut finished = None;
         for happening in self.conductor.happenings() {
             match happening {
-                Happening::Started | Happening::Ended | Happening::DumpAsked => {}
-                Happening::Note(note) => {
-                    say(&format!("{} {note}", self.supervision.display_name()));
+                Happening::Started(leader) => {
+                    if let Some(health) = &mut self.health {
+                        health.started(leader, now);
+                    }
                 }
+                Happening::Ended => {
+                    self.outputs.end_dump(now, self.conductor.clock.wall());
+                }
+                Happening::DumpAsked => {
+                    if let Some(path) = self.dump_path() {
+                        self.outputs.begin_dump(&path);
+                    }
+                }
+                Happening::Note(note) => self.say(&note.to_string()),
                 Happening::StartFailed(error) => self.start_error = Some(error),
                 Happening::ReportEarly(verdict) => {
-                    let report = self.report(evidence, verdict);
-                    if let Some(file) = file.as_deref_mut() {
+                    let report = self.report(verdict);
+                    if let Some(file) = &mut self.report_file {
+                        // If it fails, the report at the end tells.
                         let _ = file.write(&report);
                     }
                 }
                 Happening::Finished(verdict) => finished = Some(verdict),
             }
         }
+        if let Some(health) = &mut self.health
+            && !self.conductor.machine.is_up()
+        {
+            health.ended();
+        }
         finished
     }
 
-    fn report(&self, evidence: &Evidence, verdict: Verdict) -> ExitReport {
-        let tally = self.conductor.tally();
-        evidence.report(
-            self.supervision,
-            verdict,
-            &tally,
-            self.conductor.machine.restarts(),
-        )
-    }
-
-    /// Waits for the next event, and for no longer than until the next deadline.
-    fn wait(&mut self) -> Result<(), SuperviseError> {
-        let mut sources = vec![Source::Signals];
-        let mut polled = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        if let ParentWatch::Watching(fd) = &self.parent {
-            sources.push(Source::Parent);
-            polled.push(PollFd::new(fd.as_fd(), PollFlags::POLLIN));
-        }
-        match ppoll(&mut polled, self.timeout(), None) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => {
-                return Err(SuperviseError::Call {
-                    call: "ppoll",
-                    error: errno.into(),
-                });
-            }
-        }
-        let ready = polled
-            .iter()
-            .zip(sources)
-            .filter(|(fd, _)| fd.any().unwrap_or(false))
-            .map(|(_, source)| source)
-            .collect::<Vec<_>>();
-        for source in ready {
-            match source {
-                Source::Signals => self.take_signals()?,
-                Source::Parent => {
-                    self.parent = ParentWatch::Gone;
-                    self.conductor.parent_gone();
-                }
-            }
-        }
-        if self.reap_pending {
-            self.reap_pending = self.conductor.reap();
-        }
-        Ok(())
-    }
-
-    fn timeout(&self) -> Option<TimeSpec> {
-        if self.reap_pending {
-            return Some(TimeSpec::from_duration(std::time::Duration::ZERO));
-        }
+    /// The program is over for good.
+    fn finish(mut self, verdict: Verdict) -> Result<Outcome, SuperviseError> {
         let now = self.conductor.clock.now();
-        let due = self.conductor.deadline()?;
-        Some(TimeSpec::from_duration(due.since(now)))
+        let wall = self.conductor.clock.wall();
+        if verdict == Verdict::StartFailed
+            && let Some(error) = self.start_error.take()
+        {
+            self.outputs.flush_all();
+            self.report_file = None; // The failure's own report takes its place.
+            return Err(error);
+        }
+        // The report first: a reader that is slow to the end must not cost it.
+        self.outputs.take_in(now, wall);
+        let mut report = self.report(verdict);
+        self.write(&report);
+        self.outputs.drain(now, wall);
+        let last = self.report(verdict);
+        if (last.output_bytes_dropped, &last.last_error_lines)
+            != (report.output_bytes_dropped, &report.last_error_lines)
+        {
+            self.write(&last);
+            report = last;
+        }
+        if self.supervision.report.is_some() || !verdict.is_ordinary() {
+            self.outputs.say(&report.message);
+        }
+        self.outputs.flush_all();
+        Ok(Outcome {
+            exit_code: verdict.code(),
+            report,
+        })
     }
 
-    /// Takes every waiting signal, passes on what is to be passed on, and reaps.
-    fn take_signals(&mut self) -> Result<(), SuperviseError> {
-        let received =
-            sys::receive(&self.signals, self.own_pid).map_err(|error| SuperviseError::Signals {
-                call: "read(signalfd)",
-                error,
-            })?;
-        for one in received {
-            if one.signal == Signal::CHLD {
-                self.reap_pending = true;
-            } else if !one.from_self {
-                self.conductor.signal(one.signal);
-            }
+    fn write(&mut self, report: &ExitReport) {
+        let written = self.report_file.as_mut().map(|file| file.write(report));
+        if let Some(Err(problem)) = written {
+            self.outputs.say(&problem.to_string());
         }
-        Ok(())
+    }
+
+    fn report(&mut self, verdict: Verdict) -> ExitReport {
+        let tally = self.conductor.tally();
+        let restarts = self.conductor.machine.restarts();
+        let (errors, output) = self.outputs.last_lines();
+        let mut report = self
+            .evidence
+            .report(self.supervision, verdict, &tally, restarts);
+        report.out_of_memory.jvm_error = errors
+            .iter()
+            .chain(&output)
+            .find(|line| line.contains("java.lang.OutOfMemoryError"))
+            .cloned();
+        report.crash_files.thread_dumps = self.outputs.dumps().to_vec();
+        report.output_bytes_dropped = self.outputs.dropped();
+        report.last_error_lines = errors;
+        report
+    }
+
+    /// Where the next thread dump is kept: beside the report, or beside the logs.
+    fn dump_path(&self) -> Option<PathBuf> {
+        let beside_report = self.supervision.report.as_deref().and_then(Path::parent);
+        let beside_logs = match &self.supervision.logs {
+            LogPolicy::Files(files) => Some(files.directory.as_path()),
+            _ => None,
+        };
+        let number = self.conductor.machine.restarts() + 1;
+        let directory = beside_report.or(beside_logs)?;
+        Some(directory.join(format!("thread-dump-{number}.txt")))
+    }
+
+    /// Says one sentence about the program.
+    pub(super) fn say(&mut self, sentence: &str) {
+        let name = self.supervision.display_name();
+        self.outputs.say(&format!("{name} {sentence}"));
+    }
+
+    /// What `/healthz` and `/readyz` say.
+    pub(super) fn condition(&self) -> Condition {
+        let machine = &self.conductor.machine;
+        let ready = self.health.as_ref().is_none_or(Health::is_ready);
+        Condition {
+            name: self.supervision.display_name(),
+            healthy: machine.is_up(),
+            ready: machine.is_up() && ready,
+            pid: machine.leader(),
+            restarts: machine.restarts(),
+            complaint: self
+                .health
+                .as_ref()
+                .map(Health::complaint)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn machine(supervision: &Supervision) -> Machine {
+    let dump = supervision.health.as_ref().map(|health| health.dump);
+    Machine::new(
+        supervision.stop.clone(),
+        supervision.restart.clone(),
+        dump.unwrap_or(Duration::ZERO),
+        sys::is_terminal(0),
+    )
+}
+
+fn become_subreaper() -> Result<(), SuperviseError> {
+    nix::sys::prctl::set_child_subreaper(true).map_err(|errno| SuperviseError::Call {
+        call: "prctl(PR_SET_CHILD_SUBREAPER)",
+        error: errno.into(),
+    })
+}
+
+/// Takes room for the report. A report that cannot be written must not keep the program from
+/// running.
+fn reserve(supervision: &Supervision, outputs: &mut Outputs) -> Option<ReportFile> {
+    let path = supervision.report.as_ref()?;
+    match ReportFile::reserve(path) {
+        Ok(file) => Some(file),
+        Err(problem) => {
+            outputs.say(&problem.to_string());
+            None
+        }
     }
 }

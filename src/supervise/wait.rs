@@ -1,0 +1,163 @@
+//! Waiting for the next event: one `ppoll` over everything the supervisor listens to, for no
+//! longer than until the next deadline, and for ever if there is none.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use super::Signal;
+use super::clock::Clock as _;
+use super::error::SuperviseError;
+use super::health::{Health, StatusServer, StatusWatch};
+use super::logs::{Outputs, Watch as OutputWatch};
+use super::parent::ParentWatch;
+use super::supervisor::Supervisor;
+use super::sys;
+
+/// What woke the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Signals,
+    Parent,
+    Output(OutputWatch),
+    Probe,
+    Status(StatusWatch),
+}
+
+impl Supervisor<'_> {
+    /// Waits for the next event and deals with it.
+    pub(super) fn wait(&mut self) -> Result<(), SuperviseError> {
+        let timeout = self.timeout();
+        for source in self.ready_sources(timeout)? {
+            self.serve(source)?;
+        }
+        if self.reap_pending {
+            self.reap_pending = self.conductor.reap();
+        }
+        self.tick();
+        Ok(())
+    }
+
+    /// Polls everything and gives what is ready.
+    fn ready_sources(&self, timeout: Option<TimeSpec>) -> Result<Vec<Source>, SuperviseError> {
+        let (sources, mut polled): (Vec<Source>, Vec<PollFd<'_>>) = self
+            .watches()
+            .map(|(source, fd, flags)| (source, PollFd::new(fd, flags)))
+            .unzip();
+        match ppoll(&mut polled, timeout, None) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(Vec::new()),
+            Err(errno) => {
+                return Err(SuperviseError::Call {
+                    call: "ppoll",
+                    error: errno.into(),
+                });
+            }
+        }
+        let ready = sources.into_iter().zip(&polled);
+        Ok(ready
+            .filter(|(_, fd)| fd.any().unwrap_or(false))
+            .map(|(source, _)| source)
+            .collect())
+    }
+
+    fn watches(&self) -> impl Iterator<Item = (Source, BorrowedFd<'_>, PollFlags)> {
+        let signals = (Source::Signals, self.signals.as_fd(), PollFlags::POLLIN);
+        let parent = match &self.parent {
+            ParentWatch::Watching(fd) => Some((Source::Parent, fd.as_fd(), PollFlags::POLLIN)),
+            ParentWatch::Gone | ParentWatch::Nothing => None,
+        };
+        let outputs = self.outputs.watches();
+        let outputs = outputs.map(|(watch, fd, flags)| (Source::Output(watch), fd, flags));
+        let probe = self.health.as_ref().and_then(Health::watch);
+        let probe = probe.map(|(fd, flags)| (Source::Probe, fd, flags));
+        let status = self.status.iter().flat_map(StatusServer::watches);
+        let status = status.map(|(watch, fd)| (Source::Status(watch), fd, PollFlags::POLLIN));
+        std::iter::once(signals)
+            .chain(parent)
+            .chain(outputs)
+            .chain(probe)
+            .chain(status)
+    }
+
+    fn serve(&mut self, source: Source) -> Result<(), SuperviseError> {
+        let now = self.conductor.clock.now();
+        match source {
+            Source::Signals => self.take_signals()?,
+            Source::Parent => {
+                self.parent = ParentWatch::Gone;
+                self.conductor.parent_gone();
+            }
+            Source::Output(watch) => {
+                self.outputs.ready(watch, now, self.conductor.clock.wall());
+            }
+            Source::Probe => {
+                if self.health.as_mut().is_some_and(|health| health.ready(now)) {
+                    self.unhealthy();
+                }
+            }
+            Source::Status(watch) => {
+                let condition = self.condition();
+                if let Some(status) = &mut self.status {
+                    status.ready(watch, &condition, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) {
+        let now = self.conductor.clock.now();
+        self.conductor.tick();
+        self.outputs.tick(now);
+        if let Some(status) = &mut self.status {
+            status.tick(now);
+        }
+        if self.health.as_mut().is_some_and(|health| health.tick(now)) {
+            self.unhealthy();
+        }
+    }
+
+    fn unhealthy(&mut self) {
+        let complaint = self.health.as_ref().map(Health::complaint);
+        let complaint = complaint.unwrap_or_default();
+        self.say(&format!("is unhealthy: {complaint}"));
+        self.conductor.unhealthy();
+    }
+
+    fn timeout(&self) -> Option<TimeSpec> {
+        if self.reap_pending {
+            return Some(TimeSpec::from_duration(Duration::ZERO));
+        }
+        let due = [
+            self.conductor.deadline(),
+            Outputs::deadline(&self.outputs),
+            self.health.as_ref().and_then(Health::deadline),
+            self.status.as_ref().and_then(StatusServer::deadline),
+        ];
+        let next = due.into_iter().flatten().min()?;
+        Some(TimeSpec::from_duration(
+            next.since(self.conductor.clock.now()),
+        ))
+    }
+
+    /// Takes every waiting signal, passes on what is to be passed on, and remembers to reap.
+    pub(super) fn take_signals(&mut self) -> Result<(), SuperviseError> {
+        let received =
+            sys::receive(&self.signals, self.own_pid).map_err(|error| SuperviseError::Signals {
+                call: "read(signalfd)",
+                error,
+            })?;
+        for one in received {
+            if one.signal == Signal::CHLD {
+                self.reap_pending = true;
+            } else if !one.from_self {
+                self.conductor.signal(one.signal);
+            }
+        }
+        Ok(())
+    }
+}
