@@ -3,6 +3,7 @@
 //! Never holds domain logic. Every error that reaches a person leaves through [`run`].
 
 mod artifact;
+mod conf;
 mod detach;
 mod down;
 mod flink_home;
@@ -41,6 +42,7 @@ enum Command {
     Up(Box<up::Args>),
     Artifact(Box<artifact::Args>),
     Serve(Box<serve::Args>),
+    Conf(Box<conf::Args>),
     Status(status::Args),
     Down(down::Args),
     Launch(Box<launch::Args>),
@@ -98,6 +100,7 @@ fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
         Command::Up(args) => up::run(args),
         Command::Artifact(args) => artifact::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Conf(args) => conf::run(args),
         Command::Status(args) => status::run(args),
         Command::Down(args) => down::run(args),
         Command::Launch(args) => launch::run(args),

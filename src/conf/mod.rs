@@ -5,13 +5,16 @@
 //! type an option has is known to `check` alone. Never knows where a worker runs or how it is
 //! started, and never logs a value: a value may be a secret.
 
+mod check;
 mod configuration;
 mod defaults;
 mod deprecated;
 mod dialect;
+mod directory;
 mod environment;
 mod error;
 mod flat;
+mod logging;
 mod nested;
 pub mod options;
 mod parsed;
@@ -21,13 +24,16 @@ mod sensitive;
 mod substitution;
 mod write;
 
+pub use check::{Finding, Problem, check};
 pub use configuration::{Configuration, Layer, Origin, Setting};
 pub use defaults::{add_flugs_defaults, add_official_image_defaults};
 pub use deprecated::map_deprecated;
 pub use dialect::{ConfigurationFiles, Dialect, load_directory, load_file};
+pub use directory::prepare_directory;
 pub use environment::{ImageRequest, apply_environment, container_environment};
 pub use error::{ConfError, Refusal, Unrepresentable};
 pub use flat::parse_flat;
+pub use logging::ConsoleLayout;
 pub use nested::parse_nested;
 pub use parsed::{Parsed, ParsedSetting, Warning, WarningKind};
 pub use properties::parse_flink_properties;

@@ -1,0 +1,258 @@
+//! What is wrong with a configuration before anything starts: keys that nobody reads, values of
+//! the wrong type, ports that clash, addresses that no other host can reach.
+
+use super::configuration::{Configuration, Origin};
+use super::dialect::Dialect;
+use super::options::{Lookup, OptionTable, ValueType};
+use super::render::unrepresentable;
+
+/// One thing that `check` found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The key.
+    pub key: String,
+    /// Where its value comes from.
+    pub origin: Origin,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What can be wrong with one setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// No option of this Flink is called so.
+    #[error("no option of Flink {line} has this name{}", hint(*.nearest))]
+    UnknownKey {
+        /// The release line whose options were searched.
+        line: &'static str,
+        /// The option that is spelled most like it.
+        nearest: Option<&'static str>,
+    },
+    /// The value is not of the option's type. (It is not repeated: it may be a secret.)
+    #[error("the value is not {expected}")]
+    WrongType {
+        /// What it should be.
+        expected: String,
+    },
+    /// Another key of the same process has the same port.
+    #[error("port {port} is also that of \"{other}\" in the same process")]
+    PortClash {
+        /// The port.
+        port: u16,
+        /// The other key.
+        other: &'static str,
+    },
+    /// The address is only good on this machine.
+    #[error("\"{address}\" is only reachable from the same machine")]
+    Loopback {
+        /// The address.
+        address: String,
+    },
+    /// The file of this Flink cannot hold the setting.
+    #[error("{file} cannot hold it: {reason}")]
+    NotRepresentable {
+        /// The file.
+        file: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |key| format!("; did you mean \"{key}\"?"))
+}
+
+impl Problem {
+    /// Whether Flink, or the cluster, is sure to fail. The others are worth a look.
+    pub const fn is_error(&self) -> bool {
+        match self {
+            Self::WrongType { .. } | Self::PortClash { .. } | Self::NotRepresentable { .. } => true,
+            Self::UnknownKey { .. } | Self::Loopback { .. } => false,
+        }
+    }
+}
+
+/// The ports that one process opens. A bind port stands in for its advertised one.
+const PORTS: [&[&[&str]]; 2] = [
+    &[
+        &["jobmanager.rpc.bind-port", "jobmanager.rpc.port"],
+        &["rest.bind-port", "rest.port"],
+        &["blob.server.port"],
+        &["high-availability.jobmanager.port"],
+    ],
+    &[
+        &["taskmanager.rpc.bind-port", "taskmanager.rpc.port"],
+        &["taskmanager.data.bind-port", "taskmanager.data.port"],
+        &["taskmanager.collect-sink.port"],
+    ],
+];
+
+/// Keys whose value other hosts connect to, or that say where to listen for them.
+const ADDRESSES: [&str; 7] = [
+    "jobmanager.bind-host",
+    "jobmanager.rpc.address",
+    "rest.address",
+    "rest.bind-address",
+    "taskmanager.bind-host",
+    "taskmanager.host",
+    "historyserver.web.address",
+];
+
+/// Everything that is wrong, sorted by key.
+pub fn check(
+    configuration: &Configuration,
+    tables: &[&OptionTable],
+    dialect: Dialect,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |key: &str, problem: Problem| {
+        if let Some(setting) = configuration.setting(key) {
+            findings.push(Finding {
+                key: key.to_owned(),
+                origin: setting.origin.clone(),
+                problem,
+            });
+        }
+    };
+    for (key, setting) in configuration.iter() {
+        if let Some(problem) = check_setting(key, &setting.value, tables) {
+            find(key, problem);
+        }
+    }
+    for (key, problem) in port_clashes(configuration) {
+        find(key, problem);
+    }
+    for key in ADDRESSES {
+        if let Some(address) = configuration.get(key).filter(|value| is_loopback(value)) {
+            let address = address.to_owned();
+            find(key, Problem::Loopback { address });
+        }
+    }
+    for problem in unrepresentable(configuration, dialect) {
+        let (file, reason) = (dialect.file_name(), problem.reason);
+        find(&problem.key, Problem::NotRepresentable { file, reason });
+    }
+    findings.sort_by(|a, b| a.key.cmp(&b.key));
+    findings
+}
+
+fn check_setting(key: &str, value: &str, tables: &[&OptionTable]) -> Option<Problem> {
+    let found = tables
+        .iter()
+        .map(|table| table.lookup(key))
+        .find(|lookup| *lookup != Lookup::Unknown);
+    match found {
+        Some(Lookup::Current(option) | Lookup::Alias(option)) => {
+            let value_type = &option.value_type;
+            // Between two tables, a number of milliseconds may already have become a duration.
+            let may_have_unit = tables.len() > 1 && *value_type == ValueType::Long;
+            let accepts =
+                value_type.accepts(value) || (may_have_unit && ValueType::Duration.accepts(value));
+            (!accepts).then(|| Problem::WrongType {
+                expected: value_type.expected(),
+            })
+        }
+        Some(_) => None,
+        None => Some(Problem::UnknownKey {
+            line: tables.first()?.line,
+            nearest: tables.iter().find_map(|table| table.nearest(key)),
+        }),
+    }
+}
+
+fn port_clashes(configuration: &Configuration) -> Vec<(&'static str, Problem)> {
+    let port_of = |keys: &&[&'static str]| -> Option<(&'static str, u16)> {
+        let key = *keys.iter().find(|key| configuration.contains(key))?;
+        let port = configuration.get(key)?.trim().parse().ok()?;
+        (port != 0).then_some((key, port))
+    };
+    let mut clashes = Vec::new();
+    for process in PORTS {
+        let ports: Vec<(&str, u16)> = process.iter().filter_map(port_of).collect();
+        for (index, (key, port)) in ports.iter().enumerate() {
+            let earlier = ports.iter().take(index).find(|(_, other)| other == port);
+            if let Some((other, _)) = earlier {
+                clashes.push((*key, Problem::PortClash { port: *port, other }));
+            }
+        }
+    }
+    clashes
+}
+
+fn is_loopback(address: &str) -> bool {
+    let address = address.trim();
+    address.eq_ignore_ascii_case("localhost")
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::configuration::Layer;
+
+    fn findings(settings: &[(&str, &str)], line: (u32, u32)) -> String {
+        let mut configuration = Configuration::new();
+        for (key, value) in settings {
+            configuration.set(*key, *value, Origin::of(Layer::ConfDirectory));
+        }
+        let tables = OptionTable::for_line(line.0, line.1);
+        let dialect = if line.0 == 1 {
+            Dialect::Flat
+        } else {
+            Dialect::Nested
+        };
+        let findings = check(&configuration, &tables, dialect);
+        let lines = findings.iter().map(|f| format!("{}: {}", f.key, f.problem));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_kind_of_problem_is_found_and_no_value_of_a_secret_is_shown() {
+        let found = findings(
+            &[
+                ("taskmanager.numberOfTaskSlot", "4"),
+                ("no.such.thing", "1"),
+                ("taskmanager.numberOfTaskSlots", "four"),
+                ("taskmanager.memory.process.size", "1.5g"),
+                ("akka.ask.timeout", "10 s"),
+                ("rest.port", "6123"),
+                ("jobmanager.rpc.port", "6123"),
+                ("jobmanager.rpc.address", "127.0.0.1"),
+                ("s3.secret-key", "hunter#2"),
+                ("metrics.reporter.prom.port", "9249"),
+            ],
+            (1, 13),
+        );
+        insta::assert_snapshot!(found, @r##"
+jobmanager.rpc.address: "127.0.0.1" is only reachable from the same machine
+no.such.thing: no option of Flink 1.13 has this name
+rest.port: port 6123 is also that of "jobmanager.rpc.port" in the same process
+s3.secret-key: flink-conf.yaml cannot hold it: Flink cuts the line at "#"
+taskmanager.memory.process.size: the value is not a memory size such as 512m or 1728 mb
+taskmanager.numberOfTaskSlot: no option of Flink 1.13 has this name; did you mean "taskmanager.numberOfTaskSlots"?
+taskmanager.numberOfTaskSlots: the value is not a whole number
+"##);
+        assert!(!found.contains("hunter"));
+    }
+
+    #[test]
+    fn the_shipped_settings_are_sound_but_for_their_loopback_addresses() {
+        let found = findings(
+            &[
+                ("jobmanager.rpc.address", "jm"),
+                ("jobmanager.rpc.port", "6123"),
+                ("jobmanager.memory.process.size", "1600m"),
+                ("taskmanager.bind-host", "0.0.0.0"),
+                ("parallelism.default", "1"),
+                ("jobmanager.execution.failover-strategy", "region"),
+                ("env.java.opts.all", "-Dx=y"),
+                ("rest.bind-port", "8081-8090"),
+                ("cluster.registration.error-delay", "500"),
+            ],
+            (2, 3),
+        );
+        assert_eq!(found, "");
+    }
+}
