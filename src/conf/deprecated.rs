@@ -198,7 +198,15 @@ impl Rule {
             configuration.remove(self.old);
             return;
         }
-        warn(configuration, self.old, format!("use {new}"), warnings);
+        let replaced = self
+            .rivals
+            .iter()
+            .find(|rival| configuration.contains(rival));
+        let instead = match replaced {
+            Some(rival) => format!("use {new}; it takes the place of {rival} in a lower layer"),
+            None => format!("use {new}"),
+        };
+        warn(configuration, self.old, instead, warnings);
         for rival in self.rivals {
             configuration.remove(rival);
         }
@@ -305,8 +313,8 @@ mod tests {
             ]
         );
         insta::assert_snapshot!(warnings.join("\n"), @r#"
-command-line: "taskmanager.heap.mb" is deprecated: use taskmanager.memory.flink.size
-command-line: "jobmanager.heap.mb" is deprecated: use jobmanager.memory.heap.size
+command-line: "taskmanager.heap.mb" is deprecated: use taskmanager.memory.flink.size; it takes the place of taskmanager.memory.process.size in a lower layer
+command-line: "jobmanager.heap.mb" is deprecated: use jobmanager.memory.heap.size; it takes the place of jobmanager.memory.process.size in a lower layer
 "#);
     }
 
