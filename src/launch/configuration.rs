@@ -1,32 +1,51 @@
 //! Lays the configuration of a launch: every layer in its order, each value with its origin.
 
-use crate::conf::{self, Configuration, Layer, Origin, Warning, parse_flink_properties};
+use std::path::PathBuf;
+
+use crate::conf::options::OptionTable;
+use crate::conf::{
+    self, Configuration, ImageRequest, Layer, Origin, Warning, add_flugs_defaults,
+    apply_environment, map_deprecated,
+};
 use crate::flink::FlinkHome;
 
 use super::{LaunchError, LaunchRequest, SandboxLayout, defaults};
 
-/// The configuration and what was noticed on the way.
+/// The configuration, and what was asked for or noticed on the way.
+pub(super) struct Laid {
+    pub(super) configuration: Configuration,
+    pub(super) image_request: ImageRequest,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Lays every layer but what is derived later.
 pub(super) fn lay(
     request: &LaunchRequest,
     home: &FlinkHome,
     layout: &SandboxLayout,
-) -> Result<(Configuration, Vec<Warning>), LaunchError> {
+) -> Result<Laid, LaunchError> {
     let mut configuration = Configuration::new();
-    for (key, value) in defaults::defaults(request.role, home.version(), layout) {
-        configuration.set(
-            key,
-            value,
-            Origin::from_source(Layer::FlugsDefault, "flugs"),
-        );
+    add_flugs_defaults(&mut configuration);
+    for (key, value) in defaults::of_sandbox(request.role, layout) {
+        let origin = Origin::from_source(Layer::FlugsDefault, "flugs");
+        configuration.set(key, value, origin);
     }
     let mut warnings = lay_directory(&mut configuration, request, home)?;
-    warnings.extend(lay_environment(&mut configuration, request));
+    let variables = |name: &str| request.variable(name).map(str::to_owned);
+    let mut image_request = apply_environment(&mut configuration, &variables);
+    warnings.append(&mut image_request.warnings);
     lay_manifest(&mut configuration, request);
     for property in &request.properties {
         let origin = Origin::from_source(Layer::CommandLine, "-D");
         configuration.set(&property.key, &property.value, origin);
     }
-    Ok((configuration, warnings))
+    let tables = OptionTable::for_line(home.version().major(), home.version().minor());
+    warnings.extend(map_deprecated(&mut configuration, &tables));
+    Ok(Laid {
+        configuration,
+        image_request,
+        warnings,
+    })
 }
 
 /// The `conf` directory: `FLINK_CONF_DIR` if set, as in Flink's own scripts, else the home's.
@@ -43,20 +62,10 @@ fn lay_directory(
 }
 
 /// The directory that the user's configuration is read from.
-pub(super) fn conf_directory(request: &LaunchRequest, home: &FlinkHome) -> std::path::PathBuf {
+pub(super) fn conf_directory(request: &LaunchRequest, home: &FlinkHome) -> PathBuf {
     request
         .variable("FLINK_CONF_DIR")
         .map_or_else(|| home.conf(), Into::into)
-}
-
-fn lay_environment(configuration: &mut Configuration, request: &LaunchRequest) -> Vec<Warning> {
-    let Some(text) = request.variable("FLINK_PROPERTIES") else {
-        return Vec::new();
-    };
-    let variable = |name: &str| request.environment.get(name).cloned();
-    let parsed = parse_flink_properties(text, &variable);
-    configuration.extend(&parsed, Layer::FlinkProperties, "FLINK_PROPERTIES");
-    parsed.warnings
 }
 
 fn lay_manifest(configuration: &mut Configuration, request: &LaunchRequest) {

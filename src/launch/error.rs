@@ -60,6 +60,14 @@ pub enum LaunchError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// A plugin that is asked for is not there.
+    #[error("ENABLE_BUILT_IN_PLUGINS names \"{jar}\", but there is no such jar in {opt}")]
+    Plugin {
+        /// What is asked for.
+        jar: String,
+        /// Where it was looked for.
+        opt: PathBuf,
+    },
     /// The process that the launch was to follow has ended.
     #[error("the process that started this launch is gone; stopped before there was a JVM")]
     ParentGone,
@@ -122,6 +130,7 @@ impl Failure for LaunchError {
             Self::Token(error) => error.exit_code(),
             Self::Cache(error) => error.exit_code(),
             Self::Runtime { .. } => ExitCode::Internal,
+            Self::Plugin { .. } => ExitCode::Configuration,
             Self::ParentGone => ExitCode::ParentGone,
             Self::OtherRole { .. } => ExitCode::ManifestMalformed,
             Self::NoFlink => ExitCode::FlinkHomeMissing,

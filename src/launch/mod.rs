@@ -9,6 +9,7 @@ mod defaults;
 mod error;
 mod explanation;
 mod layout;
+mod plugins;
 mod ports;
 mod prepare;
 mod render;
@@ -18,6 +19,7 @@ mod resolve;
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
 pub use layout::SandboxLayout;
+pub use plugins::PluginDirectory;
 pub use ports::{
     JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address, check as check_ports,
     free_port,

@@ -26,6 +26,9 @@ pub fn make_directories(sandbox: &Path) -> Result<(), LaunchError> {
 /// configuration file that this Flink version reads.
 pub fn render(launch: &ResolvedLaunch) -> Result<(), LaunchError> {
     copy_log_settings(&launch.conf_source, &launch.layout.conf)?;
+    if let Some(plugins) = &launch.plugins {
+        plugins.make()?;
+    }
     let dialect = launch.home.version().configuration_files().rendered();
     conf::write(&launch.configuration, dialect, &launch.layout.conf)?;
     Ok(())

@@ -1,9 +1,10 @@
 //! Resolves a launch whose files are in place: which Java, which configuration, how much memory,
 //! which command. Reads; never writes and never starts anything.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::conf::{Configuration, Layer, Origin, Warning};
+use crate::conf::{Configuration, Layer, Origin, Warning, container_environment};
 use crate::flink::memory::{self, MemoryPlan, MemorySize};
 use crate::flink::{
     self, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity, find_jemalloc,
@@ -11,6 +12,7 @@ use crate::flink::{
 };
 use crate::spec::{Role, WorkerId};
 
+use super::plugins::{self, PluginDirectory};
 use super::{LaunchError, LaunchRequest, SandboxLayout, configuration};
 
 /// A launch with nothing left to decide.
@@ -34,6 +36,8 @@ pub struct ResolvedLaunch {
     pub memory: MemoryPlan,
     /// The command.
     pub command: JavaCommand,
+    /// The plugins directory to put together, if the launch asks for plugins.
+    pub plugins: Option<PluginDirectory>,
     /// What was noticed in the configuration's sources.
     pub warnings: Vec<Warning>,
 }
@@ -42,11 +46,22 @@ pub struct ResolvedLaunch {
 pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
     let home = FlinkHome::open(&request.flink_home)?;
     let layout = SandboxLayout::of(&request.sandbox);
-    let (mut configuration, warnings) = configuration::lay(request, &home, &layout)?;
+    let laid = configuration::lay(request, &home, &layout)?;
+    let mut configuration = laid.configuration;
     let java = find_java(request, &configuration)?;
     java.check(home.version())?;
     let memory = plan_memory(request, &home, &mut configuration)?;
-    let command = build_command(request, &home, &java, &layout, &configuration, &memory)?;
+    let plugins = plugins::plan(&home, &layout.root, &laid.image_request.plugins)?;
+    let variables = variables(request, &configuration, plugins.as_ref());
+    let command = build_command(
+        request,
+        &home,
+        &java,
+        &layout,
+        &configuration,
+        &memory,
+        &variables,
+    )?;
     Ok(ResolvedLaunch {
         role: request.role,
         worker_id: request.worker_id.clone(),
@@ -57,8 +72,31 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         configuration,
         memory,
         command,
-        warnings,
+        plugins,
+        warnings: laid.warnings,
     })
+}
+
+/// The environment that the JVM is to see: the launcher's own, then what the configuration asks
+/// for, then what the manifest says.
+fn variables(
+    request: &LaunchRequest,
+    configuration: &Configuration,
+    plugins: Option<&PluginDirectory>,
+) -> BTreeMap<String, String> {
+    let mut variables = request.environment.clone();
+    variables.extend(container_environment(configuration, request.role));
+    variables.extend(
+        request
+            .manifest
+            .iter()
+            .flat_map(|one| one.environment.clone()),
+    );
+    if let Some(plugins) = plugins {
+        let path = plugins.path.display().to_string();
+        variables.insert("FLINK_PLUGINS_DIR".to_owned(), path);
+    }
+    variables
 }
 
 fn find_java(
@@ -106,14 +144,13 @@ fn build_command(
     layout: &SandboxLayout,
     configuration: &Configuration,
     memory: &MemoryPlan,
+    variables: &BTreeMap<String, String>,
 ) -> Result<JavaCommand, LaunchError> {
-    let mut variables = request.environment.clone();
-    let mut arguments = Vec::new();
-    if let Some(manifest) = &request.manifest {
-        variables.extend(manifest.environment.clone());
-        arguments.extend(manifest.arguments.iter().cloned());
-    }
-    arguments.extend(request.arguments.iter().cloned());
+    let of_manifest = request
+        .manifest
+        .iter()
+        .flat_map(|manifest| &manifest.arguments);
+    let arguments: Vec<String> = of_manifest.chain(&request.arguments).cloned().collect();
     let lookup = |key: &str| configuration.get(key).map(str::to_owned);
     let environment = |name: &str| {
         variables
@@ -140,8 +177,9 @@ fn build_command(
         allocator: find_jemalloc(&environment).as_deref(),
         cpu_quota: request.host.cpu_limit,
     })?;
-    if let Some(manifest) = &request.manifest {
-        for (name, value) in &manifest.environment {
+    // What Flink's own variables say counts; whatever else is new reaches the JVM as well.
+    for (name, value) in variables {
+        if request.environment.get(name) != Some(value) {
             command
                 .environment
                 .entry(name.clone())

@@ -1,0 +1,114 @@
+//! A streaming job on an embedded cluster: spread over slots, recovered from its own failure and
+//! from the loss of a worker.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a failed test panics, and it waits for the programs that it runs"
+)]
+
+mod cluster;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cluster::{TestCluster, flink_home, kill, text, wait_until};
+
+const COUNT: u64 = 400;
+
+/// Restarts of a failed job: at once, and more often than these tests make it fail. Both the
+/// spelling of Flink 1.x and that of 2.x.
+const RESTART: [&str; 6] = [
+    "-D",
+    "restart-strategy.type=fixed-delay",
+    "-D",
+    "restart-strategy.fixed-delay.attempts=20",
+    "-D",
+    "restart-strategy.fixed-delay.delay=500 ms",
+];
+
+/// Compiles the streaming example against a Flink home.
+fn job_jar(version: &str, directory: &Path) -> PathBuf {
+    let jar = directory.join("job.jar");
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/streaming-job/build.sh");
+    let built = Command::new(build).arg(flink_home(version)).arg(&jar).output().unwrap();
+    assert!(built.status.success(), "{}", text(&built));
+    jar
+}
+
+/// Submits the job detached, with Flink's own client.
+fn submit(version: &str, cluster: &TestCluster, arguments: &[&str]) {
+    let jar = job_jar(version, &cluster.path(""));
+    let run = Command::new(flink_home(version).join("bin/flink"))
+        .args(["run", "--detached"])
+        .arg(jar)
+        .args(arguments)
+        .args(["--count", &COUNT.to_string(), "--output"])
+        .arg(cluster.path("counts"))
+        .arg("--checkpoint-dir")
+        .arg(format!("file://{}", cluster.path("checkpoints").display()))
+        .args(["--checkpoint-interval", "200"])
+        .env("FLINK_CONF_DIR", cluster.path("client-conf"))
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", text(&run));
+}
+
+/// For each last digit the highest count and the highest sum that the job has written.
+fn counts(cluster: &TestCluster) -> BTreeMap<u64, (u64, u64)> {
+    let mut highest = BTreeMap::new();
+    let text = fs::read_to_string(cluster.path("counts")).unwrap_or_default();
+    for line in text.lines() {
+        let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+        if let [digit, count, sum] = numbers[..] {
+            let entry = highest.entry(digit).or_insert((0, 0));
+            *entry = (count.max(entry.0), sum.max(entry.1));
+        }
+    }
+    highest
+}
+
+/// What the job must have counted when it has seen every number once: no more, no less.
+fn expected() -> BTreeMap<u64, (u64, u64)> {
+    let mut all = BTreeMap::new();
+    for number in 1..=COUNT {
+        let entry = all.entry(number % 10).or_insert((0, 0));
+        *entry = (entry.0 + 1, entry.1 + number);
+    }
+    all
+}
+
+fn lines(cluster: &TestCluster) -> usize {
+    fs::read_to_string(cluster.path("counts")).map_or(0, |text| text.lines().count())
+}
+
+#[test]
+fn a_job_that_fails_once_is_restarted_on_every_slot_and_counts_exactly() {
+    let cluster = TestCluster::detached(
+        "1.13.6",
+        &[&["--taskmanagers", "2", "--slots", "2"], &RESTART[..]].concat(),
+    );
+    submit("1.13.6", &cluster, &["--parallelism", "4", "--rate", "200", "--fail-at", "150"]);
+    wait_until("every number is counted", || counts(&cluster) == expected());
+    let marker = cluster.path("counts.failed");
+    assert!(marker.exists(), "the job failed once");
+    cluster.down_leaves_nothing();
+}
+
+#[test]
+fn a_job_survives_the_loss_of_a_worker_and_counts_exactly() {
+    let cluster =
+        TestCluster::detached("2.3.0", &[&["--taskmanagers", "2"], &RESTART[..]].concat());
+    submit("2.3.0", &cluster, &["--parallelism", "2", "--rate", "25"]);
+    wait_until("the job runs", || lines(&cluster) > 40);
+    kill(cluster.jvm("taskmanager-1"), "KILL");
+    wait_until("every number is counted", || counts(&cluster) == expected());
+    assert!(lines(&cluster) as u64 >= COUNT, "lines may repeat, never lack");
+    let workers = cluster.members("taskmanager");
+    assert!(workers.iter().all(|worker| worker["id"] != "taskmanager-1"), "{workers:?}");
+    cluster.down_leaves_nothing();
+}
