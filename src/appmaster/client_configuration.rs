@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::conf::{Layer, Origin};
+use crate::flink::missing_access;
 use crate::launch::{self, ResolvedLaunch};
 
 use super::AppMasterError;
@@ -33,6 +34,12 @@ pub(super) fn write(
             .configuration
             .set(key, value, Origin::from_source(Layer::Forced, "flugs"));
     }
+    if let Some(options) = client_options(job_manager) {
+        let origin = Origin::from_source(Layer::Derived, "what this Java needs");
+        client
+            .configuration
+            .set("env.java.opts.client", options, origin);
+    }
     // A client has no sandbox: its temporary files go where its own environment says.
     for key in ["io.tmp.dirs", "web.tmpdir"] {
         client.configuration.remove(key);
@@ -43,4 +50,18 @@ pub(super) fn write(
         source,
     })?;
     Ok(launch::render(&client)?)
+}
+
+/// The Java options of a client: the user's, and the module access that this Flink needs on this
+/// Java and does not ask for itself (a Flink before 1.18 on a Java of its future).
+fn client_options(job_manager: &ResolvedLaunch) -> Option<String> {
+    let configuration = &job_manager.configuration;
+    let given = ["env.java.opts.all", "env.java.opts", "env.java.opts.client"]
+        .iter()
+        .filter_map(|key| configuration.get(key))
+        .flat_map(str::split_whitespace);
+    let given: Vec<String> = given.map(str::to_owned).collect();
+    let missing = missing_access(job_manager.home.version(), &job_manager.java, &given);
+    let own = configuration.get("env.java.opts.client").map(str::to_owned);
+    (!missing.is_empty()).then(|| own.into_iter().chain(missing).collect::<Vec<_>>().join(" "))
 }

@@ -21,17 +21,24 @@ pub(super) struct Registered {
     pub task_managers: BTreeMap<String, u32>,
 }
 
-/// Asks the JobManager once.
+/// Asks the JobManager once: whether it serves and how many workers it counts (`/overview`), and
+/// which those are (`/taskmanagers`). Where the two disagree the list is not complete yet, and
+/// what it lacks is not registered.
 pub(super) async fn ask(client: &RestClient) -> Registered {
-    match client.task_managers().await {
-        Ok(list) => Registered {
-            job_manager: true,
-            task_managers: list
-                .into_iter()
-                .map(|one| (one.id, one.slots_number))
-                .collect(),
-        },
-        Err(_) => Registered::default(),
+    let Ok(overview) = client.overview().await else {
+        return Registered::default();
+    };
+    let listed = match overview.taskmanagers {
+        0 => Vec::new(),
+        _ => client.task_managers().await.unwrap_or_default(),
+    };
+    let task_managers = listed
+        .into_iter()
+        .map(|one| (one.id, one.slots_number))
+        .collect();
+    Registered {
+        job_manager: true,
+        task_managers,
     }
 }
 

@@ -1,18 +1,15 @@
 //! `flugs launch`: fetch, render, supervise; what the images run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use url::Url;
 
-use crate::artifact::{FetchEvent, FetchOptions, Fetcher, Store, Token};
-use crate::launch::{
-    self, Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, Prepared,
-    SandboxLayout,
-};
-use crate::spec::{ExitCode, Property, Role, Sha256Digest, WorkerId};
-use crate::supervise::{self, ExitReport, Phase};
+use crate::conf::Warning;
+use crate::launch::{self, Explanation, LaunchEnd, LaunchError, LaunchOrder, ManifestSource};
+use crate::spec::{ExitCode, Property, Sha256Digest};
+use crate::supervise;
 
 use super::{Ending, output};
 
@@ -72,113 +69,42 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let held = supervise::hold_signals()?;
-    let started = SystemTime::now();
-    let role: Role = args.role.parse()?;
-    let properties = properties(&args.properties)?;
-    let source = manifest_source(args)?;
-    if source.is_none() && named_home(args).is_none() {
-        return Err(LaunchError::NothingToLaunch.into());
-    }
-    let sandbox = sandbox(args)?;
-    launch::make_directories(&sandbox)?;
-    let layout = SandboxLayout::of(&sandbox);
-    let mut phase = Phase::Fetch;
-    let job = Job {
-        args,
-        role,
-        properties,
-        sandbox,
-        source,
-    };
-    match job.go(&held, &mut phase) {
-        Ok(Done::Explained) => Ok(ProcessExit::SUCCESS),
-        Ok(Done::Stopped(signal)) => {
-            let report = ExitReport::of_early_stop(role.as_str(), phase, signal, started);
-            output::note(&format!("flugs: {}", report.message));
-            // A report that cannot be written must not change how the launch ends.
-            let _ = report.write(&layout.exit_report);
+    let order = order(args)?;
+    let role = order.role;
+    let mut warn = |warning: &Warning| output::note(&format!("flugs: warning: {warning}"));
+    match launch::run(order, &held, &mut warn)? {
+        LaunchEnd::Explained(explanation) => {
+            explain(&explanation, args.json);
+            Ok(ProcessExit::SUCCESS)
+        }
+        LaunchEnd::Stopped(signal) => {
+            output::note(&format!(
+                "flugs: {role} was not started: {signal} asked to stop"
+            ));
             Ok(ExitCode::StoppedBeforeStart.code().into())
         }
-        Err(error) => {
-            let report = ExitReport::of_failure(role.as_str(), phase, &error, started);
-            let _ = report.write(&layout.exit_report);
-            Err(error.into())
-        }
     }
 }
 
-/// A launch whose arguments make sense.
-struct Job<'a> {
-    args: &'a Args,
-    role: Role,
-    properties: Vec<Property>,
-    sandbox: PathBuf,
-    source: Option<ManifestSource>,
-}
-
-/// How a launch ends that does not become its supervisor.
-enum Done {
-    /// It was only to be explained.
-    Explained,
-    /// It was asked to stop before there was a JVM.
-    Stopped(supervise::Signal),
-}
-
-impl Job<'_> {
-    fn go(self, held: &supervise::HeldSignals, phase: &mut Phase) -> Result<Done, LaunchError> {
-        let prepared = match &self.source {
-            None => None,
-            Some(source) => match prepare(self.args, source, &self.sandbox, held)? {
-                Fetched::All(prepared) => Some(*prepared),
-                Fetched::Stopped(signal) => return Ok(Done::Stopped(signal)),
-                Fetched::Abandoned => return Err(LaunchError::ParentGone),
-            },
-        };
-        *phase = Phase::Render;
-        let args = self.args;
-        let request = self.request(prepared)?;
-        let resolved = launch::resolve(&request)?;
-        for warning in &resolved.warnings {
-            output::note(&format!("flugs: warning: {warning}"));
-        }
-        if args.check {
-            explain(&Explanation::of(&resolved, &request), args.json);
-            return Ok(Done::Explained);
-        }
-        launch::check_ports(request.role, &|key| resolved.configuration.get(key))?;
-        launch::render(&resolved)?;
-        if let Some(signal) = held.stop_requested() {
-            return Ok(Done::Stopped(signal));
-        }
-        *phase = Phase::Start;
-        let supervision = launch::supervision(&resolved, grace(args, &request), args.follow_parent);
-        Err(supervise::exec_into(&supervision).into())
-    }
-
-    fn request(self, prepared: Option<Prepared>) -> Result<LaunchRequest, LaunchError> {
-        let manifest = prepared.map(|prepared| prepared.manifest);
-        let worker_id = match &manifest {
-            Some(manifest) if manifest.role != self.role => {
-                return Err(LaunchError::OtherRole {
-                    asked: self.role,
-                    found: manifest.role,
-                });
-            }
-            Some(manifest) => manifest.worker_id.clone(),
-            None => WorkerId::of(self.role, None),
-        };
-        Ok(LaunchRequest {
-            role: self.role,
-            worker_id,
-            flink_home: flink_home(self.args, &self.sandbox)?,
-            sandbox: self.sandbox,
-            manifest,
-            properties: self.properties,
-            arguments: self.args.arguments.clone(),
-            environment: super::environment(),
-            host: HostFacts::gather(),
-        })
-    }
+fn order(args: &Args) -> Result<LaunchOrder, LaunchError> {
+    let grace = |seconds| Duration::try_from_secs_f64(seconds).ok();
+    Ok(LaunchOrder {
+        role: args.role.parse()?,
+        manifest: manifest_source(args)?,
+        token_file: args.token_file.clone(),
+        cache: args.cache.clone(),
+        flink_home: args
+            .flink_home
+            .clone()
+            .or_else(|| super::variable("FLINK_HOME")),
+        sandbox: sandbox(args)?,
+        properties: properties(&args.properties)?,
+        arguments: args.arguments.clone(),
+        environment: super::environment(),
+        grace: args.grace.and_then(grace),
+        follow_parent: args.follow_parent,
+        check: args.check,
+    })
 }
 
 fn properties(texts: &[String]) -> Result<Vec<Property>, LaunchError> {
@@ -224,93 +150,6 @@ fn manifest_source(args: &Args) -> Result<Option<ManifestSource>, LaunchError> {
         url: url.ok_or_else(refused)?,
         sha256,
     }))
-}
-
-/// What fetching came to.
-enum Fetched {
-    /// Everything is in place.
-    All(Box<Prepared>),
-    /// The launch was asked to stop meanwhile.
-    Stopped(supervise::Signal),
-    /// The process that the launch follows has ended meanwhile.
-    Abandoned,
-}
-
-/// Fetches what the manifest names.
-fn prepare(
-    args: &Args,
-    source: &ManifestSource,
-    sandbox: &Path,
-    held: &supervise::HeldSignals,
-) -> Result<Fetched, LaunchError> {
-    let token = args
-        .token_file
-        .as_deref()
-        .map(Token::from_file)
-        .transpose()?;
-    let cache = args.cache.as_deref().map(Store::open).transpose()?;
-    let fetcher = Fetcher::new(FetchOptions {
-        token,
-        cache,
-        ..FetchOptions::default()
-    })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| LaunchError::Runtime { source })?;
-    let ignore = |_: FetchEvent| {};
-    runtime.block_on(async {
-        tokio::select! {
-            prepared = launch::fetch(source, &fetcher, sandbox, &ignore) => {
-                prepared.map(|prepared| Fetched::All(Box::new(prepared)))
-            }
-            interruption = interruption(held, args.follow_parent) => Ok(interruption),
-        }
-    })
-}
-
-/// Waits for a reason to give up fetching. Looks five times a second: fetching takes seconds, and
-/// the signal must stay where the supervisor will find it.
-async fn interruption(held: &supervise::HeldSignals, follow_parent: bool) -> Fetched {
-    let parent = nix::unistd::getppid();
-    loop {
-        if let Some(signal) = held.stop_requested() {
-            return Fetched::Stopped(signal);
-        }
-        if follow_parent && nix::unistd::getppid() != parent {
-            return Fetched::Abandoned;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-/// The Flink that the manifest brought, else the one that is named.
-fn flink_home(args: &Args, sandbox: &Path) -> Result<PathBuf, LaunchError> {
-    let shipped = SandboxLayout::of(sandbox).flink;
-    if args.manifest.is_some() && shipped.is_dir() {
-        return Ok(shipped);
-    }
-    named_home(args).ok_or(LaunchError::NoFlink)
-}
-
-fn named_home(args: &Args) -> Option<PathBuf> {
-    args.flink_home
-        .clone()
-        .or_else(|| super::variable("FLINK_HOME"))
-}
-
-/// The command line's grace period, else the manifest's, else a second less than the engine's.
-fn grace(args: &Args, request: &LaunchRequest) -> Duration {
-    let of_manifest = request
-        .manifest
-        .as_ref()
-        .and_then(|manifest| manifest.stop_grace_seconds);
-    let asked = args
-        .grace
-        .or(of_manifest)
-        .and_then(|s| Duration::try_from_secs_f64(s).ok());
-    let variable = |name: &str| request.variable(name).map(str::to_owned);
-    asked.unwrap_or_else(|| supervise::default_grace(None, variable))
 }
 
 fn explain(explanation: &Explanation, json: bool) {

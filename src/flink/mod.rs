@@ -27,4 +27,5 @@ pub use home::{FlinkHome, FlinkHomeError};
 pub use java::{JavaError, JavaRuntime};
 pub use jvm_options::JvmOptionsError;
 pub use log_files::{LogFiles, LogIdentity, log_directory, pid_file};
+pub use module_access::missing_access;
 pub use version::{FlinkVersion, FlinkVersionError};

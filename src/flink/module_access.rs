@@ -54,11 +54,7 @@ const NEEDED: [Access; 19] = [
 
 /// The options that Flink needs on this Java and that `given` does not hold yet. Packages of
 /// modules that the runtime does not have are left out: the JVM would warn about each.
-pub(super) fn missing_access(
-    version: &FlinkVersion,
-    java: &JavaRuntime,
-    given: &[String],
-) -> Vec<String> {
+pub fn missing_access(version: &FlinkVersion, java: &JavaRuntime, given: &[String]) -> Vec<String> {
     if java.feature_version < 9 {
         return Vec::new();
     }

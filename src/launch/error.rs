@@ -7,7 +7,7 @@ use crate::artifact::{FetchError, StoreError};
 use crate::conf::ConfError;
 use crate::flink::memory::MemoryError;
 use crate::flink::{CommandError, FlinkHomeError, JavaError};
-use crate::spec::{ExitCode, Failure, ManifestError, PropertyError, Role};
+use crate::spec::{ExitCode, Failure, ManifestError, PropertyError, Role, RoleError};
 use crate::supervise::SuperviseError;
 
 use super::PortError;
@@ -30,6 +30,9 @@ pub enum LaunchError {
     /// The JVM's command line cannot be made.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// The role is unknown.
+    #[error(transparent)]
+    Role(#[from] RoleError),
     /// A property is malformed.
     #[error(transparent)]
     Property(#[from] PropertyError),
@@ -117,6 +120,7 @@ impl Failure for LaunchError {
             Self::Configuration(error) => error.exit_code(),
             Self::Memory(error) => error.exit_code(),
             Self::Command(error) => error.exit_code(),
+            Self::Role(error) => error.exit_code(),
             Self::Property(error) => error.exit_code(),
             Self::Port(error) => error.exit_code(),
             Self::Manifest(error) => error.exit_code(),

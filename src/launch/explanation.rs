@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::conf::{is_sensitive, redacted};
+use crate::conf::{REDACTED, Setting, is_sensitive, redacted};
 use crate::spec::{Artifact, Role, WorkerId};
 
 use super::{HostFacts, LaunchRequest, ResolvedLaunch};
@@ -106,7 +106,7 @@ impl Explanation {
                 .iter()
                 .map(|(key, setting)| ConfigurationLine {
                     key: key.to_owned(),
-                    value: redacted(key, &setting.value).to_owned(),
+                    value: hide(redacted(key, &setting.value), &secrets),
                     origin: setting.origin.to_string(),
                 })
                 .collect(),
@@ -148,7 +148,7 @@ fn artifact_line(artifact: &Artifact) -> ArtifactLine {
 /// The secrets of the configuration, longest first. Short ones are left out: replacing every
 /// `a` of a command line would hide the command and give the secret away.
 fn secret_values(launch: &ResolvedLaunch) -> Vec<String> {
-    let secret = |(key, setting): (&str, &crate::conf::Setting)| {
+    let secret = |(key, setting): (&str, &Setting)| {
         (is_sensitive(key) && setting.value.len() >= 4).then(|| setting.value.clone())
     };
     let mut values: Vec<String> = launch.configuration.iter().filter_map(secret).collect();
@@ -156,9 +156,41 @@ fn secret_values(launch: &ResolvedLaunch) -> Vec<String> {
     values
 }
 
-/// A word of the command or environment with every known secret in it redacted.
-fn hide(word: &str, secrets: &[String]) -> String {
-    secrets.iter().fold(word.to_owned(), |word, secret| {
-        word.replace(secret.as_str(), crate::conf::REDACTED)
-    })
+/// A text with every known secret in it redacted, and what looks like one: the value of a system
+/// property whose name is a sensitive one.
+fn hide(text: &str, secrets: &[String]) -> String {
+    let known = secrets.iter().fold(text.to_owned(), |text, secret| {
+        text.replace(secret.as_str(), REDACTED)
+    });
+    let words = known
+        .split_inclusive(' ')
+        .map(|word| match word.split_once('=') {
+            Some((name, value)) if name.starts_with("-D") && is_sensitive(name) => {
+                let end = if value.ends_with(' ') { " " } else { "" };
+                format!("{name}={REDACTED}{end}")
+            }
+            _ => word.to_owned(),
+        });
+    words.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_secrets_and_sensitive_system_properties_are_hidden_and_nothing_else() {
+        let secrets = ["hunter22".to_owned()];
+        for (text, shown) in [
+            ("-Xmx1g", "-Xmx1g"),
+            ("-Da=hunter22 -Db=c", "-Da=****** -Db=c"),
+            (
+                "-Dssl.password=x -Dlog.file=/y",
+                "-Dssl.password=****** -Dlog.file=/y",
+            ),
+            ("password=x", "password=x"),
+        ] {
+            assert_eq!(hide(text, &secrets), shown);
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod defaults;
 mod error;
 mod explanation;
 mod layout;
+mod pipeline;
 mod plugins;
 mod ports;
 mod prepare;
@@ -19,6 +20,7 @@ mod resolve;
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
 pub use layout::SandboxLayout;
+pub use pipeline::{LaunchEnd, LaunchOrder, run};
 pub use plugins::PluginDirectory;
 pub use ports::{
     JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address, check as check_ports,

@@ -1,14 +1,4 @@
-//! `flugs up` with a real Flink: it comes up, computes, and survives what kills its parts.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a failed test panics, and it waits for the programs that it runs"
-)]
-
-mod cluster;
+//! From coming up to going down, and what happens when a part is killed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use cluster::{TestCluster, children, flink_home, is_running, kill, text, wait_until};
+use super::cluster::{TestCluster, children, flink_home, is_running, kill, text, wait_until};
 
 /// A text that every Debian machine has.
 const TEXT: &str = "/usr/share/common-licenses/GPL-3";
@@ -137,7 +127,7 @@ fn every_member_went_through_the_whole_path() {
 
 #[test]
 fn kill_9_of_parts_is_recovered_from() {
-    let cluster = TestCluster::detached("1.20.5", &["--taskmanagers", "2"]);
+    let mut cluster = TestCluster::detached("1.20.5", &["--taskmanagers", "2"]);
     let web_url = cluster.status()["webUrl"].clone();
 
     // A TaskManager's JVM, and then a TaskManager's launcher: each worker is replaced.
@@ -197,8 +187,7 @@ fn kill_9_of_up_leaves_no_orphan_and_the_directory_usable() {
     cluster.down_leaves_nothing();
 
     // The same directory again, with a number that was not given before.
-    let up = cluster.flugs("up");
-    let mut up = up;
+    let mut up = cluster.flugs("up");
     up.arg("--flink-home")
         .arg(flink_home("2.3.0"))
         .args(["--taskmanagers", "1", "--detach"]);
@@ -218,7 +207,7 @@ fn ctrl_c_stops_workers_and_then_the_job_manager_and_ends_with_0() {
     let (worker_ended, job_manager_ran) = (Instant::now(), is_running(job_manager));
     wait_until("the JobManager has ended", || !is_running(job_manager));
     assert!(job_manager_ran, "the JobManager ended before its worker");
-    assert!(worker_ended.elapsed() < cluster::PATIENCE);
+    assert!(worker_ended.elapsed() < super::cluster::PATIENCE);
     let status = cluster.foreground.take().unwrap().wait().unwrap();
     assert_eq!(status.code(), Some(0));
     cluster.nothing_is_left();

@@ -75,7 +75,7 @@ impl TestCluster {
             .args(arguments);
         // Three processes on a small machine: less memory than the shipped configuration asks.
         command.args(["-D", "jobmanager.memory.process.size=900m"]);
-        command.args(["-D", "taskmanager.memory.process.size=900m"]);
+        command.args(["-D", "taskmanager.memory.process.size=1200m"]);
         command
     }
 
@@ -146,8 +146,14 @@ impl TestCluster {
 
     /// Waits until the cluster is whole and `accepts` holds of its status.
     #[track_caller]
-    pub(super) fn wait_until_ready(&self, accepts: impl Fn(&Value) -> bool) {
+    pub(super) fn wait_until_ready(&mut self, accepts: impl Fn(&Value) -> bool) {
         wait_until("the cluster is ready", || {
+            if let Some(child) = &mut self.foreground
+                && let Some(status) = child.try_wait().unwrap()
+            {
+                let log = fs::read_to_string(self.path("foreground.log")).unwrap();
+                panic!("up ended with {status}: {log}");
+            }
             if !self.path("cluster.json").exists() {
                 return false;
             }

@@ -1,22 +1,12 @@
 //! A streaming job on an embedded cluster: spread over slots, recovered from its own failure and
 //! from the loss of a worker.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a failed test panics, and it waits for the programs that it runs"
-)]
-
-mod cluster;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cluster::{TestCluster, flink_home, kill, text, wait_until};
+use super::cluster::{TestCluster, flink_home, kill, text, wait_until};
 
 const COUNT: u64 = 400;
 
@@ -32,11 +22,15 @@ const RESTART: [&str; 6] = [
 ];
 
 /// Compiles the streaming example against a Flink home.
-fn job_jar(version: &str, directory: &Path) -> PathBuf {
+pub(super) fn job_jar(version: &str, directory: &Path) -> PathBuf {
     let jar = directory.join("job.jar");
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/streaming-job/build.sh");
-    let built = Command::new(build).arg(flink_home(version)).arg(&jar).output().unwrap();
-    assert!(built.status.success(), "{}", text(&built));
+    let compiled = Command::new(build)
+        .arg(flink_home(version))
+        .arg(&jar)
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{}", text(&compiled));
     jar
 }
 
@@ -63,7 +57,10 @@ fn counts(cluster: &TestCluster) -> BTreeMap<u64, (u64, u64)> {
     let mut highest = BTreeMap::new();
     let text = fs::read_to_string(cluster.path("counts")).unwrap_or_default();
     for line in text.lines() {
-        let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let numbers: Vec<u64> = line
+            .split(' ')
+            .filter_map(|word| word.parse().ok())
+            .collect();
         if let [digit, count, sum] = numbers[..] {
             let entry = highest.entry(digit).or_insert((0, 0));
             *entry = (count.max(entry.0), sum.max(entry.1));
@@ -92,7 +89,11 @@ fn a_job_that_fails_once_is_restarted_on_every_slot_and_counts_exactly() {
         "1.13.6",
         &[&["--taskmanagers", "2", "--slots", "2"], &RESTART[..]].concat(),
     );
-    submit("1.13.6", &cluster, &["--parallelism", "4", "--rate", "200", "--fail-at", "150"]);
+    submit(
+        "1.13.6",
+        &cluster,
+        &["--parallelism", "4", "--rate", "200", "--fail-at", "150"],
+    );
     wait_until("every number is counted", || counts(&cluster) == expected());
     let marker = cluster.path("counts.failed");
     assert!(marker.exists(), "the job failed once");
@@ -107,8 +108,14 @@ fn a_job_survives_the_loss_of_a_worker_and_counts_exactly() {
     wait_until("the job runs", || lines(&cluster) > 40);
     kill(cluster.jvm("taskmanager-1"), "KILL");
     wait_until("every number is counted", || counts(&cluster) == expected());
-    assert!(lines(&cluster) as u64 >= COUNT, "lines may repeat, never lack");
+    assert!(
+        lines(&cluster) as u64 >= COUNT,
+        "lines may repeat, never lack"
+    );
     let workers = cluster.members("taskmanager");
-    assert!(workers.iter().all(|worker| worker["id"] != "taskmanager-1"), "{workers:?}");
+    assert!(
+        workers.iter().all(|worker| worker["id"] != "taskmanager-1"),
+        "{workers:?}"
+    );
     cluster.down_leaves_nothing();
 }

@@ -1,0 +1,220 @@
+//! The launch from end to end: fetch, resolve, render, become the supervisor.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::artifact::{FetchEvent, FetchOptions, Fetcher, Store, Token};
+use crate::conf::Warning;
+use crate::spec::{LaunchManifest, Property, Role, WorkerId};
+use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal};
+
+use super::{
+    Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, SandboxLayout, check_ports,
+    fetch, make_directories, render, resolve, supervision,
+};
+
+/// A launch as it is ordered, before anything of it has been fetched.
+#[derive(Debug, Clone)]
+pub struct LaunchOrder {
+    /// What to launch.
+    pub role: Role,
+    /// Where the manifest is, if there is one.
+    pub manifest: Option<ManifestSource>,
+    /// The file with the artifact server's token.
+    pub token_file: Option<PathBuf>,
+    /// The artifact cache of this host.
+    pub cache: Option<PathBuf>,
+    /// The Flink home to run if the manifest ships none.
+    pub flink_home: Option<PathBuf>,
+    /// The directory that the launch writes to; absolute.
+    pub sandbox: PathBuf,
+    /// `-D` settings, in order.
+    pub properties: Vec<Property>,
+    /// Further arguments for Flink's entry point.
+    pub arguments: Vec<String>,
+    /// The environment of the launcher.
+    pub environment: BTreeMap<String, String>,
+    /// The time between the request to stop and SIGKILL, if the order has an opinion.
+    pub grace: Option<Duration>,
+    /// Stop when the process that started this one ends.
+    pub follow_parent: bool,
+    /// Resolve, and start nothing.
+    pub check: bool,
+}
+
+/// How a launch ends that does not become its supervisor.
+#[derive(Debug)]
+pub enum LaunchEnd {
+    /// It was only to be explained.
+    Explained(Box<Explanation>),
+    /// It was asked to stop before there was a JVM.
+    Stopped(Signal),
+}
+
+/// Carries an order out. Returns only if the launch did not become its supervisor; whatever ended
+/// it is in the exit report as well.
+pub fn run(
+    order: LaunchOrder,
+    held: &HeldSignals,
+    warn: &mut dyn FnMut(&Warning),
+) -> Result<LaunchEnd, LaunchError> {
+    let started = SystemTime::now();
+    let (role, check) = (order.role, order.check);
+    make_directories(&order.sandbox)?;
+    let report = SandboxLayout::of(&order.sandbox).exit_report;
+    let mut phase = Phase::Fetch;
+    let end = order.carry_out(held, &mut phase, warn);
+    let document = match &end {
+        Ok(LaunchEnd::Stopped(signal)) => Some(ExitReport::of_early_stop(
+            role.as_str(),
+            phase,
+            *signal,
+            started,
+        )),
+        Err(error) if !check => Some(ExitReport::of_failure(role.as_str(), phase, error, started)),
+        _ => None,
+    };
+    if let Some(document) = document {
+        // A report that cannot be written must not change how the launch ends.
+        let _ = document.write(&report);
+    }
+    end
+}
+
+impl LaunchOrder {
+    fn carry_out(
+        self,
+        held: &HeldSignals,
+        phase: &mut Phase,
+        warn: &mut dyn FnMut(&Warning),
+    ) -> Result<LaunchEnd, LaunchError> {
+        let manifest = match self.fetch(held)? {
+            Fetched::Nothing => None,
+            Fetched::Manifest(manifest) => Some(*manifest),
+            Fetched::Stopped(signal) => return Ok(LaunchEnd::Stopped(signal)),
+            Fetched::Abandoned => return Err(LaunchError::ParentGone),
+        };
+        *phase = Phase::Render;
+        let (grace, follow_parent, check) = (self.grace, self.follow_parent, self.check);
+        let request = self.request(manifest)?;
+        let resolved = resolve(&request)?;
+        resolved.warnings.iter().for_each(warn);
+        if check {
+            return Ok(LaunchEnd::Explained(Box::new(Explanation::of(
+                &resolved, &request,
+            ))));
+        }
+        check_ports(request.role, &|key| resolved.configuration.get(key))?;
+        render(&resolved)?;
+        if let Some(signal) = held.stop_requested() {
+            return Ok(LaunchEnd::Stopped(signal));
+        }
+        *phase = Phase::Start;
+        let grace = grace.unwrap_or_else(|| default_grace(&request));
+        Err(supervise::exec_into(&supervision(&resolved, grace, follow_parent)).into())
+    }
+
+    /// Fetches what the manifest names, if there is one.
+    fn fetch(&self, held: &HeldSignals) -> Result<Fetched, LaunchError> {
+        let Some(source) = &self.manifest else {
+            return match self.flink_home {
+                Some(_) => Ok(Fetched::Nothing),
+                None => Err(LaunchError::NothingToLaunch),
+            };
+        };
+        let token = self
+            .token_file
+            .as_deref()
+            .map(Token::from_file)
+            .transpose()?;
+        let cache = self.cache.as_deref().map(Store::open).transpose()?;
+        let fetcher = Fetcher::new(FetchOptions {
+            token,
+            cache,
+            ..FetchOptions::default()
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| LaunchError::Runtime { source })?;
+        let ignore = |_: FetchEvent| {};
+        runtime.block_on(async {
+            tokio::select! {
+                prepared = fetch(source, &fetcher, &self.sandbox, &ignore) => {
+                    prepared.map(|prepared| Fetched::Manifest(Box::new(prepared.manifest)))
+                }
+                interruption = interruption(held, self.follow_parent) => Ok(interruption),
+            }
+        })
+    }
+
+    fn request(self, manifest: Option<LaunchManifest>) -> Result<LaunchRequest, LaunchError> {
+        let worker_id = match &manifest {
+            Some(manifest) if manifest.role != self.role => {
+                return Err(LaunchError::OtherRole {
+                    asked: self.role,
+                    found: manifest.role,
+                });
+            }
+            Some(manifest) => manifest.worker_id.clone(),
+            None => WorkerId::of(self.role, None),
+        };
+        let shipped = manifest.as_ref().and_then(|_| shipped_flink(&self.sandbox));
+        Ok(LaunchRequest {
+            role: self.role,
+            worker_id,
+            flink_home: shipped.or(self.flink_home).ok_or(LaunchError::NoFlink)?,
+            sandbox: self.sandbox,
+            manifest,
+            properties: self.properties,
+            arguments: self.arguments,
+            environment: self.environment,
+            host: HostFacts::gather(),
+        })
+    }
+}
+
+/// The Flink that a manifest's artifacts brought.
+fn shipped_flink(sandbox: &Path) -> Option<PathBuf> {
+    Some(SandboxLayout::of(sandbox).flink).filter(|home| home.is_dir())
+}
+
+/// What fetching came to.
+enum Fetched {
+    /// There is no manifest, so there is nothing to fetch.
+    Nothing,
+    /// Everything that the manifest names is in place.
+    Manifest(Box<LaunchManifest>),
+    /// The launch was asked to stop meanwhile.
+    Stopped(Signal),
+    /// The process that the launch follows has ended meanwhile.
+    Abandoned,
+}
+
+/// Waits for a reason to give up fetching. Looks five times a second: fetching takes seconds, and
+/// the signal must stay where the supervisor will find it.
+async fn interruption(held: &HeldSignals, follow_parent: bool) -> Fetched {
+    let parent = nix::unistd::getppid();
+    loop {
+        if let Some(signal) = held.stop_requested() {
+            return Fetched::Stopped(signal);
+        }
+        if follow_parent && nix::unistd::getppid() != parent {
+            return Fetched::Abandoned;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The manifest's grace period, else a second less than the engine's.
+fn default_grace(request: &LaunchRequest) -> Duration {
+    let of_manifest = request
+        .manifest
+        .as_ref()
+        .and_then(|manifest| manifest.stop_grace_seconds);
+    let variable = |name: &str| request.variable(name).map(str::to_owned);
+    of_manifest
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .unwrap_or_else(|| supervise::default_grace(None, variable))
+}

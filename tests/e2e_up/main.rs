@@ -1,0 +1,14 @@
+//! `flugs up` with a real Flink: it comes up, computes, and survives what kills its parts.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a failed test panics, and it waits for the programs that it runs"
+)]
+
+mod cluster;
+mod jobs;
+mod launch;
+mod lifecycle;
