@@ -66,9 +66,16 @@ install_packages() {
     as_root=(sudo)
   fi
   say "installing ${packages[*]}"
-  "${as_root[@]}" apt-get -q update </dev/null
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get -q install -y --no-install-recommends "${packages[@]}" </dev/null
+  # What apt says is a thousand lines of no interest, unless it fails.
+  local log
+  log=$(mktemp)
+  if ! { "${as_root[@]}" apt-get -q update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q install -y --no-install-recommends "${packages[@]}"; } </dev/null >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    fail "apt-get could not install ${packages[*]}, see above"
+  fi
+  rm -f "$log"
   mapfile -t packages < <(missing_packages)
   [ ${#packages[@]} -eq 0 ] || fail "installed, and yet not to be found: ${packages[*]}${JAVA_HOME:+ (JAVA_HOME is $JAVA_HOME)}"
 }
