@@ -3,8 +3,14 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=FLUGS_COMMIT");
-    println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/refs/heads");
+    // Git adds a line here whenever the checked-out commit changes. Cargo takes a path that does
+    // not exist for a changed one, and would build anew every time: `.git` is a file in a worktree.
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"])
+        && std::path::Path::new(&log).exists()
+    {
+        println!("cargo::rerun-if-changed={log}");
+    }
+    println!("cargo::rerun-if-changed=build.rs");
     let commit = std::env::var("FLUGS_COMMIT")
         .ok()
         .or_else(head_commit)
@@ -13,15 +19,16 @@ fn main() {
 }
 
 /// The checked-out commit, or `None` outside a git checkout (a source archive).
+fn head_commit() -> Option<String> {
+    git(&["rev-parse", "--short=12", "HEAD"])
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a build script has no supervisor"
 )]
-fn head_commit() -> Option<String> {
-    let output = Command::new("git")
-        .args(["rev-parse", "--short=12", "HEAD"])
-        .output()
-        .ok()?;
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     (output.status.success()).then(|| text.trim().to_owned())
 }
