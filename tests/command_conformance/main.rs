@@ -1,6 +1,10 @@
 //! The command that flugs builds is the one Flink's own scripts build, argument by argument and
 //! variable by variable, but for the differences listed in [`differences`].
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod differences;
 mod scripts;
