@@ -22,7 +22,7 @@ const CONSOLE_LAYOUT: &str = "appender.console.layout.";
 /// from 2.3 ships one. A stack trace goes into a field of its own.
 const JSON_LAYOUT: &str = r#"appender.console.layout.type = PatternLayout
 appender.console.layout.alwaysWriteExceptions = false
-appender.console.layout.pattern = {"time":"%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX}","level":"%p","thread":"%enc{%t}{JSON}","logger":"%c","message":"%enc{%m}{JSON}","exception":"%enc{%ex}{JSON}"}%n
+appender.console.layout.pattern = {"time":"%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX}","level":"%p","thread":"%enc{%t}{JSON}","logger":"%enc{%c}{JSON}","message":"%enc{%m}{JSON}","exception":"%enc{%ex}{JSON}"}%n
 "#;
 
 const TEXT_LAYOUT: &str = "appender.console.layout.type = PatternLayout

@@ -2,75 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use super::jvm;
 
 /// What Flink's loader makes of one file: the settings, or the chain of causes of its refusal.
 pub(super) type Reading = Result<BTreeMap<String, String>, String>;
 
-/// The home of a Flink release.
-pub(super) fn home(version: &str) -> PathBuf {
-    let homes = std::env::var("FLUGS_FLINK_HOMES")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/flink").to_owned());
-    let home = Path::new(&homes).join(version);
-    assert!(
-        home.join("lib").is_dir(),
-        "no Flink home at {}; tools/flink-home.sh makes it",
-        home.display()
-    );
-    home
-}
-
 /// Reads every `(file name, content)` with the loader of a Flink release.
 pub(super) fn read(version: &str, cases: &[(&str, &[u8])]) -> Vec<Reading> {
     let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
-    let classpath = format!(
-        "{}/*:{}",
-        home(version).join("lib").display(),
-        path("classes").display()
-    );
-    let source = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/java/ReadConfiguration.java"
-    );
-    let mut javac = Command::new("javac");
-    javac
-        .args(["-cp", &classpath, "-d"])
-        .arg(path("classes"))
-        .arg(source);
-    run(javac);
+    let path = |name: &str| directory.path().join(name).display().to_string();
     let mut text = String::new();
     for (name, content) in cases {
         writeln!(text, "{name} {}", encode(content)).unwrap();
     }
     std::fs::write(path("cases"), text).unwrap();
     std::fs::create_dir(path("conf")).unwrap();
-    let mut java = Command::new("java");
-    java.args([
-        "-Xmx256m",
-        "-Dfile.encoding=UTF-8",
-        "-Dlog4j2.level=OFF",
-        "-cp",
-        &classpath,
-    ])
-    .arg("ReadConfiguration")
-    .args([path("cases"), path("results"), path("conf")]);
-    run(java);
+    let arguments = [path("cases"), path("results"), path("conf")];
+    jvm::run(
+        version,
+        "ReadConfiguration",
+        &["-Dlog4j2.level=OFF"],
+        &arguments,
+    );
     let results = std::fs::read_to_string(path("results")).unwrap();
     let readings: Vec<Reading> = results.lines().map(reading).collect();
     assert_eq!(readings.len(), cases.len());
     readings
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
-fn run(mut command: Command) {
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
 
 fn reading(line: &str) -> Reading {

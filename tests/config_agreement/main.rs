@@ -1,4 +1,5 @@
-//! flugs and Flink's own loader read the same thing: what flugs renders, and what people write.
+//! flugs and Flink's own loader read the same thing: what flugs renders, and what people write. And
+//! the log settings that flugs writes do what they say, in the log4j that Flink ships.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -6,14 +7,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod jvm;
 mod loader;
 mod yaml;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use flugs::conf::{
-    ConfError, Configuration, Dialect, Layer, Origin, Parsed, Refusal, parse_flat, parse_nested,
-    render, unrepresentable,
+    ConfError, Configuration, ConsoleLayout, Dialect, Layer, Origin, Parsed, Refusal, parse_flat,
+    parse_nested, prepare_directory, render, unrepresentable,
 };
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -184,4 +187,66 @@ fn a_rendered_flink_conf_yaml_is_read_back_by_flinks_own_loader() {
 fn a_rendered_config_yaml_is_read_back_by_flinks_own_loader() {
     assert_reads_back("1.20.5", Dialect::Nested);
     assert_reads_back("2.3.0", Dialect::Nested);
+}
+
+/// What log4j prints with the settings that a launch would get.
+fn logged(version: &str, source: Option<&Path>, layout: ConsoleLayout) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let conf = directory.path().join("conf");
+    prepare_directory(
+        source,
+        &conf,
+        &Configuration::new(),
+        Dialect::Nested,
+        layout,
+    )
+    .unwrap();
+    let options = [
+        format!(
+            "-Dlog4j.configurationFile={}",
+            conf.join("log4j-console.properties").display()
+        ),
+        format!("-Dlog.file={}", directory.path().join("log").display()),
+    ];
+    jvm::run(
+        version,
+        "WriteLog",
+        &options.each_ref().map(String::as_str),
+        &[],
+    )
+}
+
+#[test]
+fn the_json_layout_prints_one_json_object_a_line_in_every_log4j_that_flink_ships() {
+    for version in ["1.13.6", "1.20.5", "2.3.0"] {
+        let shipped = jvm::home(version).join("conf");
+        for source in [None, Some(shipped.as_path())] {
+            let printed = logged(version, source, ConsoleLayout::Json);
+            let lines: Vec<serde_json::Value> = printed
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+                .collect();
+            assert_eq!(lines.len(), 3, "{version}: {printed}");
+            assert_eq!(lines[0]["message"], "plain");
+            assert_eq!(lines[0]["level"], "INFO");
+            let message = "quotes \" and \\ and\ttabs\nand lines, ü中 and \u{1}";
+            assert_eq!(lines[1]["message"], message, "{version}");
+            let exception = lines[2]["exception"].as_str().unwrap();
+            assert!(
+                exception.contains("IllegalStateException"),
+                "{version}: {exception}"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_settings_of_its_own_a_launch_logs_to_the_console() {
+    for version in ["1.13.6", "2.3.0"] {
+        let printed = logged(version, None, ConsoleLayout::AsConfigured);
+        assert!(
+            printed.contains("INFO") && printed.contains(" - plain"),
+            "{printed}"
+        );
+    }
 }

@@ -1,0 +1,23 @@
+//! `flink-conf.yaml`: nothing panics, and what is read can be written and read again.
+#![no_main]
+
+use flugs::conf::{Configuration, Dialect, Layer, parse_flat, render};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let parsed = parse_flat(text, "flink-conf.yaml");
+    for warning in &parsed.warnings {
+        let _ = warning.to_string();
+    }
+    let mut configuration = Configuration::new();
+    configuration.extend(&parsed, Layer::ConfDirectory, "flink-conf.yaml");
+    for dialect in [Dialect::Flat, Dialect::Nested] {
+        match render(&configuration, dialect) {
+            Ok(_) => {}
+            Err(error) => assert!(
+                dialect == Dialect::Nested && error.to_string().contains("too long"),
+                "{error}"
+            ),
+        }
+    }
+});
