@@ -9,11 +9,13 @@
 # JAVA_HOME holds a stub (startup.c) that runs helper JVMs for real, and for the
 # server records the time and ends. Wall: CLOCK_MONOTONIC from just before the
 # launcher's fork. CPU: all its descendants. Each round runs each way once, so
-# that load from elsewhere falls on all of them alike.
+# that load from elsewhere falls on all of them alike. The sandboxes are made below
+# TMPDIR: on a disk, its fsync is part of what is measured.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 rounds=9 versions=()
+# FLUGS names another binary to measure than this tree's release build.
 flugs=${FLUGS:-${CARGO_TARGET_DIR:-target}/$(rustc -vV | sed -n "s/^host: //p")/release/flugs}
 homes=${FLUGS_FLINK_HOMES:-target/flink}
 while [ $# -gt 0 ]; do
@@ -97,9 +99,9 @@ run_rounds() {
           fi
         done
       done
-      printf '\r%s: round %d of %d ' "$version" "$round" "$rounds" >&2
+      if [ -t 2 ]; then printf '\r%s: round %d of %d ' "$version" "$round" "$rounds" >&2; fi
     done
-    echo >&2
+    if [ -t 2 ]; then echo >&2; fi
   done
 }
 
