@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::artifact::server::ObjectUrls;
 use crate::artifact::{Server, Store};
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
 use crate::flink::rest::RestClient;
@@ -32,7 +33,7 @@ pub struct Cluster<P> {
     pub(super) file: FileStore,
     pub(super) artifacts: Store,
     pub(super) server: Option<Server>,
-    pub(super) server_url: String,
+    pub(super) urls: ObjectUrls,
     pub(super) token_file: PathBuf,
     pub(super) provider: P,
     pub(super) rest: RestClient,
@@ -110,7 +111,7 @@ impl<P: Provider> Cluster<P> {
         let spec = WorkerSpec {
             id: id.clone(),
             role,
-            manifest_url: format!("{}/sha256/{}", self.server_url, stored.digest),
+            manifest_url: self.urls.of(&stored.digest),
             manifest_sha256: stored.digest,
             token_file: self.token_file.clone(),
             sandbox: sandbox::path(&self.directory, &id),

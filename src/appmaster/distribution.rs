@@ -25,7 +25,11 @@ pub(super) fn publish(
     let total = overlays.iter().map(|overlay| overlay.files.len()).sum();
     let mut artifacts: Vec<Artifact> = Vec::with_capacity(total);
     for file in overlays.iter().flat_map(|overlay| &overlay.files) {
-        let stored = store.add_file(&file.source)?;
+        let stored = if file.secret {
+            store.add_secret_file(&file.source)?
+        } else {
+            store.add_file(&file.source)?
+        };
         let artifact = Artifact {
             name: file.dest.as_str().to_owned(),
             urls: vec![reference(&stored.digest)],

@@ -32,6 +32,9 @@ pub enum AppMasterError {
     /// The artifact server failed.
     #[error(transparent)]
     ArtifactServer(#[from] artifact::server::ServerError),
+    /// The artifact server's certificate could not be made.
+    #[error(transparent)]
+    Tls(#[from] artifact::server::TlsError),
     /// A worker could not be started.
     #[error(transparent)]
     Provider(#[from] ProviderError),
@@ -109,6 +112,7 @@ impl Failure for AppMasterError {
             Self::ArtifactStore(error) => error.exit_code(),
             Self::ArtifactServer(error) => error.exit_code(),
             Self::Provider(error) => error.exit_code(),
+            Self::Tls(error) => error.exit_code(),
             Self::Token(error) => error.exit_code(),
             Self::Write { source, .. } => ExitCode::of_io(source),
             Self::NoFreePort { .. } => ExitCode::PortInUse,

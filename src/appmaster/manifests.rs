@@ -51,16 +51,23 @@ pub(super) fn manifest(terms: &ClusterTerms, role: Role, id: &WorkerId) -> Launc
     }
 }
 
-/// An embedded cluster is reachable from this machine alone unless the user says otherwise:
-/// Flink before 1.15 binds every address by default.
+/// What suits a cluster on one machine, unless the user set it.
+///
+/// It is reachable from this machine alone: Flink before 1.15 binds every address by default. And
+/// a member that died is noticed within seconds: Flink counts two heartbeats in a row that could
+/// not be delivered as a death (`heartbeat.rpc-failure-threshold`, since 1.14), and delivery over
+/// the loopback address fails only if nobody listens. A member that merely pauses still has the
+/// whole `heartbeat.timeout`.
 fn defaults() -> BTreeMap<String, String> {
     [
-        "jobmanager.bind-host",
-        "taskmanager.bind-host",
-        "taskmanager.host",
-        "rest.bind-address",
+        ("jobmanager.bind-host", ADDRESS),
+        ("taskmanager.bind-host", ADDRESS),
+        ("taskmanager.host", ADDRESS),
+        ("rest.bind-address", ADDRESS),
+        // HeartbeatManagerOptions; milliseconds without a unit are read by every version.
+        ("heartbeat.interval", "2000"),
     ]
-    .map(|key| (key.to_owned(), ADDRESS.to_owned()))
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()
 }
 

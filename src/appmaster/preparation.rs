@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::artifact::server::TlsIdentity;
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::fleet::{Backoff, Desired, Fleet};
 use crate::flink::rest::RestClient;
@@ -18,7 +19,7 @@ use crate::launch::{
 };
 use crate::overlay::{Overlay, OverlaySources, overlays};
 use crate::provider::process::{ProcessProvider, identify};
-use crate::spec::{ProcessIdentity, Property, Resources, Role, WorkerId};
+use crate::spec::{Artifact, ProcessIdentity, Property, Resources, Role, WorkerId};
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_VERSION};
 
 use super::cluster::Notify;
@@ -36,6 +37,8 @@ pub struct ClusterSettings {
     pub task_managers: usize,
     /// Flink options, in order.
     pub properties: Vec<Property>,
+    /// Files that declare overlays of the user's own.
+    pub overlays: Vec<PathBuf>,
     /// How long the cluster may take to become ready.
     pub timeout: Duration,
     /// How long a member has between the request to stop and SIGKILL.
@@ -74,6 +77,7 @@ pub fn prepare(
     write_secret(&token_file, token.expose())?;
     let options = ServerOptions {
         token: Some(token),
+        tls: identity_for(&published)?,
         ..ServerOptions::default()
     };
     let server = Server::bind(([127, 0, 0, 1], 0).into(), artifacts.clone(), options)?;
@@ -105,7 +109,7 @@ pub fn prepare(
         state,
         file,
         artifacts,
-        server_url: format!("http://{}", server.local_addr()),
+        urls: server.urls(),
         server: Some(server),
         token_file,
         started,
@@ -115,6 +119,17 @@ pub fn prepare(
         grace: settings.grace + Duration::from_secs(2),
     };
     Ok((cluster, lock))
+}
+
+/// Secrets are served encrypted, even on the loopback address, where others may listen in; the
+/// generated certificate's fingerprint travels in the manifest's URL. Without secrets there is
+/// nothing that encryption would keep.
+fn identity_for(artifacts: &[Artifact]) -> Result<Option<TlsIdentity>, AppMasterError> {
+    if artifacts.iter().all(|artifact| artifact.cache) {
+        return Ok(None);
+    }
+    let names = TlsIdentity::names_for(Ipv4Addr::LOCALHOST.into());
+    Ok(Some(TlsIdentity::generate(&names, None)?))
 }
 
 /// Resolves a JobManager and a TaskManager as their launches will, against the Flink home that
@@ -219,6 +234,7 @@ fn overlays_of(
         configuration: &|key| job_manager.configuration.get(key).map(str::to_owned),
         environment: &variable,
         user: user.as_deref(),
+        declarations: &settings.overlays,
     })?)
 }
 

@@ -41,6 +41,8 @@ pub async fn tear_down(
             send(state.master, Signal::SIGKILL);
         }
     }
+    // From here on nobody can start another cluster here; the lock leaves no file behind.
+    let _lock = DirectoryLock::take(directory)?;
     // The members stop by themselves when the cluster's process is gone; those that do not
     // within the time they were given are killed.
     let file = FileStore::new(directory);

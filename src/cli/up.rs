@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// Set a Flink option for every member (repeatable).
     #[arg(short = 'D', value_name = "KEY=VALUE")]
     properties: Vec<String>,
+    /// Ship what this JSON file declares to every member (repeatable); see docs/overlays.md.
+    #[arg(long = "overlay", value_name = "FILE")]
+    overlays: Vec<PathBuf>,
     /// Where the cluster keeps its state, its sandboxes and its artifacts.
     #[arg(long, value_name = "DIR", default_value = super::DEFAULT_DIRECTORY)]
     pub(super) dir: PathBuf,
@@ -123,6 +126,7 @@ fn settings(args: &Args) -> Result<ClusterSettings, Ending> {
         flink_home: args.flink.resolve()?,
         task_managers: args.taskmanagers,
         properties,
+        overlays: args.overlays.clone(),
         timeout: Duration::from_secs(args.timeout),
         grace: Duration::from_secs(args.grace),
         environment: super::environment(),

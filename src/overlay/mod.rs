@@ -4,6 +4,7 @@
 //! (`org.apache.flink.runtime.clusterframework.overlays`). Overlays only describe; they never
 //! fetch, serve or copy a file.
 
+mod custom;
 mod flink_distribution;
 mod hadoop_configuration;
 mod hadoop_user;
@@ -28,11 +29,13 @@ pub struct OverlaySources<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// The name of the user that the cluster's process runs as.
     pub user: Option<&'a str>,
+    /// Files that declare overlays of the user's own, in their order.
+    pub declarations: &'a [PathBuf],
 }
 
 /// Every overlay that has something to add, in Flink's own order: later ones win.
 pub fn overlays(sources: &OverlaySources<'_>) -> Result<Vec<Overlay>, OverlayError> {
-    let all = [
+    let of_flink = [
         flink_distribution::overlay(sources.flink_home)?,
         user_library::overlay(sources.flink_home)?,
         hadoop_configuration::overlay(sources)?,
@@ -41,10 +44,12 @@ pub fn overlays(sources: &OverlaySources<'_>) -> Result<Vec<Overlay>, OverlayErr
         kerberos_configuration::overlay(sources)?,
         tls_stores::overlay(sources)?,
     ];
-    Ok(all
-        .into_iter()
-        .filter(|overlay| !overlay.is_empty())
-        .collect())
+    let mut all = Vec::from(of_flink);
+    for path in sources.declarations {
+        all.push(custom::overlay(path)?);
+    }
+    all.retain(|overlay| !overlay.is_empty());
+    Ok(all)
 }
 
 /// What one overlay adds.
@@ -128,6 +133,14 @@ pub enum OverlayError {
         /// What it names.
         path: PathBuf,
     },
+    /// The declaration of an overlay is not readable.
+    #[error("the overlay declaration {path} is not usable: {reason}")]
+    Declaration {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says, with line and column.
+        reason: String,
+    },
     /// A file's name cannot travel.
     #[error("overlay \"{overlay}\" cannot ship {path}")]
     Name {
@@ -157,7 +170,7 @@ impl Failure for OverlayError {
         match self {
             Self::Read { source, .. } => ExitCode::of_io(source),
             Self::Name { .. } | Self::TooDeep { .. } => ExitCode::InputOutput,
-            Self::Absent { .. } => ExitCode::Configuration,
+            Self::Absent { .. } | Self::Declaration { .. } => ExitCode::Configuration,
         }
     }
 }
@@ -207,6 +220,7 @@ mod sources_for_tests {
                 configuration: &|key| option.get(key).cloned(),
                 environment: &|name| variable.get(name).cloned(),
                 user: Some("runner"),
+                declarations: &[],
             })
         }
     }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{OverlayError, OverlayFile};
+use crate::spec::RelativePath;
 
 /// Deeper than any Flink distribution; shallow enough to stop at a link that leads back up.
 const DEPTH_LIMIT: usize = 24;
@@ -23,6 +24,19 @@ pub(super) fn files_below(
     }
     files.sort_by(|a, b| a.dest.cmp(&b.dest));
     Ok(files)
+}
+
+/// One file as it is shipped: read-only, so that the placed file can be a hard link into the
+/// cache. The owner's execute bit decides, as in Flink's FlinkDistributionOverlay.
+pub(super) fn file(source: &Path, dest: RelativePath) -> OverlayFile {
+    let mode = fs::metadata(source).map_or(0, |metadata| metadata.permissions().mode());
+    let mode = if mode & 0o100 == 0 { 0o444 } else { 0o555 };
+    OverlayFile {
+        source: source.to_owned(),
+        dest,
+        mode,
+        secret: false,
+    }
 }
 
 fn collect(
@@ -61,16 +75,7 @@ fn collect(
                 source,
             };
             let dest = below.parse().map_err(name_refused)?;
-            // Read-only, so that a placed file can be a hard link into the cache. The owner's execute
-            // bit decides, as in Flink's FlinkDistributionOverlay.
-            let executable = metadata.permissions().mode() & 0o100 != 0;
-            let mode = if executable { 0o555 } else { 0o444 };
-            files.push(OverlayFile {
-                source: path,
-                dest,
-                mode,
-                secret: false,
-            });
+            files.push(file(&path, dest));
         }
     }
     Ok(())

@@ -67,7 +67,7 @@ impl TestCluster {
         cluster
     }
 
-    fn up(&self, arguments: &[&str]) -> Command {
+    pub(super) fn up(&self, arguments: &[&str]) -> Command {
         let mut command = self.flugs("up");
         command
             .arg("--flink-home")

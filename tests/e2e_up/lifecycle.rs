@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
+
+use flugs::spec::Sha256Digest;
 
 use super::cluster::{TestCluster, children, flink_home, is_running, kill, text, wait_until};
 
@@ -123,6 +126,56 @@ fn every_member_went_through_the_whole_path() {
         assert!(!String::from_utf8_lossy(&line).contains(token.trim()));
     }
     cluster.down_leaves_nothing();
+}
+
+#[test]
+fn a_declared_secret_travels_to_every_member_and_stays_out_of_the_shared_cache() {
+    let cluster = TestCluster::new("1.20.5");
+    let secret = "not for everybody\n";
+    fs::write(cluster.path("key.pem"), secret).unwrap();
+    let declaration = r#"{"files":[{"source":"key.pem","dest":"tls/key.pem","secret":true}],
+                          "properties":{"pipeline.name":"declared"}}"#;
+    fs::write(cluster.path("overlay.json"), declaration).unwrap();
+    let overlay = cluster.path("overlay.json").display().to_string();
+    let up = cluster
+        .up(&["--taskmanagers", "1", "--detach", "--overlay", &overlay])
+        .output();
+    assert!(
+        up.as_ref().unwrap().status.success(),
+        "{}",
+        text(&up.unwrap())
+    );
+    for id in ["jobmanager", "taskmanager-1"] {
+        let sandbox = cluster.path("sandboxes").join(id);
+        let placed = sandbox.join("tls/key.pem");
+        assert_eq!(fs::read_to_string(&placed).unwrap(), secret);
+        assert_eq!(
+            fs::metadata(&placed).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let rendered = fs::read_to_string(sandbox.join("conf/config.yaml")).unwrap();
+        assert!(rendered.contains("pipeline.name: declared"), "{rendered}");
+    }
+    let digest = Sha256Digest::of(secret.as_bytes()).to_string();
+    assert!(
+        files_named(&cluster.path("artifacts"), &digest) > 0,
+        "it is in the server's store"
+    );
+    assert_eq!(files_named(&cluster.path("cache"), &digest), 0);
+    cluster.down_leaves_nothing();
+}
+
+/// How many files below a directory have a name that holds `part`.
+fn files_named(directory: &Path, part: &str) -> usize {
+    let entries = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| match path.is_dir() {
+            true => files_named(&path, part),
+            false => usize::from(path.to_string_lossy().contains(part)),
+        })
+        .sum()
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub use bounds::ConnectionBounds;
 pub use metrics::Metrics;
 pub use tls::{TlsError, TlsIdentity};
 
+use super::fetch::Fingerprint;
 use super::{Store, Token};
 use crate::spec::{ExitCode, Failure, Sha256Digest};
 use bounds::{Admission, Place, Register};
@@ -179,6 +180,25 @@ impl Failure for ServerError {
     }
 }
 
+/// Names the objects of one server.
+#[derive(Debug, Clone)]
+pub struct ObjectUrls {
+    base: String,
+    pin: Option<Fingerprint>,
+}
+
+impl ObjectUrls {
+    /// The URL of an object: the same before and after a restart. Where the certificate is a
+    /// generated one, its fingerprint travels in the fragment, which no client ever sends.
+    pub fn of(&self, digest: &Sha256Digest) -> String {
+        let url = format!("{}/sha256/{digest}", self.base);
+        match self.pin {
+            Some(pin) => format!("{url}#{}{pin}", super::fetch::PIN_PREFIX),
+            None => url,
+        }
+    }
+}
+
 impl Server {
     /// Listens on `address`. Connections wait until [`Server::serve`] runs.
     pub fn bind(
@@ -218,13 +238,17 @@ impl Server {
         Arc::clone(&self.shared.metrics)
     }
 
-    /// The URL of an object: the same before and after a restart. Where the certificate is a
-    /// generated one, its fingerprint travels in the fragment, which no client ever sends.
+    /// The URL of an object (see [`ObjectUrls::of`]).
     pub fn url_of(&self, digest: &Sha256Digest) -> String {
-        let url = format!("{}/sha256/{digest}", self.base_url());
-        match self.shared.options.tls.as_ref().and_then(TlsIdentity::pin) {
-            Some(pin) => format!("{url}#{}{pin}", super::fetch::PIN_PREFIX),
-            None => url,
+        self.urls().of(digest)
+    }
+
+    /// What the URLs of this server's objects are made of, for use while it serves.
+    pub fn urls(&self) -> ObjectUrls {
+        let options = &self.shared.options;
+        ObjectUrls {
+            base: self.base_url(),
+            pin: options.tls.as_ref().and_then(TlsIdentity::pin).copied(),
         }
     }
 
