@@ -10,7 +10,7 @@ use crate::artifact::server::ObjectUrls;
 use crate::artifact::{Server, Store};
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
 use crate::flink::rest::RestClient;
-use crate::provider::{Provider, WorkerEvent};
+use crate::provider::{Provider, ProviderError, WorkerEvent};
 use crate::spec::{MemberState, Role, WorkerId, WorkerSpec};
 use crate::store::{ClusterPhase, ClusterState, FileStore, MemberRecord};
 
@@ -128,7 +128,10 @@ impl<P: Provider> Cluster<P> {
             slots: None,
         });
         self.file.save(&self.state)?;
-        let process = self.provider.launch(&spec)?;
+        let process = match self.provider.launch(&spec) {
+            Ok(process) => process,
+            Err(error) => return self.not_started(&id, &error, notify),
+        };
         if let Some(record) = self.state.members.iter_mut().find(|record| record.id == id) {
             record.process = Some(process);
         }
@@ -140,6 +143,27 @@ impl<P: Provider> Cluster<P> {
             },
             &self.state,
         );
+        Ok(())
+    }
+
+    /// A member that could not be started counts as one that failed: it is tried again later.
+    fn not_started(
+        &mut self,
+        id: &WorkerId,
+        error: &ProviderError,
+        notify: &mut Notify<'_>,
+    ) -> Result<(), AppMasterError> {
+        let reason = match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        let ending = Ending::NotStarted {
+            reason: reason.clone(),
+        };
+        self.fleet.ended(id, &ending, self.started.elapsed());
+        self.state.members.retain(|record| record.id != *id);
+        self.file.save(&self.state)?;
+        notify(&ClusterEvent::NotStarted { reason }, &self.state);
         Ok(())
     }
 

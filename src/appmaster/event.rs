@@ -16,6 +16,11 @@ pub enum ClusterEvent {
         /// Its process id.
         pid: i32,
     },
+    /// A member could not be started.
+    NotStarted {
+        /// Which one, and why.
+        reason: String,
+    },
     /// A member serves.
     Registered {
         /// The member.

@@ -24,6 +24,7 @@ use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_V
 
 use super::cluster::Notify;
 use super::manifests::{ADDRESS, ClusterTerms};
+use super::teardown::clear_leftovers;
 use super::{AppMasterError, Cluster, ClusterEvent, client_configuration, distribution, sandbox};
 
 /// What a person asks of an embedded cluster.
@@ -53,7 +54,7 @@ pub struct ClusterSettings {
 pub type PreparedCluster = (Cluster<ProcessProvider>, DirectoryLock);
 
 /// Settles everything, or says what is wrong. Nothing has been started when this returns.
-pub fn prepare(
+pub async fn prepare(
     settings: &ClusterSettings,
     notify: &mut Notify<'_>,
 ) -> Result<PreparedCluster, AppMasterError> {
@@ -61,6 +62,11 @@ pub fn prepare(
     let lock = DirectoryLock::take(&settings.directory)?;
     let file = FileStore::new(&settings.directory);
     let earlier = file.load()?;
+    if let Some(earlier) = &earlier {
+        // What a killed cluster left behind may still be on its way out, in sandboxes and on
+        // ports that are needed now.
+        clear_leftovers(earlier, settings.grace * 2).await;
+    }
     let [job_manager, _] = resolve_members(settings)?;
     let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;

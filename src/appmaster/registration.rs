@@ -32,10 +32,9 @@ pub(super) async fn ask(client: &RestClient) -> Registered {
         0 => Vec::new(),
         _ => client.task_managers().await.unwrap_or_default(),
     };
-    let task_managers = listed
-        .into_iter()
-        .map(|one| (one.id, one.slots_number))
-        .collect();
+    // A worker is listed a moment before it has reported its slots, and of no use until then.
+    let serving = listed.into_iter().filter(|one| one.slots_number > 0);
+    let task_managers = serving.map(|one| (one.id, one.slots_number)).collect();
     Registered {
         job_manager: true,
         task_managers,

@@ -39,29 +39,15 @@ pub async fn tear_down(
         send(state.master, Signal::SIGTERM);
         if !ends_within(&[state.master], patience).await {
             send(state.master, Signal::SIGKILL);
+            ends_within(&[state.master], patience).await;
         }
     }
     // From here on nobody can start another cluster here; the lock leaves no file behind.
     let _lock = DirectoryLock::take(directory)?;
-    // The members stop by themselves when the cluster's process is gone; those that do not
-    // within the time they were given are killed.
     let file = FileStore::new(directory);
     let last = file.load()?.unwrap_or(state);
-    let members: Vec<ProcessIdentity> = last
-        .members
-        .iter()
-        .filter_map(|member| member.process)
-        .collect();
-    if !ends_within(&members, patience).await {
-        for process in &members {
-            send(*process, Signal::SIGKILL);
-        }
-        ends_within(&members, PAUSE * 20).await;
-    }
     let before = last.phase;
-    for member in &last.members {
-        sandbox::prune(&member.sandbox);
-    }
+    clear_leftovers(&last, patience).await;
     sandbox::sweep(directory);
     file.save(&ClusterState {
         phase: ClusterPhase::Stopped,
@@ -73,6 +59,22 @@ pub async fn tear_down(
         (false, ClusterPhase::Stopped) => TornDown::AlreadyStopped,
         (false, _) => TornDown::CleanedUp,
     })
+}
+
+/// Waits for the members of a cluster whose own process is gone: they stop by themselves, and
+/// those that do not within `patience` are killed. Removes all but their logs.
+pub(super) async fn clear_leftovers(state: &ClusterState, patience: Duration) {
+    let processes = state.members.iter().filter_map(|member| member.process);
+    let processes: Vec<ProcessIdentity> = processes.collect();
+    if !ends_within(&processes, patience).await {
+        for process in &processes {
+            send(*process, Signal::SIGKILL);
+        }
+        ends_within(&processes, PAUSE * 20).await;
+    }
+    for member in &state.members {
+        sandbox::prune(&member.sandbox);
+    }
 }
 
 async fn ends_within(processes: &[ProcessIdentity], patience: Duration) -> bool {

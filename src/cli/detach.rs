@@ -68,8 +68,13 @@ async fn watch(
         let ended = child.try_wait().ok().flatten();
         log.relay();
         if let Some(status) = ended {
-            let code = status.code().and_then(|code| u8::try_from(code).ok());
-            return Ok(code.unwrap_or(ExitCode::Internal.code()).into());
+            let code = match status.code().map(u8::try_from) {
+                // It was told to stop, and did: no error of its own, but no cluster either.
+                Some(Ok(0)) => ExitCode::NotReady.code(),
+                Some(Ok(code)) => code,
+                _ => ExitCode::Internal.code(),
+            };
+            return Ok(code.into());
         }
         if let Some(state) = ready(directory, child.id()) {
             Report::new(directory, &state, true).print(args.json);

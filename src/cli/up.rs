@@ -1,6 +1,6 @@
 //! `flugs up`: the embedded cluster.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
@@ -71,21 +71,21 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
 async fn serve(args: &Args, settings: &ClusterSettings) -> Result<(), AppMasterError> {
     let mut signals = StopSignals::listen()?;
     let progress = output::Progress::new("starting");
-    let mut notify = |event: &ClusterEvent, state: &ClusterState| {
-        tell(event, state, args, &settings.directory, &progress);
+    let mut shown = false;
+    let mut notify = |event: &ClusterEvent, state: &ClusterState| match event {
+        ClusterEvent::Ready if !shown => {
+            shown = true;
+            progress.finish();
+            Report::new(&settings.directory, state, true).print(args.json);
+        }
+        event => tell(event, &progress),
     };
-    let (cluster, _lock) = prepare(settings, &mut notify)?;
+    let (cluster, _lock) = prepare(settings, &mut notify).await?;
     cluster.run(&mut signals, &mut notify).await
 }
 
-/// Says what happened, on standard error; the ready cluster itself goes to standard output.
-fn tell(
-    event: &ClusterEvent,
-    state: &ClusterState,
-    args: &Args,
-    directory: &Path,
-    progress: &output::Progress,
-) {
+/// Says what happened, on standard error: what goes to standard output is the ready cluster.
+fn tell(event: &ClusterEvent, progress: &output::Progress) {
     match event {
         ClusterEvent::Publishing(step) => {
             progress.update(&format!(
@@ -100,10 +100,8 @@ fn tell(
                 "{id} ended with code {code}; it is being replaced"
             ));
         }
-        ClusterEvent::Ready => {
-            progress.finish();
-            Report::new(directory, state, true).print(args.json);
-        }
+        ClusterEvent::NotStarted { reason } => progress.say(reason),
+        ClusterEvent::Ready => progress.say("the cluster is whole again"),
         ClusterEvent::Stopping => progress.say("stopping"),
         ClusterEvent::Hurrying => progress.say("killing what is left"),
     }

@@ -171,9 +171,12 @@ fn files_named(directory: &Path, part: &str) -> usize {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     entries
-        .map(|path| match path.is_dir() {
-            true => files_named(&path, part),
-            false => usize::from(path.to_string_lossy().contains(part)),
+        .map(|path| {
+            if path.is_dir() {
+                files_named(&path, part)
+            } else {
+                usize::from(path.to_string_lossy().contains(part))
+            }
         })
         .sum()
 }
