@@ -128,3 +128,40 @@ pub(super) fn unrepresentable(key: &str, value: &str) -> Option<&'static str> {
 pub(super) fn line(key: &str, value: &str) -> String {
     format!("{key}{SEPARATOR}{value}")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn malformed_lines_are_skipped_with_their_number_and_without_their_text() {
+        let text = "a: 1\nhunter2\n: x\n\tb:\tc\npass: p#q\na: 2\n";
+        let parsed = parse_flat(text, "flink-conf.yaml");
+        let warnings: Vec<String> = parsed.warnings.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(warnings.join("\n"), @r##"
+flink-conf.yaml:2: line skipped: no ": " between key and value
+flink-conf.yaml:3: line skipped: key or value is empty
+flink-conf.yaml:4: line skipped: no ": " between key and value
+flink-conf.yaml:5: the value of "pass" ends at a "#": flink-conf.yaml has no way to hold one
+flink-conf.yaml:1: "a" is set again in line 6, which wins
+"##);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_has_both_values_and_the_last_one_wins() {
+        let parsed = parse_flat("a: 1\na: 2\n", "flink-conf.yaml");
+        let values: Vec<&str> = parsed.settings.iter().map(|s| s.value.as_str()).collect();
+        assert_eq!(values, ["1", "2"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(?s).{0,200}|[a: #\\r\\n\\t]{0,40}") {
+            let parsed = parse_flat(&text, "flink-conf.yaml");
+            let sound = |s: &ParsedSetting| unrepresentable(&s.key, &s.value).is_none();
+            prop_assert!(parsed.settings.iter().all(sound));
+        }
+    }
+}

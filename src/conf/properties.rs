@@ -159,6 +159,8 @@ fn warning(line: usize, kind: WarningKind) -> Warning {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn settings(text: &str) -> Vec<(String, String)> {
@@ -247,5 +249,13 @@ mod tests {
         );
         // As docker-compose files write it: the first line is not indented, the others are.
         assert_eq!(settings("a: 1\n    b: 2\n    c: 3\n").len(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(?s).{0,200}|[a: '\"#$\\\\{}\\n\\t-]{0,60}") {
+            let parsed = parse_flink_properties(&text, &|_| Some("x".into()));
+            prop_assert!(parsed.settings.iter().all(|setting| !setting.key.is_empty()));
+        }
     }
 }

@@ -12,6 +12,9 @@ use crate::conf::error::{ConfError, Refusal};
 /// The most aliases of lists and mappings, snakeyaml-engine's `maxAliasesForCollections`.
 const ALIAS_LIMIT: usize = 50;
 
+/// The most bytes that aliases of scalars may stand for.
+const ALIASED_BYTES: usize = 64 << 20;
+
 /// One value of the document.
 #[derive(Debug, Clone)]
 pub(in crate::conf) struct Node {
@@ -57,6 +60,8 @@ struct Reader<'a> {
     open: Vec<(Open, usize, usize)>,
     anchors: HashMap<usize, Node>,
     aliases: usize,
+    /// How many bytes the aliases of scalars stand for.
+    aliased_bytes: usize,
     root: Option<Node>,
     documents: usize,
 }
@@ -69,6 +74,7 @@ pub(in crate::conf) fn read(text: &str, source_name: &str) -> Result<Option<Node
         open: Vec::new(),
         anchors: HashMap::new(),
         aliases: 0,
+        aliased_bytes: 0,
         root: None,
         documents: 0,
     };
@@ -182,6 +188,13 @@ impl Reader<'_> {
         let Some(node) = self.anchors.get(&anchor).cloned() else {
             return Err(self.refuse(line, Refusal::UndefinedAlias));
         };
+        if let Content::Scalar(Scalar::Text(text)) = &node.content {
+            self.aliased_bytes += text.len();
+            if self.aliased_bytes > ALIASED_BYTES {
+                let limit = ALIASED_BYTES;
+                return Err(self.refuse(line, Refusal::TooLarge { limit }));
+            }
+        }
         if !matches!(node.content, Content::Scalar(_)) {
             self.aliases += 1;
             if self.aliases > ALIAS_LIMIT {
