@@ -116,10 +116,11 @@ impl Splitter<'_> {
     /// The value of `{NAME}` behind a dollar sign, or the dollar sign alone.
     fn variable_or_dollar(&mut self) -> String {
         let rest = self.characters.get(self.position..).unwrap_or_default();
-        let name: Option<String> = rest
-            .strip_prefix(&['{'])
-            .and_then(|rest| rest.split_once_at('}'))
-            .map(|name| name.iter().collect());
+        let end = rest.iter().position(|&character| character == '}');
+        let name: Option<String> = match (rest.first(), end) {
+            (Some('{'), Some(end)) => rest.get(1..end).map(|name| name.iter().collect()),
+            _ => None,
+        };
         if let Some(name) = name.filter(|name| is_variable_name(name))
             && let Some(value) = (self.variable)(&name)
         {
@@ -127,18 +128,6 @@ impl Splitter<'_> {
             return value;
         }
         "$".to_owned()
-    }
-}
-
-/// The part of a slice before a character.
-trait SplitOnceAt {
-    fn split_once_at(&self, end: char) -> Option<&[char]>;
-}
-
-impl SplitOnceAt for [char] {
-    fn split_once_at(&self, end: char) -> Option<&[char]> {
-        let position = self.iter().position(|&character| character == end)?;
-        self.get(..position)
     }
 }
 

@@ -58,7 +58,9 @@ pub fn missing_access(version: &FlinkVersion, java: &JavaRuntime, given: &[Strin
     if java.feature_version < 9 {
         return Vec::new();
     }
-    let first_line = (version.major() < 2).then_some(&FIRST_LINE_ONLY);
+    let first_line = version
+        .exports_network_internals()
+        .then_some(&FIRST_LINE_ONLY);
     first_line
         .into_iter()
         .chain(&NEEDED)

@@ -73,11 +73,6 @@ impl FlinkVersion {
         self.minor
     }
 
-    /// The third number; zero where the text named none.
-    pub const fn patch(&self) -> u32 {
-        self.patch
-    }
-
     /// Refuses versions older than [`Self::OLDEST`].
     pub fn supported(self) -> Result<Self, FlinkVersionError> {
         if self < Self::OLDEST {
@@ -121,6 +116,11 @@ impl FlinkVersion {
     /// Whether numbers of processors are cut to eight decimals (seen in 1.20, not in 1.13).
     pub const fn cuts_processors_to_eight_decimals(&self) -> bool {
         self.at_least(1, 14)
+    }
+
+    /// Whether the shipped Java options export `java.base/sun.net.util` (1.x only).
+    pub const fn exports_network_internals(&self) -> bool {
+        !self.at_least(2, 0)
     }
 
     /// Whether Flink's scripts pass `-XX:+IgnoreUnrecognizedVMOptions` (FLINK-25002, 1.18).

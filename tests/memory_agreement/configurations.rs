@@ -154,7 +154,7 @@ fn value(kind: Kind) -> BoxedStrategy<String> {
         Kind::Cores => prop_oneof![
             10 => (1_u32..640).prop_map(|tenths| format!("{}.{}", tenths / 10, tenths % 10)),
             2 => (1_u64..9_000_000_000_000).prop_map(|digits| format!("1.{digits:013}")),
-            2 => select(vec!["0", "-1.5", "16", "12345678.9", "0.0001", "0.00000000001"])
+            2 => select(vec!["0", "-1.5", "16", "12345678.9", "0.0001", "0.00000000001", "NaN", "-Infinity"])
                 .prop_map(str::to_owned),
             1 => odd,
         ]

@@ -236,8 +236,12 @@ pub enum MemoryError {
     NoProcessors {
         /// The number, as Java writes it.
         text: String,
-        /// Whether it is a number at all; if not, Flink fails differently.
-        finite: bool,
+    },
+    /// The number of processors is infinite or not a number.
+    #[error("taskmanager.cpu.cores is {text}, but must be a positive number such as 2.0")]
+    ProcessorsNotFinite {
+        /// The number, as Java writes it.
+        text: String,
     },
     /// The value of an option is not a size.
     #[error("{key} is \"{value}\", which is not a size of memory")]

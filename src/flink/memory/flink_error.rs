@@ -134,10 +134,7 @@ fn chain(error: &MemoryError) -> Vec<Exception> {
         MemoryError::BuffersNegative { .. } => {
             vec![exception(ILLEGAL_ARGUMENT, "bytes must be >= 0")]
         }
-        MemoryError::NoProcessors {
-            text,
-            finite: false,
-        } => {
+        MemoryError::ProcessorsNotFinite { text } => {
             let first = text.chars().next().unwrap_or('N');
             vec![exception(
                 NUMBER_FORMAT,

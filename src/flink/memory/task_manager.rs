@@ -239,17 +239,18 @@ fn cpu_cores(settings: &Settings<'_>) -> Result<f64, MemoryError> {
         Some(cores) => cores,
         None => f64::from(settings.integer(SLOTS)?.unwrap_or(1)),
     };
-    if cores.is_finite() && cores > 0.0 {
-        let cuts = settings.version.cuts_processors_to_eight_decimals();
-        return Ok(if cuts {
-            cut_to_eight_decimals(cores)
-        } else {
-            cores
-        });
+    let text = java_double_text(cores);
+    if cores <= 0.0 {
+        return Err(MemoryError::NoProcessors { text });
     }
-    Err(MemoryError::NoProcessors {
-        text: java_double_text(cores),
-        finite: cores.is_finite() || cores < 0.0,
+    if !cores.is_finite() {
+        return Err(MemoryError::ProcessorsNotFinite { text });
+    }
+    let cuts = settings.version.cuts_processors_to_eight_decimals();
+    Ok(if cuts {
+        cut_to_eight_decimals(cores)
+    } else {
+        cores
     })
 }
 
