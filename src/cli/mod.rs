@@ -62,6 +62,14 @@ struct Ending {
     message: String,
 }
 
+impl Ending {
+    /// Tells people, and gives the exit code.
+    fn tell(self) -> ProcessExit {
+        output::error(&self.message);
+        ProcessExit::from(self.code.code())
+    }
+}
+
 impl<E: Failure> From<E> for Ending {
     fn from(error: E) -> Self {
         let mut message = error.to_string();
@@ -80,6 +88,9 @@ impl<E: Failure> From<E> for Ending {
 
 /// Parses the process's arguments, runs the command they name, and says what to exit with.
 pub fn run() -> ProcessExit {
+    if let Some(ended) = supervise::before_parsing() {
+        return ended.unwrap_or_else(Ending::tell);
+    }
     // The one TLS provider of the program. Fails only if it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command_line = match CommandLine::try_parse() {
@@ -88,10 +99,7 @@ pub fn run() -> ProcessExit {
     };
     match dispatch(&command_line.command) {
         Ok(exit) => exit,
-        Err(ending) => {
-            output::error(&ending.message);
-            ProcessExit::from(ending.code.code())
-        }
+        Err(ending) => ending.tell(),
     }
 }
 

@@ -15,6 +15,9 @@ use crate::supervise::{
     StopPolicy, SuperviseError, Supervision,
 };
 
+/// The one option of a re-executed supervisor, which is not for people.
+const DOCUMENT: &str = "--document-fd";
+
 const EXAMPLES: &str = "\
 Examples:
   As the entry point of an image, in place of tini or dumb-init:
@@ -100,16 +103,8 @@ pub(super) struct Args {
     #[command(flatten)]
     privileges: PrivilegeArgs,
 
-    /// The document of a supervision that this process was re-executed for
-    #[arg(long, value_name = "N", hide = true, exclusive = true)]
-    document_fd: Option<i32>,
-
     /// The command and its arguments
-    #[arg(
-        trailing_var_arg = true,
-        required_unless_present = "document_fd",
-        value_name = "COMMAND"
-    )]
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -151,20 +146,43 @@ struct Restart {
     ceiling: Option<u32>,
 }
 
+/// What cannot wait until the arguments are parsed. `None`: go on and parse them.
+///
+/// The commands that end in supervising hold signals from here on: PID 1 of a namespace never
+/// sees a signal that comes earlier. The re-executed supervisor needs no parsing, and is smaller
+/// for it.
+pub(super) fn before_parsing() -> Option<Result<ProcessExit, Ending>> {
+    let mut words = std::env::args_os().skip(1);
+    let command = words.next()?;
+    if command != "supervise" && command != "launch" {
+        return None;
+    }
+    if let Err(error) = supervise::hold_signals() {
+        return Some(Err(error.into()));
+    }
+    if command == "launch" || words.next()? != DOCUMENT {
+        return None;
+    }
+    let descriptor = words.next()?.to_str()?.parse().ok()?;
+    Some(resume(descriptor))
+}
+
+/// Goes on as the supervisor that this process was re-executed for.
+fn resume(descriptor: i32) -> Result<ProcessExit, Ending> {
+    let supervision = supervise::receive_document(descriptor)?;
+    finish(supervision)
+}
+
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
-    // First of all: from here on a signal waits instead of taking effect.
-    let held = supervise::hold_signals()?;
-    let supervision = if let Some(descriptor) = args.document_fd {
-        supervise::receive_document(descriptor)?
-    } else {
-        let supervision = args.supervision()?;
-        match supervise::exec_into(&supervision) {
-            // Without /proc, this process does it itself; it only is a little larger.
-            SuperviseError::Handover { .. } => supervision,
-            error => return Err(error.into()),
-        }
-    };
-    drop(held);
+    let supervision = args.supervision()?;
+    match supervise::exec_into(&supervision) {
+        // Without /proc, this process does it itself; it only is a little larger.
+        SuperviseError::Handover { .. } => finish(supervision),
+        error => Err(error.into()),
+    }
+}
+
+fn finish(supervision: Supervision) -> Result<ProcessExit, Ending> {
     let Outcome { exit_code, .. } = supervise::run(supervision)?;
     Ok(ProcessExit::from(exit_code))
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::report::CrashFiles;
 use super::supervision::Supervision;
@@ -10,6 +10,9 @@ use super::supervision::Supervision;
 /// The JVM's options that say where (`java` manual, "Advanced Runtime Options").
 const ERROR_FILE: &str = "-XX:ErrorFile=";
 const HEAP_DUMP: &str = "-XX:HeapDumpPath=";
+
+/// File systems date files by a coarser clock, which is behind the one that dated the start.
+const COARSE: Duration = Duration::from_secs(1);
 
 /// At most so many of each are named.
 const SHOWN: usize = 20;
@@ -84,7 +87,7 @@ fn recent_files(directory: &Path, began: SystemTime) -> Vec<PathBuf> {
     entries
         .filter(|entry| {
             let changed = entry.metadata().and_then(|found| found.modified());
-            changed.is_ok_and(|changed| changed >= began)
+            changed.is_ok_and(|changed| changed + COARSE >= began)
         })
         .map(|entry| entry.path())
         .collect()
@@ -93,8 +96,6 @@ fn recent_files(directory: &Path, began: SystemTime) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
     fn names(paths: &[PathBuf]) -> Vec<String> {
         let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
         paths.iter().map(name).collect()

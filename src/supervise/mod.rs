@@ -17,6 +17,7 @@ mod crash;
 mod descendants;
 mod end;
 mod error;
+mod footprint;
 mod grace;
 mod handover;
 mod health;

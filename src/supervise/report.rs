@@ -348,8 +348,7 @@ impl Drop for ReportFile {
 /// A time for people and programs, in UTC.
 pub(super) fn rfc3339(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time)
-        .and_then(|stamp| stamp.round(jiff::Unit::Millisecond))
-        .map(|stamp| stamp.to_string())
+        .map(|stamp| format!("{stamp:.3}"))
         .unwrap_or_default()
 }
 
@@ -377,8 +376,8 @@ mod tests {
           "reason": "launch-failed",
           "message": "cannot write the exit report /full/x: no storage space; is its directory there, writable, and not full?",
           "exitCode": 88,
-          "started": "1970-01-01T00:00:05Z",
-          "stopped": "1970-01-01T00:00:07Z",
+          "started": "1970-01-01T00:00:05.000Z",
+          "stopped": "1970-01-01T00:00:07.000Z",
           "restarts": 0,
           "phases": [],
           "memory": {},

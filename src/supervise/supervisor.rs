@@ -13,6 +13,7 @@ use super::Signal;
 use super::clock::{Clock as _, KernelClock};
 use super::conductor::{Conductor, Happening};
 use super::error::SuperviseError;
+use super::footprint::forget_start;
 use super::handover::{every_held, hold_signals, parent_at_start};
 use super::health::{Condition, Health, StatusServer};
 use super::kernel::Kernel;
@@ -139,6 +140,7 @@ impl<'a> Supervisor<'a> {
             self.conductor.parent_gone();
         }
         self.conductor.begin();
+        forget_start();
         loop {
             if let Some(verdict) = self.attend() {
                 return self.finish(verdict);
@@ -209,7 +211,8 @@ impl<'a> Supervisor<'a> {
             self.write(&last);
             report = last;
         }
-        if self.supervision.report.is_some() || !verdict.is_ordinary() {
+        let extraordinary = !verdict.is_ordinary() || report.reason == Reason::OomKilled;
+        if self.supervision.report.is_some() || extraordinary {
             self.outputs.say(&report.message);
         }
         self.outputs.flush_all();

@@ -290,6 +290,16 @@ fn take_terminal() -> io::Result<()> {
     }
 }
 
+/// Lets go of resident pages of a read-only mapping of a file; they are read again when touched.
+pub(super) fn forget_file_pages(start: usize, end: usize) {
+    let address = std::ptr::with_exposed_provenance_mut::<libc::c_void>(start);
+    // SAFETY: the caller names whole mappings of this program's own file that nothing can have
+    // written to, so their pages are the file's, whose content does not change while it runs.
+    let result = unsafe { libc::madvise(address, end.saturating_sub(start), libc::MADV_DONTNEED) };
+    // A kernel that refuses leaves them resident, which is merely larger.
+    let _ = check(result.into());
+}
+
 /// One signal as `signalfd` reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Received {

@@ -111,10 +111,10 @@ mod tests {
     #[test]
     fn each_line_is_one_object_wherever_the_chunks_end() {
         insta::assert_snapshot!(wrapped(&[b"a \"q\"\r\n\nb", b"c\nend"]), @r#"
-        {"time":"1970-01-01T00:00:00Z","name":"tm","stream":"stdout","line":"a \"q\""}
-        {"time":"1970-01-01T00:00:00Z","name":"tm","stream":"stdout","line":""}
-        {"time":"1970-01-01T00:00:00Z","name":"tm","stream":"stdout","line":"bc"}
-        {"time":"1970-01-01T00:00:00Z","name":"tm","stream":"stdout","line":"end","partial":true}
+        {"time":"1970-01-01T00:00:00.000Z","name":"tm","stream":"stdout","line":"a \"q\""}
+        {"time":"1970-01-01T00:00:00.000Z","name":"tm","stream":"stdout","line":""}
+        {"time":"1970-01-01T00:00:00.000Z","name":"tm","stream":"stdout","line":"bc"}
+        {"time":"1970-01-01T00:00:00.000Z","name":"tm","stream":"stdout","line":"end","partial":true}
         "#);
     }
 

@@ -1,0 +1,115 @@
+//! Stopping `flugs launch` before there is a JVM: nothing is lost, nothing is started, and the
+//! report names the phase.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests watch a launch from outside; nothing supervises children here"
+)]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    dead_code,
+    reason = "a test that cannot set its scene up fails on the spot; not every suite uses all of the support"
+)]
+
+mod supervise_support;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use flugs::supervise::{ExitReport, Phase, Reason};
+use nix::sys::signal::Signal;
+use supervise_support::{FLUGS, Init, Mode, status_field, until};
+
+fn report(sandbox: &Path) -> ExitReport {
+    let json = fs::read(sandbox.join("exit-report.json")).expect("a report");
+    serde_json::from_slice(&json).expect("a readable report")
+}
+
+fn start(mode: Mode, words: &[&str]) -> Init {
+    let mut all = vec![FLUGS, "launch", "taskmanager"];
+    all.extend(words);
+    Init::start_with(mode, &all, |command| {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+    })
+}
+
+fn holds_signals(init: &Init) -> Option<()> {
+    let blocked = u64::from_str_radix(&status_field(init.pid, "SigBlk")?, 16).ok()?;
+    let name = status_field(init.pid, "Name")?;
+    (name == "flugs" && blocked & (1 << 14) != 0).then_some(())
+}
+
+/// An artifact server that accepts the connection and never answers.
+#[test]
+fn term_during_fetch_ends_the_launch_with_95_and_a_report_that_names_the_phase() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!(
+        "http://{}/manifest",
+        listener.local_addr().expect("an address")
+    );
+    for mode in [Mode::Pid1, Mode::Plain] {
+        let sandbox = tempfile::tempdir().expect("a directory");
+        let directory = sandbox.path().to_str().expect("UTF-8");
+        let digest = "0".repeat(64);
+        let words = ["--manifest", &url, "--sha256", &digest, "--dir", directory];
+        let mut launch = start(mode, &words);
+        let _connection = listener.accept().expect("the fetch begins");
+        launch.signal(Signal::SIGTERM);
+        assert_eq!(launch.end_within(Duration::from_secs(5)), 95, "{mode:?}");
+        let report = report(sandbox.path());
+        assert_eq!(
+            (report.phase, report.reason),
+            (Phase::Fetch, Reason::StoppedBeforeStart)
+        );
+        assert_eq!(report.exit_code, 95);
+    }
+}
+
+/// The launch is stopped in its tracks as soon as it holds signals, told to end, and continued:
+/// without a manifest, rendering is what it does then.
+#[test]
+fn term_during_render_ends_the_launch_with_95_and_a_report_that_names_the_phase() {
+    let home = flink_home();
+    let home = home.to_str().expect("UTF-8");
+    let mut phases = Vec::new();
+    for _ in 0..10 {
+        let sandbox = tempfile::tempdir().expect("a directory");
+        let directory = sandbox.path().to_str().expect("UTF-8");
+        let mut launch = start(Mode::Plain, &["--flink-home", home, "--dir", directory]);
+        until("the launch holds signals", || holds_signals(&launch));
+        for signal in [Signal::SIGSTOP, Signal::SIGTERM, Signal::SIGCONT] {
+            launch.signal(signal);
+        }
+        let code = launch.end();
+        let report = report(sandbox.path());
+        assert_eq!(i32::from(report.exit_code), code);
+        match report.phase {
+            Phase::Render | Phase::Start => assert_eq!(code, 95),
+            Phase::Stop => assert_eq!(code, 0, "{report:?}"),
+            other => panic!("in phase {other:?}"),
+        }
+        phases.push(report.phase);
+        if report.phase == Phase::Render {
+            return;
+        }
+    }
+    panic!("never caught while rendering: {phases:?}");
+}
+
+fn flink_home() -> PathBuf {
+    let homes = std::env::var_os("FLUGS_FLINK_HOMES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/flink"),
+        PathBuf::from,
+    );
+    let home = homes.join("1.20.5");
+    assert!(
+        home.join("lib").is_dir(),
+        "{} is not there: make it with tools/flink-home.sh 1.20.5 {0}",
+        home.display()
+    );
+    home
+}
