@@ -11,8 +11,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    dead_code,
-    reason = "a test that cannot set its scene up fails on the spot; not every suite uses all of the support"
+    reason = "a test that cannot set its scene up fails on the spot"
 )]
 
 mod supervise_support;
