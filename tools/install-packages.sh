@@ -50,7 +50,18 @@ missing_packages() {
   # The binary knows its commit from git; flock keeps two downloads apart.
   has git || echo git
   has flock || echo util-linux
-  if [ "$group" = test ] && ! has shellcheck; then echo shellcheck; fi
+  if [ "$group" = test ]; then
+    has shellcheck || echo shellcheck
+    # The supervisor's tests: containers of two static binaries, and storms of orphans.
+    has dockerd || echo docker.io
+    [ -x /bin/busybox ] || echo busybox-static
+    has perl || echo perl
+  fi
+  if [ "$group" = bench ]; then
+    has tini || echo tini
+    has dumb-init || echo dumb-init
+    has perl || echo perl
+  fi
 }
 
 install_packages() {
