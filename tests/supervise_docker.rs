@@ -6,8 +6,6 @@
 )]
 #![expect(
     clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     reason = "a test that cannot set its scene up fails on the spot"
 )]
 

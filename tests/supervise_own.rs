@@ -135,7 +135,7 @@ fn death_by_a_signal_of_someone_else_is_reported_as_such() {
         report
             .child
             .and_then(|child| child.signal)
-            .map(|s| s.number()),
+            .map(flugs::supervise::Signal::number),
         Some(11)
     );
 }
