@@ -196,3 +196,7 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "conductor_tests.rs"]
+mod tests;
