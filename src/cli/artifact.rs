@@ -1,6 +1,7 @@
 //! `flugs artifact`: the store, fetching and unpacking.
 
 use std::io::IsTerminal as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessExit;
 
@@ -15,7 +16,10 @@ use crate::artifact::store::{Eviction, StoredObject, Verified};
 use crate::artifact::token::TokenError;
 use crate::artifact::unpack::{self, Limits};
 use crate::artifact::{FetchOptions, Fetcher, Store, Token};
-use crate::spec::{Artifact, ArtifactKind, ExitCode, Sha256Digest};
+use crate::spec::{Artifact, ArtifactError, ArtifactKind, ExitCode, Sha256Digest};
+
+/// A list of artifacts may be this long, in bytes.
+const LONGEST_LIST: u64 = 16 << 20;
 
 /// Where the store is unless told otherwise.
 pub(super) const DEFAULT_STORE: &str = ".flugs/artifacts";
@@ -28,6 +32,8 @@ pub(super) const DEFAULT_STORE: &str = ".flugs/artifacts";
   flugs artifact gc --max-size 20000000000
   flugs artifact fetch https://a.example/x.jar https://b.example/x.jar --sha256 HEX --to lib
   flugs artifact fetch oci://registry.example/flink/usrlib --sha256 HEX --to . --extract
+  flugs artifact add --tree /opt/flink
+  flugs artifact fetch http://master:8085/sha256/HEX --sha256 HEX --tree --to flink
   flugs artifact unpack job.tar.gz job --sha256 HEX")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -41,6 +47,10 @@ enum Command {
         /// The files.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// FILE is a directory: add all files below it, and a list of them. Prints the list's
+        /// digest, for `fetch --tree`.
+        #[arg(long, conflicts_with = "secret")]
+        tree: bool,
         /// Only the owner may read them, and they are served over TLS only.
         #[arg(long)]
         secret: bool,
@@ -109,6 +119,9 @@ struct FetchArgs {
     /// Unpack it; the name is then that of the directory.
     #[arg(long)]
     extract: bool,
+    /// It is a list from `add --tree`: fetch every file that it names.
+    #[arg(long, conflicts_with_all = ["extract", "name", "size"])]
+    tree: bool,
     /// The file (mode 0600) with the token for the first URL's server; or set FLUGS_TOKEN.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -143,8 +156,15 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     match &args.command {
         Command::Add {
             files,
+            tree: true,
+            store,
+            ..
+        } => add_trees(files, store),
+        Command::Add {
+            files,
             secret,
             store,
+            ..
         } => add(files, *secret, store),
         Command::Ls { store } => {
             list(&Store::open(&store.directory)?.list()?, store.json);
@@ -280,19 +300,111 @@ fn fetch(args: &FetchArgs) -> Result<ProcessExit, Ending> {
             message: error.to_string(),
         })?;
     runtime.block_on(async {
-        let mut artifact = artifact(args, first)?;
-        let size = match args.size {
-            Some(size) => size,
-            None => fetcher.size_of(&artifact, first).await?,
+        let artifacts = if args.tree {
+            tree(args, first, &fetcher).await?
+        } else {
+            let mut artifact = artifact(args, first)?;
+            artifact.size = match args.size {
+                Some(size) => size,
+                None => fetcher.size_of(&artifact, first).await?,
+            };
+            vec![artifact]
         };
-        artifact.size = size;
+        let size = artifacts.iter().map(|artifact| artifact.size).sum();
         let progress = Progress::new(size, args.json);
         let show = |event| progress.show(event);
         fetcher
-            .fetch_all(&[artifact], first, &args.to, &show)
+            .fetch_all(&artifacts, first, &args.to, &show)
             .await?;
+        progress.bar.finish_and_clear();
         Ok(ProcessExit::SUCCESS)
     })
+}
+
+/// Fetches a list of artifacts and reads it.
+async fn tree(args: &FetchArgs, url: &Url, fetcher: &Fetcher) -> Result<Vec<Artifact>, Ending> {
+    let document = fetcher
+        .fetch_document(url, &args.sha256, LONGEST_LIST)
+        .await?;
+    let malformed = |reason: String| Ending {
+        code: ExitCode::ManifestMalformed,
+        message: format!(
+            "the list of artifacts sha256:{} is not usable: {reason}",
+            args.sha256
+        ),
+    };
+    let artifacts: Vec<Artifact> =
+        serde_json::from_slice(&document).map_err(|error| malformed(error.to_string()))?;
+    for artifact in &artifacts {
+        artifact
+            .validate()
+            .map_err(|error| malformed(error.to_string()))?;
+    }
+    Ok(artifacts)
+}
+
+/// Adds every file below each directory, and for each directory a list of them in the format of a
+/// launch manifest's artifacts.
+fn add_trees(directories: &[PathBuf], args: &StoreArgs) -> Result<ProcessExit, Ending> {
+    let store = Store::open(&args.directory)?;
+    let mut lists = Vec::new();
+    for directory in directories {
+        let mut artifacts = Vec::new();
+        for (path, dest, executable) in files_below(directory)? {
+            let object = store.add_file(&path)?;
+            artifacts.push(Artifact {
+                name: dest.clone(),
+                urls: vec![object.digest.to_string()],
+                sha256: object.digest,
+                size: object.size,
+                dest: dest.parse().map_err(|error: ArtifactError| Ending {
+                    code: ExitCode::InputOutput,
+                    message: error.to_string(),
+                })?,
+                kind: ArtifactKind::File,
+                mode: if executable { 0o555 } else { 0o444 },
+                cache: true,
+            });
+        }
+        // A list of strings and numbers has no way to fail to be written.
+        let document = serde_json::to_vec(&artifacts).unwrap_or_default();
+        lists.push(store.add_bytes(&document)?);
+    }
+    list(&lists, args.json);
+    Ok(ProcessExit::SUCCESS)
+}
+
+/// The regular files below a directory, sorted: path, path below the directory, whether they are
+/// executable. Links and whatever else there is are an error: a list cannot hold them.
+fn files_below(directory: &Path) -> Result<Vec<(PathBuf, String, bool)>, Ending> {
+    let failed = |path: &Path, reason: &dyn std::fmt::Display| Ending {
+        code: ExitCode::InputOutput,
+        message: format!("cannot add {}: {reason}", path.display()),
+    };
+    let mut found = Vec::new();
+    let mut pending = vec![directory.to_owned()];
+    while let Some(parent) = pending.pop() {
+        for entry in std::fs::read_dir(&parent).map_err(|error| failed(&parent, &error))? {
+            let path = entry.map_err(|error| failed(&parent, &error))?.path();
+            let metadata = path
+                .symlink_metadata()
+                .map_err(|error| failed(&path, &error))?;
+            if metadata.is_dir() {
+                pending.push(path);
+            } else if metadata.is_file() {
+                let below = path.strip_prefix(directory).unwrap_or(&path);
+                let dest = below
+                    .to_str()
+                    .ok_or_else(|| failed(&path, &"its name is not UTF-8"))?;
+                let executable = metadata.permissions().mode() & 0o111 != 0;
+                found.push((path.clone(), dest.to_owned(), executable));
+            } else {
+                return Err(failed(&path, &"it is neither a file nor a directory"));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn artifact(args: &FetchArgs, first: &Url) -> Result<Artifact, Ending> {
@@ -351,8 +463,9 @@ impl Progress {
                 self.bar
                     .suspend(|| output::note(&format!("flugs: {url}: {why}")));
             }
-            FetchEvent::Finished { .. } => self.bar.finish_and_clear(),
-            FetchEvent::Planned { .. } | FetchEvent::Waiting { .. } => {}
+            FetchEvent::Planned { .. }
+            | FetchEvent::Waiting { .. }
+            | FetchEvent::Finished { .. } => {}
         }
     }
 }

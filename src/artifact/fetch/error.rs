@@ -116,6 +116,7 @@ pub struct TriedUrl {
     /// Why it failed the last time.
     pub why: String,
     pub(super) kind: Kind,
+    pub(super) wrong: u32,
 }
 
 /// What sort of failure the last one was.
@@ -140,20 +141,24 @@ pub(super) enum AttemptError {
 }
 
 impl Tried {
+    /// Notes a failure; gives how often this URL has given wrong bytes by now.
     pub(super) fn note(&mut self, url: &str, kind: Kind, why: &str) -> u32 {
+        let wrong = u32::from(kind == Kind::Wrong);
         if let Some(known) = self.0.iter_mut().find(|one| one.url == url) {
             known.times += 1;
             known.kind = kind;
             why.clone_into(&mut known.why);
-            return known.times;
+            known.wrong += wrong;
+            return known.wrong;
         }
         self.0.push(TriedUrl {
             url: url.to_owned(),
             times: 1,
             why: why.to_owned(),
             kind,
+            wrong,
         });
-        1
+        wrong
     }
 
     /// The error for an artifact that no URL gave. Wrong bytes outrank silence, silence outranks

@@ -301,7 +301,7 @@ impl Fetcher {
                     Err(AttemptError::Refused(why)) => (Kind::Refused, why),
                     Err(AttemptError::Wrong(why)) => (Kind::Wrong, why),
                 };
-                let times = tried.note(&source.shown, kind, &why);
+                let wrong = tried.note(&source.shown, kind, &why);
                 progress(FetchEvent::Failed {
                     name: name.to_owned(),
                     url: source.shown.clone(),
@@ -310,7 +310,7 @@ impl Fetcher {
                 // Wrong bytes may be a fault on the way once; twice they are what is served.
                 let again = match kind {
                     Kind::Transient => true,
-                    Kind::Wrong => times < 2,
+                    Kind::Wrong => wrong < 2,
                     Kind::Refused => false,
                 };
                 if again {
