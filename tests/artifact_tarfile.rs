@@ -1,9 +1,6 @@
 //! The differential test: what the unpacker accepts, Python's `tarfile` reads in the same way.
 //! A disagreement between two parsers is how entries have been smuggled, again and again.
 #![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and it runs another program to compare with"
 )]
@@ -54,7 +51,7 @@ def archive(kind):
             else:
                 content = os.urandom(random.choice([0, 1, 511, 512, 513, 3000]))
                 entry.size = len(content)
-                entry.mtime = random.choice([0, 1.5, 2**33])
+                entry.mtime = random.choice([0, 1.5, 2**33] if kind == "pax" else [0, 1])
                 tar.addfile(entry, io.BytesIO(content))
     return data.getvalue()
 
@@ -72,13 +69,17 @@ def broken(data):
         data = data[:random.randrange(len(data))]
     return bytes(data)
 
+def text(name):
+    # Names that are not UTF-8 hold surrogates here, which JSON readers refuse.
+    return name.encode("utf-8", "replace").decode()
+
 def listing(data):
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-            return [[e.name, "file" if e.isreg() else "directory" if e.isdir() else "link" if e.issym() else "other",
-                     e.size if e.isreg() else 0, e.linkname if e.issym() else ""] for e in tar.getmembers()]
+            return [[text(e.name), "file" if e.isreg() else "directory" if e.isdir() else "link" if e.issym() else "other",
+                     e.size if e.isreg() else 0, text(e.linkname) if e.issym() else ""] for e in tar.getmembers()]
     except Exception as error:
-        return str(error) or type(error).__name__
+        return text(str(error)) or type(error).__name__
 
 result = {}
 for number in range(150):

@@ -366,3 +366,12 @@ async fn refuse(stream: TcpStream, shared: &Shared) {
         let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
     }
 }
+
+/// What a `Range` header asks of so many bytes: the first one and how many; for fuzzing.
+#[doc(hidden)]
+pub fn probe_range(header: &[u8], size: u64) -> Option<(u64, u64)> {
+    match range::parse(header, size) {
+        range::Asked::Part(span) => Some((span.start, span.length)),
+        range::Asked::Ignored | range::Asked::Unsatisfiable => None,
+    }
+}

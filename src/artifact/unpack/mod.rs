@@ -7,6 +7,7 @@
 
 mod error;
 mod format;
+mod header;
 mod policy;
 mod rule;
 mod stream;

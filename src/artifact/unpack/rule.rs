@@ -131,6 +131,18 @@ pub enum Rule {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A header that programs read in different ways.
+    #[error("its header can be read in two ways: it has {what}")]
+    Ambiguous {
+        /// What makes it so.
+        what: &'static str,
+    },
+    /// Its extension headers are too long to be of use.
+    #[error("its extension headers are longer than {limit} bytes")]
+    ExtensionSize {
+        /// The most that is allowed.
+        limit: usize,
+    },
     /// A global PAX header that would change the entries after it.
     #[error("a global header sets \"{key}\" for all entries")]
     GlobalHeader {

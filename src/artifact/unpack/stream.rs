@@ -1,6 +1,6 @@
 //! A decompressed tar stream under watch: its length, its last byte that is not zero, its limits.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::rc::Rc;
 use std::time::Instant;
@@ -14,6 +14,8 @@ pub(super) struct Seen {
     length: Cell<u64>,
     /// Just behind the last byte that is not zero.
     content_end: Cell<u64>,
+    /// While headers are read, their bytes.
+    kept: RefCell<Option<Vec<u8>>>,
 }
 
 /// Passes a stream through and watches it.
@@ -52,6 +54,13 @@ impl<R: Read> Read for Watched<R> {
             self.seen.content_end.set(length + last as u64 + 1);
         }
         self.seen.length.set(length + read as u64);
+        if let Some(kept) = self.seen.kept.borrow_mut().as_mut() {
+            kept.extend_from_slice(piece);
+            let limit = super::header::LONGEST_EXTENSIONS;
+            if kept.len() > limit {
+                return Err(io::Error::other(Rule::ExtensionSize { limit }));
+            }
+        }
         if self.seen.length.get() > self.most {
             return Err(io::Error::other(self.too_long.clone()));
         }
@@ -64,6 +73,17 @@ impl<R: Read> Read for Watched<R> {
 }
 
 impl Seen {
+    /// Starts to keep what is read: headers follow. Gives where in the stream that is.
+    pub(super) fn keep(&self) -> u64 {
+        self.kept.replace(Some(Vec::new()));
+        self.length.get()
+    }
+
+    /// Gives what has been read since, and stops to keep it.
+    pub(super) fn kept(&self) -> Vec<u8> {
+        self.kept.take().unwrap_or_default()
+    }
+
     /// After the stream has been read to its end: whether what follows the last entry, which
     /// ends at `entries_end`, is the end marker (two zero blocks) and nothing but zeros.
     pub(super) fn check_end(&self, entries_end: u64) -> Result<(), Rule> {

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use tar::EntryType;
 
 use super::error::Problem;
+use super::header;
 use super::policy::{Entry, Kind, Limits, Policy};
 use super::rule::Rule;
 use super::stream::Watched;
@@ -24,9 +25,20 @@ pub(super) fn read(
     let (most, too_long) = policy.most_stream_bytes();
     let (stream, seen) = Watched::new(stream, limits, most, too_long);
     let mut archive = tar::Archive::new(stream);
-    let mut entries_end = 0;
-    for entry in archive.entries().map_err(Problem::Archive)? {
+    let mut entries_end = 0_u64;
+    let mut entries = archive.entries().map_err(Problem::Archive)?;
+    loop {
+        let start = seen.keep();
+        let Some(entry) = entries.next() else {
+            break;
+        };
         let mut entry = entry.map_err(Problem::Archive)?;
+        let kept = seen.kept();
+        // What is left of the padding behind the entry before comes first.
+        let padding = usize::try_from(entries_end.saturating_sub(start)).unwrap_or(usize::MAX);
+        let name = || String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        header::check_all(kept.get(padding..).unwrap_or_default())
+            .map_err(|rule| Problem::Entry(name(), rule))?;
         let content = entry.size().next_multiple_of(512);
         entries_end = entry.raw_file_position().saturating_add(content);
         if entry.header().entry_type() == EntryType::XGlobalHeader {
@@ -35,6 +47,7 @@ pub(super) fn read(
         }
         take(&mut entry, policy, sink)?;
     }
+    seen.kept();
     // The decoder checks its own trailer (CRC, length) only when it is read to the end.
     let mut rest = archive.into_inner();
     io::copy(&mut rest, &mut io::sink()).map_err(Problem::Archive)?;

@@ -486,6 +486,41 @@ fn cve_2026_31802_links_that_lead_out_by_themselves_or_together() {
 }
 
 #[test]
+fn a_header_that_programs_read_differently_is_refused_also_before_an_extension() {
+    let good = tar()
+        .extended(b'x', &record("comment", "c"))
+        .file("x", b"1")
+        .end();
+    for at in [101, 109, 1024 + 101, 1024 + 329] {
+        let mut archive = good.clone();
+        archive[at] = b'9';
+        let block = at / 512 * 512;
+        archive[block + 148..block + 156].fill(b' ');
+        let sum: u32 = archive[block..block + 512]
+            .iter()
+            .map(|byte| u32::from(*byte))
+            .sum();
+        archive[block + 148..block + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        assert!(matches!(refusal(&archive), Rule::Ambiguous { .. }), "{at}");
+    }
+}
+
+#[test]
+fn an_endless_extension_header_is_not_read_into_memory() {
+    let header = Header {
+        name: "././@LongLink",
+        kind: b'L',
+        size: 3 << 20,
+        ..Header::default()
+    };
+    let archive = tar()
+        .raw(&header, &vec![b'n'; 3 << 20])
+        .file("x", b"1")
+        .end();
+    assert_eq!(refusal(&archive), Rule::ExtensionSize { limit: 1 << 20 });
+}
+
+#[test]
 fn duplicates_special_bits_and_hidden_content() {
     let twice = tar().file("x", b"1").file("x", b"2").end();
     assert_eq!(refusal(&twice), Rule::Duplicate);
