@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::artifact::server::TlsIdentity;
 use crate::artifact::{Server, ServerOptions, Store, Token};
+use crate::conf::ConsoleLayout;
 use crate::fleet::{Backoff, Desired, Fleet};
 use crate::flink::rest::RestClient;
 use crate::launch::{
@@ -151,6 +152,7 @@ fn resolve_members(settings: &ClusterSettings) -> Result<[ResolvedLaunch; 2], Ap
             manifest: None,
             properties: settings.properties.clone(),
             arguments: Vec::new(),
+            log_layout: ConsoleLayout::AsConfigured,
             environment: settings.environment.clone(),
             host: HostFacts::gather(),
         })

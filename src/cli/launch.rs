@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::conf::Warning;
+use crate::conf::{ConsoleLayout, Warning};
 use crate::launch::{self, Explanation, LaunchEnd, LaunchError, LaunchOrder, ManifestSource};
 use crate::spec::{ExitCode, Property, Sha256Digest};
 use crate::supervise;
@@ -18,6 +18,10 @@ use super::{Ending, output};
 /// With --manifest the launch is what that document says. Without, it runs the Flink home already
 /// in place (--flink-home or FLINK_HOME).
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[command(after_help = "Examples:
   FLINK_HOME=/opt/flink flugs launch jobmanager
   flugs launch taskmanager -D taskmanager.numberOfTaskSlots=4 --check
@@ -50,6 +54,9 @@ pub(super) struct Args {
     /// system's temporary directory].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Make the JVM's console log one JSON object a line.
+    #[arg(long)]
+    json_logs: bool,
     /// Print the resolved launch and start nothing.
     #[arg(long)]
     check: bool,
@@ -100,6 +107,11 @@ fn order(args: &Args) -> Result<LaunchOrder, LaunchError> {
         sandbox: sandbox(args)?,
         properties: properties(&args.properties)?,
         arguments: args.arguments.clone(),
+        log_layout: if args.json_logs {
+            ConsoleLayout::Json
+        } else {
+            ConsoleLayout::AsConfigured
+        },
         environment: super::environment(),
         grace: args.grace.and_then(grace),
         follow_parent: args.follow_parent,

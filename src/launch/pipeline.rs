@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::artifact::{FetchEvent, FetchOptions, Fetcher, Store, Token};
-use crate::conf::Warning;
+use crate::conf::{ConsoleLayout, Warning};
 use crate::spec::{LaunchManifest, Property, Role, WorkerId};
 use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal};
 
@@ -33,6 +33,8 @@ pub struct LaunchOrder {
     pub properties: Vec<Property>,
     /// Further arguments for Flink's entry point.
     pub arguments: Vec<String>,
+    /// How the JVM's console log looks.
+    pub log_layout: ConsoleLayout,
     /// The environment of the launcher.
     pub environment: BTreeMap<String, String>,
     /// The time between the request to stop and SIGKILL, if the order has an opinion.
@@ -169,6 +171,7 @@ impl LaunchOrder {
             manifest,
             properties: self.properties,
             arguments: self.arguments,
+            log_layout: self.log_layout,
             environment: self.environment,
             host: HostFacts::gather(),
         })

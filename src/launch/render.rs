@@ -22,36 +22,22 @@ pub fn make_directories(sandbox: &Path) -> Result<(), LaunchError> {
     Ok(())
 }
 
-/// Writes the configuration directory: the log settings as they were found, and the one
-/// configuration file that this Flink version reads.
+/// Writes the configuration directory (what is found in the source, console logging, and the one
+/// configuration file that this Flink version reads) and the plugins that are asked for.
 pub fn render(launch: &ResolvedLaunch) -> Result<(), LaunchError> {
-    copy_log_settings(&launch.conf_source, &launch.layout.conf)?;
     if let Some(plugins) = &launch.plugins {
         plugins.make()?;
     }
     let dialect = launch.home.version().configuration_files().rendered();
-    conf::write(&launch.configuration, dialect, &launch.layout.conf)?;
-    Ok(())
-}
-
-/// Everything in the source directory but the configuration file, which is rendered anew.
-fn copy_log_settings(from: &Path, to: &Path) -> Result<(), LaunchError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| LaunchError::Sandbox { path, source }
-    };
-    for entry in fs::read_dir(from).map_err(failed(from))?.flatten() {
-        let name = entry.file_name();
-        let rendered = [conf::Dialect::Flat, conf::Dialect::Nested]
-            .iter()
-            .any(|dialect| name == *dialect.file_name());
-        if rendered || !entry.path().is_file() {
-            continue;
-        }
-        let target = to.join(&name);
-        let bytes = fs::read(entry.path()).map_err(failed(&entry.path()))?;
-        conf::write_file(&target, &bytes, 0o644)?;
-    }
+    let source = Some(launch.conf_source.as_path());
+    let target = &launch.layout.conf;
+    conf::prepare_directory(
+        source,
+        target,
+        &launch.configuration,
+        dialect,
+        launch.log_layout,
+    )?;
     Ok(())
 }
 

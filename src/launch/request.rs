@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::conf::ConsoleLayout;
 use crate::spec::{LaunchManifest, Property, Role, WorkerId};
 
 /// A launch whose files are in place.
@@ -22,6 +23,8 @@ pub struct LaunchRequest {
     pub properties: Vec<Property>,
     /// Further arguments for Flink's entry point.
     pub arguments: Vec<String>,
+    /// How the JVM's console log looks.
+    pub log_layout: ConsoleLayout,
     /// The environment of the launcher.
     pub environment: BTreeMap<String, String>,
     /// The machine.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::conf::{Configuration, Layer, Origin, Warning, container_environment};
+use crate::conf::{Configuration, ConsoleLayout, Layer, Origin, Warning, container_environment};
 use crate::flink::memory::{self, MemoryPlan, MemorySize};
 use crate::flink::{
     self, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity, find_jemalloc,
@@ -36,6 +36,8 @@ pub struct ResolvedLaunch {
     pub memory: MemoryPlan,
     /// The command.
     pub command: JavaCommand,
+    /// How the JVM's console log looks.
+    pub log_layout: ConsoleLayout,
     /// The plugins directory to put together, if the launch asks for plugins.
     pub plugins: Option<PluginDirectory>,
     /// What was noticed in the configuration's sources.
@@ -72,6 +74,7 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         configuration,
         memory,
         command,
+        log_layout: request.log_layout,
         plugins,
         warnings: laid.warnings,
     })
