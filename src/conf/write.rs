@@ -56,9 +56,10 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     // Set explicitly: the mode asked for at creation went through the umask.
     file.as_file()
         .set_permissions(std::fs::Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
+    // Not synced: a launch renders anew each time, and would wait for the disk once a file. The
+    // rename alone keeps readers from ever seeing a part.
     file.persist(path).map_err(|error| error.error)?;
-    std::fs::File::open(directory)?.sync_all()
+    Ok(())
 }
 
 #[cfg(test)]
