@@ -3,10 +3,14 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
+mod flink_homes;
+
 use std::collections::BTreeMap;
 
 use flugs::conf::{parse_flat, parse_nested};
 use serde::Deserialize;
+
+use flink_homes::flink_home;
 
 #[derive(Deserialize)]
 struct Vector {
@@ -24,11 +28,8 @@ fn text_of(vector: &Vector) -> String {
     if vector.id != "shipped" {
         return vector.text.clone();
     }
-    let homes = std::env::var("FLUGS_FLINK_HOMES")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/flink").to_owned());
-    let path = format!("{homes}/{}/conf/{}", vector.version, vector.file);
-    std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{path}: {error}; tools/flink-home.sh makes Flink homes"))
+    let path = flink_home(&vector.version).join("conf").join(&vector.file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// What flugs reads, in the form of a vector's result; `None` for a refusal.

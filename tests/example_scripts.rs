@@ -6,23 +6,15 @@
     reason = "the tests run scripts, and a scene that cannot be set up fails on the spot"
 )]
 
+mod flink_homes;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use flink_homes::flink_home;
 
-fn flink_home(version: &str) -> PathBuf {
-    let homes = std::env::var_os("FLUGS_FLINK_HOMES")
-        .map_or_else(|| Path::new(ROOT).join("target/flink"), PathBuf::from);
-    let home = homes.join(version);
-    assert!(
-        home.is_dir(),
-        "no Flink home: run tools/flink-home.sh {version} {}",
-        home.display()
-    );
-    home
-}
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")

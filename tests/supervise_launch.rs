@@ -14,15 +14,19 @@
 
 mod supervise_support;
 
+mod flink_homes;
+
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use flugs::supervise::{ExitReport, Phase, Reason};
 use nix::sys::signal::Signal;
 use supervise_support::{FLUGS, Init, Mode, status_field, until};
+
+use flink_homes::flink_home;
 
 fn report(sandbox: &Path) -> ExitReport {
     let json = fs::read(sandbox.join("exit-report.json")).expect("a report");
@@ -73,7 +77,7 @@ fn term_during_fetch_ends_the_launch_with_95_and_a_report_that_names_the_phase()
 /// without a manifest, rendering is what it does then.
 #[test]
 fn term_during_render_ends_the_launch_with_95_and_a_report_that_names_the_phase() {
-    let home = flink_home();
+    let home = flink_home("1.20.5");
     let home = home.to_str().expect("UTF-8");
     let mut phases = Vec::new();
     for _ in 0..10 {
@@ -98,18 +102,4 @@ fn term_during_render_ends_the_launch_with_95_and_a_report_that_names_the_phase(
         }
     }
     panic!("never caught while rendering: {phases:?}");
-}
-
-fn flink_home() -> PathBuf {
-    let homes = std::env::var_os("FLUGS_FLINK_HOMES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/flink"),
-        PathBuf::from,
-    );
-    let home = homes.join("1.20.5");
-    assert!(
-        home.join("lib").is_dir(),
-        "{} is not there: make it with tools/flink-home.sh 1.20.5 {0}",
-        home.display()
-    );
-    home
 }

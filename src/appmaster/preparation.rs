@@ -79,15 +79,8 @@ pub async fn prepare(
     let overlays = overlays_of(settings, &job_manager)?;
     let mut progress = |progress| notify(&ClusterEvent::Publishing(progress), &state);
     let published = distribution::publish(&overlays, &artifacts, &mut progress)?;
-    let token = Token::generate()?;
     let token_file = settings.directory.join("token");
-    write_secret(&token_file, token.expose())?;
-    let options = ServerOptions {
-        token: Some(token),
-        tls: identity_for(&published)?,
-        ..ServerOptions::default()
-    };
-    let server = Server::bind(([127, 0, 0, 1], 0).into(), artifacts.clone(), options)?;
+    let server = bind_server(&artifacts, &published, &token_file)?;
     client_configuration::write(&settings.directory, &job_manager, rest_port)?;
 
     let terms = ClusterTerms {
@@ -126,6 +119,24 @@ pub async fn prepare(
         grace: settings.grace + Duration::from_secs(2),
     };
     Ok((cluster, lock))
+}
+
+/// The artifact server, on a free port of the loopback address. Its token is written to a file
+/// that only the cluster's owner can read.
+fn bind_server(
+    store: &Store,
+    published: &[Artifact],
+    token_file: &Path,
+) -> Result<Server, AppMasterError> {
+    let token = Token::generate()?;
+    write_secret(token_file, token.expose())?;
+    let options = ServerOptions {
+        token: Some(token),
+        tls: identity_for(published)?,
+        ..ServerOptions::default()
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Ok(Server::bind(address, store.clone(), options)?)
 }
 
 /// Secrets are served encrypted, even on the loopback address, where others may listen in; the

@@ -7,6 +7,8 @@
 )]
 
 mod differences;
+#[path = "../flink_homes/mod.rs"]
+mod flink_homes;
 mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};

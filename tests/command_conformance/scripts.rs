@@ -8,18 +8,12 @@ use std::process::{Command, Stdio};
 use flugs::flink::{JavaCommand, JavaRuntime};
 use flugs::spec::Role;
 
-/// The home of a Flink release.
+use crate::flink_homes::flink_home;
+
+/// The home of a Flink release. The scripts resolve links, so that the paths in their commands
+/// are real ones.
 pub(crate) fn home(version: &str) -> PathBuf {
-    let homes = std::env::var("FLUGS_FLINK_HOMES")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/flink").to_owned());
-    let home = Path::new(&homes).join(version);
-    assert!(
-        home.join("lib").is_dir(),
-        "no Flink home at {}; tools/flink-home.sh makes it",
-        home.display()
-    );
-    // The scripts resolve links, so that the paths in their commands are real ones.
-    home.canonicalize().unwrap()
+    flink_home(version).canonicalize().unwrap()
 }
 
 /// A Java runtime whose launcher runs the real one for Flink's helpers, and writes down what it

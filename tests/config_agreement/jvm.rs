@@ -1,25 +1,13 @@
 //! One small Java program, compiled and run against a Flink home.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The home of a Flink release.
-pub(super) fn home(version: &str) -> PathBuf {
-    let homes = std::env::var("FLUGS_FLINK_HOMES")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/flink").to_owned());
-    let home = Path::new(&homes).join(version);
-    assert!(
-        home.join("lib").is_dir(),
-        "no Flink home at {}; tools/flink-home.sh makes it",
-        home.display()
-    );
-    home
-}
+use crate::flink_homes::flink_home;
 
 /// Compiles `tests/java/<program>.java` against the jars of a Flink release, runs it, and gives
 /// what it printed.
 pub(super) fn run(version: &str, program: &str, options: &[&str], arguments: &[String]) -> String {
-    let lib = home(version).join("lib");
+    let lib = flink_home(version).join("lib");
     let classes = tempfile::tempdir().unwrap();
     let class_path = format!("{}/*:{}", lib.display(), classes.path().display());
     let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/java");

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../flink_homes/mod.rs"]
+mod flink_homes;
 mod jvm;
 mod loader;
 mod yaml;
@@ -219,7 +221,7 @@ fn logged(version: &str, source: Option<&Path>, layout: ConsoleLayout) -> String
 #[test]
 fn the_json_layout_prints_one_json_object_a_line_in_every_log4j_that_flink_ships() {
     for version in ["1.13.6", "1.20.5", "2.3.0"] {
-        let shipped = jvm::home(version).join("conf");
+        let shipped = flink_homes::flink_home(version).join("conf");
         for source in [None, Some(shipped.as_path())] {
             let printed = logged(version, source, ConsoleLayout::Json);
             let lines: Vec<serde_json::Value> = printed

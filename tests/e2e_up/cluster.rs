@@ -9,23 +9,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::flink_homes::flink_home;
+
 /// How long anything may take before a test gives up: generous, for loaded machines.
 pub(super) const PATIENCE: Duration = Duration::from_secs(150);
-
-/// The Flink home of a version. The tests need one; `tools/flink-home.sh` makes it.
-pub(super) fn flink_home(version: &str) -> PathBuf {
-    let homes = std::env::var_os("FLUGS_FLINK_HOMES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/flink"),
-        PathBuf::from,
-    );
-    let home = homes.join(version);
-    assert!(
-        home.join("lib").is_dir(),
-        "no Flink {version} in {}: make one with tools/flink-home.sh {version} {0}",
-        home.display()
-    );
-    home
-}
 
 /// A directory with a cluster in it. Whatever still runs when the test ends is stopped.
 pub(super) struct TestCluster {

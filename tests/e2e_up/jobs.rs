@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cluster::{TestCluster, flink_home, kill, text, wait_until};
+use super::cluster::{TestCluster, kill, text, wait_until};
+use super::flink_homes::flink_home;
 
 const COUNT: u64 = 400;
 

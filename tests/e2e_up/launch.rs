@@ -10,7 +10,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::cluster::{flink_home, kill, text, wait_until};
+use super::cluster::{kill, text, wait_until};
+use super::flink_homes::flink_home;
 use super::jobs::job_jar;
 
 const VERSION: &str = "1.20.5";

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use flugs::spec::Sha256Digest;
 
-use super::cluster::{TestCluster, children, flink_home, is_running, kill, text, wait_until};
+use super::cluster::{TestCluster, children, is_running, kill, text, wait_until};
+use super::flink_homes::flink_home;
 
 /// A text that every Debian machine has.
 const TEXT: &str = "/usr/share/common-licenses/GPL-3";

@@ -9,6 +9,8 @@
 )]
 
 mod cluster;
+#[path = "../flink_homes/mod.rs"]
+mod flink_homes;
 mod jobs;
 mod launch;
 mod lifecycle;

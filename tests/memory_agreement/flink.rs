@@ -1,32 +1,20 @@
 //! Flink's own `BashJavaUtils`, asked about many configurations in one JVM.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flugs::conf::Dialect;
 
 use crate::configurations::Case;
+use crate::flink_homes::flink_home;
 
 /// The two lines that Flink's scripts read, or the chain of exceptions.
 pub(crate) type Answer = Result<(String, String), Vec<String>>;
-
-fn home(version: &str) -> PathBuf {
-    let homes = std::env::var("FLUGS_FLINK_HOMES")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/flink").to_owned());
-    let home = Path::new(&homes).join(version);
-    assert!(
-        home.join("lib").is_dir(),
-        "no Flink home at {}; tools/flink-home.sh makes it",
-        home.display()
-    );
-    home
-}
 
 /// Asks a release about every case.
 pub(crate) fn ask(version: &str, dialect: Dialect, cases: &[Case]) -> Vec<Answer> {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let home = home(version);
+    let home = flink_home(version);
     let class_path = format!(
         "{}:{}/*:{}",
         home.join("bin/bash-java-utils.jar").display(),

@@ -7,6 +7,8 @@
 
 mod configurations;
 mod flink;
+#[path = "../flink_homes/mod.rs"]
+mod flink_homes;
 
 use configurations::{Case, case};
 use flugs::conf::{Dialect, parse_flat, parse_nested};
