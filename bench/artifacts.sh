@@ -8,6 +8,7 @@
 # tar, python3, and nginx for `serve`. RUNS (default 5) sets the number of runs of each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck disable=SC2012 # the paths are cargo's own, and the newest is wanted
 export FLUGS="${FLUGS:-$(ls -t target/*/release/flugs target/release/flugs 2>/dev/null | head -1)}"
 export FLINK="${FLUGS_FLINK_HOMES:-target/flink}/2.3.0"
 export RUNS="${RUNS:-5}" WHAT="${1:-all}"
