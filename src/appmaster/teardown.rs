@@ -16,6 +16,10 @@ use super::{AppMasterError, sandbox};
 /// How often the end is looked for.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a killed process may take to vanish: the kernel frees its memory first, which takes a
+/// loaded machine a while.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What was left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TornDown {
@@ -39,7 +43,7 @@ pub async fn tear_down(
         send(state.master, Signal::SIGTERM);
         if !ends_within(&[state.master], patience).await {
             send(state.master, Signal::SIGKILL);
-            ends_within(&[state.master], patience).await;
+            ends_within(&[state.master], LAST_PATIENCE).await;
         }
     }
     // From here on nobody can start another cluster here; the lock leaves no file behind.
@@ -70,7 +74,7 @@ pub(super) async fn clear_leftovers(state: &ClusterState, patience: Duration) {
         for process in &processes {
             send(*process, Signal::SIGKILL);
         }
-        ends_within(&processes, PAUSE * 20).await;
+        ends_within(&processes, LAST_PATIENCE).await;
     }
     for member in &state.members {
         sandbox::prune(&member.sandbox);
