@@ -93,7 +93,10 @@ fn tell(event: &ClusterEvent, progress: &output::Progress) {
                 step.files, step.total
             ));
         }
-        ClusterEvent::Started { id, pid } => progress.say(&format!("{id} started (process {pid})")),
+        ClusterEvent::Started { id, pid } => {
+            progress.say(&format!("{id} started (process {pid})"));
+            progress.update("waiting for the members to serve");
+        }
         ClusterEvent::Registered { id } => progress.say(&format!("{id} serves")),
         ClusterEvent::Lost { id, code } => {
             progress.say(&format!(
