@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -63,6 +63,7 @@ impl Bench {
             .env("PATH", "/nonexistent")
             .env("JAVA_HOME", self.path("java"))
             .env("FLINK_HOME", self.path("flink"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .output()
             .unwrap();
         Run::of(&output)
@@ -139,6 +140,27 @@ fn a_flink_home_that_is_not_there_is_named() {
     let bench = Bench::new();
     let run = bench.flugs(&["up", "--flink-home", "elsewhere"]);
     run.is(ExitCode::FlinkHomeMissing, &["elsewhere"]);
+}
+
+#[test]
+fn a_flink_version_that_cannot_be_had_says_what_to_do_instead() {
+    let bench = Bench::new();
+    let run = bench.flugs(&["up", "--flink-version", "../2.3.0"]);
+    run.is(ExitCode::FlinkVersion, &["../2.3.0", "like 2.3.0"]);
+    // There is no shell to run the script that assembles homes.
+    let run = bench.flugs(&["up", "--flink-version", "9.9.9"]);
+    run.is(ExitCode::FlinkVersion, &["9.9.9", "--flink-home"]);
+}
+
+#[test]
+fn a_version_whose_home_was_assembled_before_needs_neither_script_nor_network() {
+    let bench = Bench::new();
+    fs::create_dir_all(bench.path("cache/flugs/flink")).unwrap();
+    symlink(bench.path("flink"), bench.path("cache/flugs/flink/2.3.0")).unwrap();
+    // Far enough to know that the home was found: its memory is looked at.
+    let memory = "taskmanager.memory.process.size=100m";
+    let run = bench.flugs(&["up", "--flink-version", "2.3.0", "-D", memory]);
+    run.is(ExitCode::Configuration, &["taskmanager.memory"]);
 }
 
 #[test]
