@@ -98,6 +98,8 @@ doc_tests() {
 main() {
   say 'packages'
   tools/install-packages.sh test
+  # Before anything keeps the machine busy: an engine's first start takes its time.
+  check 'Docker engine' tools/dockerd.sh
   check 'Flink homes' flink_homes
   check 'format' cargo fmt --check
   check 'lints' cargo clippy --quiet --locked --all-targets -- -D warnings
