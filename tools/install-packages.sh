@@ -56,10 +56,17 @@ missing_packages() {
     has dockerd || echo docker.io
     [ -x /bin/busybox ] || echo busybox-static
     has perl || echo perl
+    # The images' tests: what makes a base, and other programs that have to accept an image.
+    has mmdebstrap || echo mmdebstrap
+    has skopeo || echo skopeo
+    has umoci || echo umoci
+    has docker-registry || echo docker-registry
   fi
   if [ "$group" = bench ]; then
     has tini || echo tini
     has dumb-init || echo dumb-init
+    has mmdebstrap || echo mmdebstrap
+    has buildah || echo buildah
     has perl || echo perl
   fi
 }
