@@ -1,38 +1,55 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for SECONDS each, or those that are named; 0 only replays the corpora.
-# Usage: fuzz/run.sh SECONDS [TARGET...]
-# Needs neither cargo-fuzz nor a nightly compiler: the coverage flags are those of stable rustc.
-# New inputs are not added to the committed corpus; a crash is left in fuzz/artifacts.
+# Runs every fuzz target for SECONDS, or those that are named; 0 only replays the corpora.
+#
+#   fuzz/run.sh SECONDS [TARGET...]
+#
+# Needs a C++ compiler for libFuzzer, and neither cargo-fuzz nor a nightly Rust: the coverage
+# flags are those of stable rustc. As many targets run side by side as there are CPUs. What is
+# found interesting goes to KEEP/TARGET if KEEP names a directory, else it is thrown away; an
+# input that breaks a promise is left in fuzz/artifacts/TARGET, and replayed by
+# `FUZZ_TARGET=TARGET target/*/debug/flugs-fuzz FILE`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET...]}
 shift
-[ $# -gt 0 ] || mapfile -t targets < <(sed -n 's|^path = "fuzz_targets/\(.*\)\.rs"$|\1|p' Cargo.toml)
-[ $# -eq 0 ] || targets=("$@")
+targets=("$@")
+[ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^mod \(.*\);$/\1/p' fuzz_targets/main.rs)
 
-coverage=(
-  -Cpasses=sancov-module
-  -Cllvm-args=-sanitizer-coverage-level=4
-  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
-  -Cllvm-args=-sanitizer-coverage-pc-table
-  -Cllvm-args=-sanitizer-coverage-trace-compares
-  -Clink-dead-code
-)
-RUSTFLAGS="${coverage[*]}" cargo build --quiet --release --locked "${targets[@]/#/--bin=}"
+RUSTC_WORKSPACE_WRAPPER=$PWD/rustc.sh CARGO_INCREMENTAL=0 cargo build --quiet --locked --package flugs-fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
+program=${CARGO_TARGET_DIR:-../target}/$host/debug/flugs-fuzz
 
-new=$(mktemp -d)
-trap 'rm -rf "$new"' EXIT
-for target in "${targets[@]}"; do
-  mkdir -p "$new/$target" "artifacts/$target"
-  limits=(-max_total_time="$seconds" -max_len=4096)
+found=${KEEP:-$(mktemp -d)}
+[ -n "${KEEP:-}" ] || trap 'rm -rf "$found"' EXIT
+
+# run TARGET: one line that says how it went.
+run() {
+  local target=$1 log limits=(-max_total_time="$seconds" -max_len=4096)
   [ "$seconds" -gt 0 ] || limits=(-runs=0)
-  log="$new/$target.log"
-  if ! "${CARGO_TARGET_DIR:-target}/$host/release/$target" "${limits[@]}" -timeout=10 -rss_limit_mb=1024 \
-    -artifact_prefix="artifacts/$target/" "$new/$target" "corpus/$target" >"$log" 2>&1; then
+  mkdir -p "$found/$target" "artifacts/$target"
+  log=$found/$target.log
+  if FUZZ_TARGET=$target "$program" "${limits[@]}" -timeout=10 -rss_limit_mb=1024 \
+    -artifact_prefix="artifacts/$target/" "$found/$target" "corpus/$target" >"$log" 2>&1; then
+    echo "fuzz: $target: $(grep -E '^(Done|#[0-9]+.*DONE)' "$log" | tail -1)"
+  else
     tail -40 "$log"
-    echo "$target: FAILED; the input is in fuzz/artifacts/$target" >&2
-    exit 1
+    echo "fuzz: $target: FAILED; the input is in fuzz/artifacts/$target"
+    return 1
   fi
-  echo "$target: $(grep -E '^(Done|#[0-9]+.*DONE)' "$log" | tail -1)"
+}
+
+failed=0 running=0
+for target in "${targets[@]}"; do
+  if [ "$running" -ge "$(nproc)" ]; then
+    wait -n || failed=$((failed + 1))
+    running=$((running - 1))
+  fi
+  run "$target" &
+  running=$((running + 1))
 done
+while [ "$running" -gt 0 ]; do
+  wait -n || failed=$((failed + 1))
+  running=$((running - 1))
+done
+echo "fuzz: ${#targets[@]} targets, $failed failed, $seconds s each"
+[ "$failed" -eq 0 ]

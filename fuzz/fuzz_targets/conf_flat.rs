@@ -1,10 +1,9 @@
 //! `flink-conf.yaml`: nothing panics, and what is read can be written and read again.
-#![no_main]
 
 use flugs::conf::{Configuration, Dialect, Layer, parse_flat, render};
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| {
+pub(crate) fn run(bytes: &[u8]) {
+    let text = crate::text(bytes);
     let parsed = parse_flat(text, "flink-conf.yaml");
     for warning in &parsed.warnings {
         let _ = warning.to_string();
@@ -20,4 +19,4 @@ fuzz_target!(|text: &str| {
             ),
         }
     }
-});
+}

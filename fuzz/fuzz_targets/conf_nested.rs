@@ -1,10 +1,9 @@
 //! `config.yaml`: nothing panics, and what is read can be written and read again.
-#![no_main]
 
 use flugs::conf::{ConfError, Configuration, Dialect, Layer, parse_nested, render};
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| {
+pub(crate) fn run(bytes: &[u8]) {
+    let text = crate::text(bytes);
     let parsed = match parse_nested(text, "config.yaml") {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -18,4 +17,4 @@ fuzz_target!(|text: &str| {
     if let Err(error) = render(&configuration, Dialect::Nested) {
         assert!(matches!(error, ConfError::NotRepresentable { .. }), "{error}");
     }
-});
+}

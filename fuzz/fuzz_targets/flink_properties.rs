@@ -1,10 +1,9 @@
 //! `FLINK_PROPERTIES`: nothing panics, no key is empty, and a variable's value adds no setting.
-#![no_main]
 
 use flugs::conf::parse_flink_properties;
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| {
+pub(crate) fn run(bytes: &[u8]) {
+    let text = crate::text(bytes);
     let without = parse_flink_properties(text, &|_| None);
     let with = parse_flink_properties(text, &|_| Some("x\ny: z # $A".to_owned()));
     assert_eq!(without.settings.len(), with.settings.len());
@@ -12,4 +11,4 @@ fuzz_target!(|text: &str| {
         assert!(!setting.key.is_empty());
         assert!(setting.line <= text.lines().count());
     }
-});
+}

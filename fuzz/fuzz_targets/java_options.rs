@@ -1,11 +1,10 @@
 //! Lines of Java options: no line panics, nothing is invented, and arguments that were split and
 //! quoted again split to the same.
-#![no_main]
 
 use flugs::flink::java_options::split;
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|line: &str| {
+pub(crate) fn run(bytes: &[u8]) {
+    let line = crate::text(bytes);
     let variable = |name: &str| (name == "HOME").then(|| "/home/'flink' $x".to_owned());
     let Ok(arguments) = split(line, &variable) else {
         return;
@@ -25,4 +24,4 @@ fuzz_target!(|line: &str| {
     let again = split(&format!("'' {}", quoted.join(" ")), &variable);
     let again = again.expect("quoted arguments are well formed");
     assert_eq!(again.get(1..), Some(arguments.as_slice()));
-});
+}

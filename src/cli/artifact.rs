@@ -1,17 +1,16 @@
 //! `flugs artifact`: the store, fetching and unpacking.
 
-use std::io::IsTerminal as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessExit;
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use url::Url;
 
+use super::fetching::FetchProgress;
 use super::{Ending, output};
-use crate::artifact::fetch::{FetchEvent, Fingerprint};
+use crate::artifact::fetch::Fingerprint;
 use crate::artifact::store::{Eviction, StoredObject, Verified};
 use crate::artifact::token::TokenError;
 use crate::artifact::unpack::{self, Limits};
@@ -310,13 +309,11 @@ fn fetch(args: &FetchArgs) -> Result<ProcessExit, Ending> {
             };
             vec![artifact]
         };
-        let size = artifacts.iter().map(|artifact| artifact.size).sum();
-        let progress = Progress::new(size, args.json);
-        let show = |event| progress.show(event);
+        let progress = FetchProgress::new(args.json);
+        let show = |event| progress.show(&event);
         fetcher
             .fetch_all(&artifacts, first, &args.to, &show)
             .await?;
-        progress.bar.finish_and_clear();
         Ok(ProcessExit::SUCCESS)
     })
 }
@@ -428,44 +425,4 @@ fn artifact(args: &FetchArgs, first: &Url) -> Result<Artifact, Ending> {
         mode: if args.cache.is_some() { 0o444 } else { 0o644 },
         cache: true,
     })
-}
-
-/// Shows a fetch: a bar on a terminal, documents on request, otherwise failures only.
-struct Progress {
-    bar: ProgressBar,
-    json: bool,
-}
-
-impl Progress {
-    fn new(size: u64, json: bool) -> Self {
-        let bar = if json || !std::io::stderr().is_terminal() {
-            ProgressBar::hidden()
-        } else {
-            ProgressBar::new(size)
-        };
-        let style = "{bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left  {wide_bar}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        Self { bar, json }
-    }
-
-    fn show(&self, event: FetchEvent) {
-        if self.json {
-            if let Ok(line) = serde_json::to_string(&event) {
-                output::line(&line);
-            }
-            return;
-        }
-        match event {
-            FetchEvent::Received { bytes, .. } => self.bar.inc(bytes),
-            FetchEvent::Failed { url, why, .. } => {
-                self.bar
-                    .suspend(|| output::note(&format!("flugs: {url}: {why}")));
-            }
-            FetchEvent::Planned { .. }
-            | FetchEvent::Waiting { .. }
-            | FetchEvent::Finished { .. } => {}
-        }
-    }
 }

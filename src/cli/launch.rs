@@ -11,6 +11,7 @@ use crate::launch::{self, Explanation, LaunchEnd, LaunchError, LaunchOrder, Mani
 use crate::spec::{ExitCode, Property, Sha256Digest};
 use crate::supervise;
 
+use super::fetching::FetchProgress;
 use super::{Ending, output};
 
 /// Launch one Flink process: fetch what it needs, render its configuration, supervise its JVM.
@@ -79,7 +80,9 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let order = order(args)?;
     let role = order.role;
     let mut warn = |warning: &Warning| output::note(&format!("flugs: warning: {warning}"));
-    match launch::run(order, &held, &mut warn)? {
+    let progress = FetchProgress::new(false);
+    let show = |event| progress.show(&event);
+    match launch::run(order, &held, &mut warn, &show)? {
         LaunchEnd::Explained(explanation) => {
             explain(&explanation, args.json);
             Ok(ProcessExit::SUCCESS)

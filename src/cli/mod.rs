@@ -6,6 +6,7 @@ mod artifact;
 mod conf;
 mod detach;
 mod down;
+mod fetching;
 mod flink_home;
 mod health;
 mod launch;

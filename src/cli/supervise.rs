@@ -175,7 +175,7 @@ fn resume(descriptor: i32) -> Result<ProcessExit, Ending> {
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let supervision = args.supervision()?;
-    match supervise::exec_into(&supervision) {
+    match supervise::exec_into(&supervision, &[]) {
         // Without /proc, this process does it itself; it only is a little larger.
         SuperviseError::Handover { .. } => finish(supervision),
         error => Err(error.into()),

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::artifact::store::Lease;
 use crate::artifact::{FetchEvent, FetchOptions, Fetcher, Store, Token};
 use crate::conf::{ConsoleLayout, Warning};
 use crate::spec::{LaunchManifest, Property, Role, WorkerId};
 use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal};
 
 use super::{
-    Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, SandboxLayout, check_ports,
+    Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, Prepared, SandboxLayout, check_ports,
     fetch, make_directories, render, resolve, supervision,
 };
 
@@ -60,13 +61,14 @@ pub fn run(
     order: LaunchOrder,
     held: &HeldSignals,
     warn: &mut dyn FnMut(&Warning),
+    progress: &(dyn Fn(FetchEvent) + Sync),
 ) -> Result<LaunchEnd, LaunchError> {
     let started = SystemTime::now();
     let (role, check) = (order.role, order.check);
     make_directories(&order.sandbox)?;
     let report = SandboxLayout::of(&order.sandbox).exit_report;
     let mut phase = Phase::Fetch;
-    let end = order.carry_out(held, &mut phase, warn);
+    let end = order.carry_out(held, &mut phase, warn, progress);
     let document = match &end {
         Ok(LaunchEnd::Stopped(signal)) => Some(ExitReport::of_early_stop(
             role.as_str(),
@@ -90,10 +92,11 @@ impl LaunchOrder {
         held: &HeldSignals,
         phase: &mut Phase,
         warn: &mut dyn FnMut(&Warning),
+        progress: &(dyn Fn(FetchEvent) + Sync),
     ) -> Result<LaunchEnd, LaunchError> {
-        let manifest = match self.fetch(held)? {
-            Fetched::Nothing => None,
-            Fetched::Manifest(manifest) => Some(*manifest),
+        let (manifest, lease) = match self.fetch(held, progress)? {
+            Fetched::Nothing => (None, None),
+            Fetched::Everything(prepared) => (Some(prepared.manifest), prepared.summary.lease),
             Fetched::Stopped(signal) => return Ok(LaunchEnd::Stopped(signal)),
             Fetched::Abandoned => return Err(LaunchError::ParentGone),
         };
@@ -114,11 +117,18 @@ impl LaunchOrder {
         }
         *phase = Phase::Start;
         let grace = grace.unwrap_or_else(|| default_grace(&request));
-        Err(supervise::exec_into(&supervision(&resolved, grace, follow_parent)).into())
+        // Whatever of the cache this launch uses stays there until its supervisor ends.
+        let lease = lease.map(Lease::into_descriptor).transpose()?;
+        let supervision = supervision(&resolved, grace, follow_parent);
+        Err(supervise::exec_into(&supervision, lease.as_slice()).into())
     }
 
     /// Fetches what the manifest names, if there is one.
-    fn fetch(&self, held: &HeldSignals) -> Result<Fetched, LaunchError> {
+    fn fetch(
+        &self,
+        held: &HeldSignals,
+        progress: &(dyn Fn(FetchEvent) + Sync),
+    ) -> Result<Fetched, LaunchError> {
         let Some(source) = &self.manifest else {
             return match self.flink_home {
                 Some(_) => Ok(Fetched::Nothing),
@@ -140,11 +150,10 @@ impl LaunchOrder {
             .enable_all()
             .build()
             .map_err(|source| LaunchError::Runtime { source })?;
-        let ignore = |_: FetchEvent| {};
         runtime.block_on(async {
             tokio::select! {
-                prepared = fetch(source, &fetcher, &self.sandbox, &ignore) => {
-                    prepared.map(|prepared| Fetched::Manifest(Box::new(prepared.manifest)))
+                prepared = fetch(source, &fetcher, &self.sandbox, progress) => {
+                    prepared.map(|prepared| Fetched::Everything(Box::new(prepared)))
                 }
                 interruption = interruption(held, self.follow_parent) => Ok(interruption),
             }
@@ -188,7 +197,7 @@ enum Fetched {
     /// There is no manifest, so there is nothing to fetch.
     Nothing,
     /// Everything that the manifest names is in place.
-    Manifest(Box<LaunchManifest>),
+    Everything(Box<Prepared>),
     /// The launch was asked to stop meanwhile.
     Stopped(Signal),
     /// The process that the launch follows has ended meanwhile.

@@ -27,7 +27,8 @@ pub struct Artifact {
     /// Whether it is placed as it is or unpacked at `dest`.
     #[serde(default)]
     pub kind: ArtifactKind,
-    /// Permission bits of the placed file (the low nine; others are refused).
+    /// Permission bits of the placed file (the low nine; others are refused). Unless given, the
+    /// file can only be read: it is then the cached file itself, by a hard link, and no copy.
     #[serde(default = "default_mode")]
     pub mode: u32,
     /// Whether the bytes may stay in the host's shared cache. Secrets say `false`.
@@ -47,7 +48,7 @@ pub enum ArtifactKind {
 }
 
 const fn default_mode() -> u32 {
-    0o644
+    0o444
 }
 
 const fn default_cache() -> bool {

@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::{execv, getppid};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ use super::sys::{self, SignalSet};
 
 /// The parent at the program's start, by the first who asked.
 static PARENT: OnceLock<i32> = OnceLock::new();
+
+/// What the launch wants held for as long as the supervisor lives.
+static HELD: OnceLock<Vec<OwnedFd>> = OnceLock::new();
 
 /// Signals are blocked from here on; none is lost, and none has its default effect.
 ///
@@ -79,6 +82,7 @@ impl AsFd for HeldSignals {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Handover {
     parent: i32,
+    held: Vec<RawFd>,
     supervision: Supervision,
 }
 
@@ -86,23 +90,33 @@ struct Handover {
 ///
 /// The document travels in a sealed memory file, so that secrets in the environment part are
 /// neither in an argument nor on disk.
-pub fn exec_into(supervision: &Supervision) -> SuperviseError {
-    match try_exec(supervision) {
+///
+/// `held` stays open until the supervisor ends, and the program does not inherit it: a lock that
+/// was taken through it lasts exactly as long.
+pub fn exec_into(supervision: &Supervision, held: &[OwnedFd]) -> SuperviseError {
+    match try_exec(supervision, held) {
         Ok(never) => match never {},
         Err(error) => error,
     }
 }
 
-fn try_exec(supervision: &Supervision) -> Result<std::convert::Infallible, SuperviseError> {
+fn try_exec(
+    supervision: &Supervision,
+    held: &[OwnedFd],
+) -> Result<std::convert::Infallible, SuperviseError> {
     let failed = |step| move |error: io::Error| SuperviseError::Handover { step, error };
     let handover = Handover {
         parent: parent_at_start(),
+        held: held.iter().map(AsRawFd::as_raw_fd).collect(),
         supervision: supervision.clone(),
     };
     let document = serde_json::to_vec(&handover)
         .map_err(io::Error::other)
         .map_err(failed("serialising"))?;
     let fd = sealed(&document).map_err(failed("memfd_create"))?;
+    for held in held {
+        keep_across_exec(held, true).map_err(failed("fcntl(F_SETFD)"))?;
+    }
     hold_signals()?;
     let arguments = ["flugs", "supervise", "--document-fd"]
         .into_iter()
@@ -114,6 +128,16 @@ fn try_exec(supervision: &Supervision) -> Result<std::convert::Infallible, Super
     execv(c"/proc/self/exe", &arguments)
         .map_err(io::Error::from)
         .map_err(failed("execve /proc/self/exe"))
+}
+
+fn keep_across_exec(fd: &OwnedFd, keep: bool) -> io::Result<()> {
+    let flags = if keep {
+        FdFlag::empty()
+    } else {
+        FdFlag::FD_CLOEXEC
+    };
+    fcntl(fd, FcntlArg::F_SETFD(flags))?;
+    Ok(())
 }
 
 /// A memory file with these bytes that nobody can change, and that survives exec.
@@ -146,6 +170,15 @@ pub fn receive_document(descriptor: i32) -> Result<Supervision, SuperviseError> 
         .map_err(|error| refuse(error.to_string()))?;
     let handover: Handover =
         serde_json::from_slice(&text).map_err(|error| refuse(error.to_string()))?;
+    let held = handover.held.into_iter().map(|number| {
+        let fd = sys::adopt(number)?;
+        keep_across_exec(&fd, false)?;
+        Ok(fd)
+    });
+    let held = held
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(|error| refuse(format!("a descriptor that was to be held: {error}")))?;
+    HELD.get_or_init(|| held);
     PARENT.get_or_init(|| handover.parent);
     Ok(handover.supervision)
 }
@@ -159,6 +192,7 @@ mod tests {
     fn the_document_is_read_back_and_its_descriptor_closed() {
         let handover = Handover {
             parent: parent_at_start(),
+            held: Vec::new(),
             supervision: Supervision::of("/bin/true"),
         };
         let fd = sealed(&serde_json::to_vec(&handover).unwrap()).unwrap();

@@ -95,7 +95,7 @@ impl Attempt<'_> {
                 .map(|segment| self.fill_segment(partial, segment));
             let (first, others) =
                 tokio::join!(self.receive(response, partial, first), try_join_all(others));
-            partial.record();
+            partial.pause();
             first?;
             if others?
                 .iter()
@@ -111,7 +111,7 @@ impl Attempt<'_> {
             return Ok(());
         };
         let received = self.receive(response, partial, segment).await;
-        partial.record();
+        partial.pause();
         received
     }
 
@@ -119,7 +119,7 @@ impl Attempt<'_> {
     async fn fill(&self, partial: &Partial) -> Result<Filled, AttemptError> {
         let missing = partial.segments.iter().filter(|one| one.missing() > 0);
         let filled = try_join_all(missing.map(|one| self.fill_segment(partial, one))).await;
-        partial.record();
+        partial.pause();
         let start_over = filled?
             .into_iter()
             .any(|filled| matches!(filled, Filled::StartOver));

@@ -12,6 +12,9 @@ use crate::spec::Sha256Digest;
 /// A step is worth a thread's attention from this size on.
 const STEP: u64 = 4 << 20;
 
+/// So little is hashed where it is asked for.
+const INLINE: u64 = 1 << 20;
+
 /// The hash of a file's beginning, growing with the file.
 #[derive(Debug)]
 pub(super) struct HashFollower {
@@ -66,7 +69,13 @@ impl HashFollower {
     pub(super) async fn finish(mut self, size: u64) -> io::Result<Sha256Digest> {
         let state = std::mem::replace(&mut self.state, State::Broken);
         let file = self.file.take().ok_or(io::ErrorKind::Other)?;
-        let progress = step(state, file, size).await?;
+        let progress = match state {
+            // Less than a millisecond's work: waking another thread for it takes longer.
+            State::Resting(progress) if size - progress.hashed.min(size) <= INLINE => {
+                progress.up_to(&file, size)?
+            }
+            state => step(state, file, size).await?,
+        };
         Ok(Sha256Digest::from_bytes(progress.hasher.finalize().into()))
     }
 }

@@ -124,7 +124,7 @@ pub struct FetchSummary {
     pub fetched_bytes: u64,
     /// The time all of it took.
     pub elapsed: Duration,
-    /// Keeps what was placed in the shared cache; drop it when the launch is over.
+    /// Keeps what the artifacts use of the shared cache; drop it when the launch is over.
     pub lease: Option<Lease>,
 }
 

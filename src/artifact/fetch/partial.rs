@@ -201,6 +201,14 @@ impl Partial {
         }
     }
 
+    /// Writes down how far the file is when nothing more comes for now. What is whole is about to
+    /// be moved away, so that a record of it would be work for nothing.
+    pub(super) fn pause(&self) {
+        if !self.is_complete() {
+            self.record();
+        }
+    }
+
     /// The digest of the complete file.
     pub(super) async fn digest(&self) -> io::Result<Sha256Digest> {
         let follower = self

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -55,7 +56,7 @@ impl Store {
     /// Removes objects, least recently used first, until the rest fits; those that leases or links hold
     /// stay even if it does not. Abandoned partial downloads go too.
     pub fn evict(&self, eviction: Eviction) -> Result<Evicted, StoreError> {
-        let _one_at_a_time = self.eviction_lock()?;
+        let _one_at_a_time = self.eviction_lock(File::lock)?;
         let leased = self.leased()?;
         let candidates = self
             .list()?
@@ -76,11 +77,15 @@ impl Store {
         Ok(report)
     }
 
-    fn eviction_lock(&self) -> Result<File, StoreError> {
+    /// Locks out other evictions, or with `File::lock_shared` any eviction.
+    pub(super) fn eviction_lock(
+        &self,
+        how: fn(&File) -> io::Result<()>,
+    ) -> Result<File, StoreError> {
         let path = self.root.join("tmp").join("evict.lock");
         let lock = || {
             let file = File::create(&path)?;
-            file.lock()?;
+            how(&file)?;
             Ok(file)
         };
         lock().map_err(|source| StoreError::Write {

@@ -1,11 +1,14 @@
 //! What running launches hold, so that eviction leaves it alone.
 //!
-//! A lease is a file that lists digests and is locked (`flock`) by the process that holds it. The
-//! kernel drops the lock with the process, so a crash leaves no lease behind that counts.
+//! A lease is a file that lists digests and is locked (`flock`) through a descriptor that its
+//! holder keeps open, also across an `exec`. The kernel drops the lock with the last process that
+//! has the descriptor, so a crash leaves no lease behind that counts, and no process ids are
+//! compared, which mean nothing between the containers that share a store.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +45,9 @@ impl Store {
             .lock()
             .and_then(|()| lease.file.write_all(lines.as_bytes()))
             .map_err(failed)?;
+        // An eviction that has read the leases already must be over before this one counts:
+        // what is found in the store from now on stays there.
+        let _between_evictions = self.eviction_lock(File::lock_shared)?;
         // Only a file with its final name is read, so eviction never sees half a list.
         let complete = lease.path.with_extension("lease");
         fs::rename(&lease.path, &complete).map_err(failed)?;
@@ -85,6 +91,20 @@ fn is_held(path: &Path) -> bool {
             let _ = fs::remove_file(path);
             false
         }
+    }
+}
+
+impl Lease {
+    /// Gives the lease to whoever holds the descriptor: it counts until that is closed for good.
+    /// The file is removed by the next eviction after that.
+    pub fn into_descriptor(self) -> Result<OwnedFd, StoreError> {
+        // The copy shares the lock. This one must not be dropped, which would remove the file.
+        let descriptor = self.file.try_clone().map_err(|source| StoreError::Write {
+            path: self.path.clone(),
+            source,
+        })?;
+        std::mem::forget(self);
+        Ok(descriptor.into())
     }
 }
 

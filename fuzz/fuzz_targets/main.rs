@@ -1,0 +1,46 @@
+//! Every fuzz target in one program. `FUZZ_TARGET` names the one that runs.
+#![no_main]
+
+mod conf_flat;
+mod conf_nested;
+mod flink_properties;
+mod java_options;
+mod manifest;
+mod memory_size;
+mod range_header;
+mod tar_policy;
+mod zip_policy;
+
+use std::sync::LazyLock;
+
+/// Judges one input; panics if a promise is broken.
+type Target = fn(&[u8]);
+
+const TARGETS: [(&str, Target); 9] = [
+    ("conf_flat", conf_flat::run),
+    ("conf_nested", conf_nested::run),
+    ("flink_properties", flink_properties::run),
+    ("java_options", java_options::run),
+    ("manifest", manifest::run),
+    ("memory_size", memory_size::run),
+    ("range_header", range_header::run),
+    ("tar_policy", tar_policy::run),
+    ("zip_policy", zip_policy::run),
+];
+
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
+    let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    let names = TARGETS.map(|(known, _)| known).join(", ");
+    target.unwrap_or_else(|| panic!("set FUZZ_TARGET to one of {names}")).1
+});
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| TARGET(bytes));
+
+/// The input as text, as far as it is UTF-8.
+fn text(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    }
+}
