@@ -108,6 +108,8 @@ main() {
   advisories
   unit_and_integration_tests
   doc_tests
+  # After the tests: what they depend on is built by then, and only flugs itself is built anew.
+  check 'fuzzing' fuzz/run.sh 5
   local failure
   for failure in "${failures[@]}"; do say "failed: $failure"; done
   printf '%d passed, %d failed\n' "$passed" "$failed"

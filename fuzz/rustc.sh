@@ -6,7 +6,8 @@ case " $* " in
   *' --crate-name flugs '* | *' --crate-name flugs_fuzz '*) ;;
   *) exec "$@" ;;
 esac
-exec "$@" \
+# libFuzzer takes the place of memcmp and its like, and needs a C library to pass them on to.
+exec "${@/#target-feature=+crt-static/target-feature=-crt-static}" \
   -Copt-level=1 \
   -Cpasses=sancov-module \
   -Cllvm-args=-sanitizer-coverage-level=4 \

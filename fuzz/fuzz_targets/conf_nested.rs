@@ -15,6 +15,9 @@ pub(crate) fn run(bytes: &[u8]) {
     configuration.extend(&parsed, Layer::ConfDirectory, "config.yaml");
     // Keys that only nesting keeps short enough are refused; everything else must read back.
     if let Err(error) = render(&configuration, Dialect::Nested) {
-        assert!(matches!(error, ConfError::NotRepresentable { .. }), "{error}");
+        assert!(
+            matches!(error, ConfError::NotRepresentable { .. }),
+            "{error}"
+        );
     }
 }

@@ -32,7 +32,9 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
     let target = TARGETS.iter().find(|(known, _)| *known == name);
     let names = TARGETS.map(|(known, _)| known).join(", ");
-    target.unwrap_or_else(|| panic!("set FUZZ_TARGET to one of {names}")).1
+    target
+        .unwrap_or_else(|| panic!("set FUZZ_TARGET to one of {names}"))
+        .1
 });
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| TARGET(bytes));

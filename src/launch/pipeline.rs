@@ -11,8 +11,8 @@ use crate::spec::{LaunchManifest, Property, Role, WorkerId};
 use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal};
 
 use super::{
-    Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, Prepared, SandboxLayout, check_ports,
-    fetch, make_directories, render, resolve, supervision,
+    Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, Prepared, SandboxLayout,
+    check_ports, fetch, make_directories, render, resolve, supervision,
 };
 
 /// A launch as it is ordered, before anything of it has been fetched.
