@@ -62,7 +62,7 @@ impl<P: Provider> Cluster<P> {
         kept.and(stopped)
     }
 
-    /// Keeps what is wanted running. Returns when asked to stop.
+    /// Keeps what is wanted running. Returns when asked to stop, or when the work is done.
     async fn keep(
         &mut self,
         signals: &mut StopSignals,
@@ -71,6 +71,10 @@ impl<P: Provider> Cluster<P> {
         let mut look_at = Instant::now();
         loop {
             let plan = plan(&self.desired, &self.fleet, self.started.elapsed());
+            if plan.finished {
+                notify(&ClusterEvent::Finished, &self.state);
+                return Ok(());
+            }
             self.carry_out(&plan, notify)?;
             self.settle_phase(notify)?;
             let retry_at = plan.next.map(|next| self.started + next);

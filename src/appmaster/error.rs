@@ -88,7 +88,7 @@ pub enum AppMasterError {
     },
     /// The members of a role failed too often.
     #[error(
-        "gave up: {role} processes failed {failures} times in a short time; the last said:\n{last_words}\nthe logs are in {logs}"
+        "gave up: {role} processes failed {failures} times, which is more than the restart policy allows; the last said:\n{last_words}\nthe logs are in {logs}"
     )]
     Exhausted {
         /// The role.

@@ -35,6 +35,8 @@ pub enum ClusterEvent {
     },
     /// All that is wanted serves.
     Ready,
+    /// The JobManager ended because its work is done; so does the cluster.
+    Finished,
     /// The members are being stopped.
     Stopping,
     /// The members that are left are being killed.

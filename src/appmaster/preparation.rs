@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::artifact::server::TlsIdentity;
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::ConsoleLayout;
-use crate::fleet::{Backoff, Desired, Fleet};
+use crate::fleet::{Desired, Fleet};
 use crate::flink::rest::RestClient;
 use crate::launch::{
     self, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortOption, REST, ResolvedLaunch,
@@ -22,6 +22,7 @@ use crate::overlay::{Overlay, OverlaySources, overlays};
 use crate::provider::process::{ProcessProvider, identify};
 use crate::spec::{Artifact, ProcessIdentity, Property, Resources, Role, WorkerId};
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_VERSION};
+use crate::supervise::RestartPolicy;
 
 use super::cluster::Notify;
 use super::manifests::{ADDRESS, ClusterTerms};
@@ -45,6 +46,8 @@ pub struct ClusterSettings {
     pub timeout: Duration,
     /// How long a member has between the request to stop and SIGKILL.
     pub grace: Duration,
+    /// Which members that ended are replaced, how soon, and how often.
+    pub restart: RestartPolicy,
     /// The environment that members inherit.
     pub environment: BTreeMap<String, String>,
     /// The program that launches members: flugs itself.
@@ -103,7 +106,7 @@ pub async fn prepare(
         directory: settings.directory.clone(),
         rest: RestClient::new(&rest_address(&job_manager, rest_port))?,
         provider: ProcessProvider::new(settings.program.clone())?,
-        desired: desired(settings.task_managers),
+        desired: desired(settings),
         fleet: Fleet::default(),
         terms,
         state,
@@ -204,11 +207,12 @@ fn rest_address(job_manager: &ResolvedLaunch, port: u16) -> String {
     format!("http://{}", SocketAddr::new(address, port))
 }
 
-fn desired(task_managers: usize) -> Desired {
-    let members = [(Role::JobManager, 1), (Role::TaskManager, task_managers)].into();
+fn desired(settings: &ClusterSettings) -> Desired {
+    let workers = (Role::TaskManager, settings.task_managers);
+    let members = [(Role::JobManager, 1), workers].into();
     Desired {
         members,
-        backoff: Backoff::default(),
+        restart: settings.restart,
     }
 }
 

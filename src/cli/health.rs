@@ -3,8 +3,8 @@
 use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
-use super::supervise::options::{parse_status, parse_tcp, parse_url, status_from_environment};
-use super::supervise::parse_seconds;
+use super::supervision::options::{parse_status, parse_tcp, parse_url, status_from_environment};
+use super::supervision::parse_seconds;
 use super::{Ending, output};
 use crate::spec::ExitCode;
 use crate::supervise::{HealthCheck, StatusAddress, ask_status, check_now};

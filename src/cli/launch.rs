@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
-use std::time::Duration;
 
 use url::Url;
 
@@ -12,6 +11,7 @@ use crate::spec::{ExitCode, Property, Sha256Digest};
 use crate::supervise;
 
 use super::fetching::FetchProgress;
+use super::supervision::SupervisionArgs;
 use super::{Ending, output};
 
 /// Launch one Flink process: fetch what it needs, render its configuration, supervise its JVM.
@@ -19,10 +19,6 @@ use super::{Ending, output};
 /// With --manifest the launch is what that document says. Without, it runs the Flink home already
 /// in place (--flink-home or FLINK_HOME).
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
 #[command(after_help = "Examples:
   FLINK_HOME=/opt/flink flugs launch jobmanager
   flugs launch taskmanager -D taskmanager.numberOfTaskSlots=4 --check
@@ -64,12 +60,8 @@ pub(super) struct Args {
     /// With --check: print one JSON document.
     #[arg(long, requires = "check")]
     json: bool,
-    /// Seconds between the request to stop and SIGKILL.
-    #[arg(long, value_name = "SECONDS")]
-    grace: Option<f64>,
-    /// Stop when the process that started this one ends.
-    #[arg(long)]
-    follow_parent: bool,
+    #[command(flatten)]
+    supervision: SupervisionArgs,
     /// Further arguments for Flink's entry point.
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -96,8 +88,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     }
 }
 
-fn order(args: &Args) -> Result<LaunchOrder, LaunchError> {
-    let grace = |seconds| Duration::try_from_secs_f64(seconds).ok();
+fn order(args: &Args) -> Result<LaunchOrder, Ending> {
     Ok(LaunchOrder {
         role: args.role.parse()?,
         manifest: manifest_source(args)?,
@@ -116,8 +107,8 @@ fn order(args: &Args) -> Result<LaunchOrder, LaunchError> {
             ConsoleLayout::AsConfigured
         },
         environment: super::environment(),
-        grace: args.grace.and_then(grace),
-        follow_parent: args.follow_parent,
+        terms: args.supervision.supervision()?,
+        grace: args.supervision.grace(),
         check: args.check,
     })
 }

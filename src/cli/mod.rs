@@ -15,6 +15,7 @@ mod output;
 mod serve;
 mod status;
 mod supervise;
+mod supervision;
 mod table;
 mod up;
 

@@ -3,17 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
-use std::time::Duration;
 
-pub(super) mod options;
-
-use self::options::{HealthArgs, LogArgs};
 use super::Ending;
+use super::supervision::SupervisionArgs;
 use crate::spec::ExitCode;
-use crate::supervise::{
-    self, ExitOnStop, LimitValue, Limits, Outcome, Privileges, RestartPolicy, RestartWhen, Signal,
-    StopPolicy, SuperviseError, Supervision,
-};
+use crate::supervise::{self, Outcome, SuperviseError, Supervision};
 
 /// The one option of a re-executed supervisor, which is not for people.
 const DOCUMENT: &str = "--document-fd";
@@ -37,40 +31,6 @@ pub(super) struct Args {
     #[arg(long)]
     name: Option<String>,
 
-    /// Seconds from the request to stop until SIGKILL [default: a second less than the engine's
-    /// own grace period; 9 where there is no telling]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    grace: Option<Duration>,
-
-    /// The signal that asks the command to stop [default: the one that was received]
-    #[arg(long, value_name = "SIGNAL")]
-    stop_signal: Option<Signal>,
-
-    /// What to exit with after a clean stop on request: a code, or "child" for the command's own
-    #[arg(long, value_name = "CODE", default_value = "0", value_parser = parse_exit_on_stop)]
-    exit_code_on_stop: ExitOnStop,
-
-    /// When to start the command again: never, on-failure, always; with ":N", at most N times in
-    /// the window
-    #[arg(long, value_name = "POLICY", default_value = "never", value_parser = parse_restart)]
-    restart: Restart,
-
-    /// Seconds before the first restart; doubled for each further one
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    restart_backoff: Option<Duration>,
-
-    /// The longest wait before a restart, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    restart_backoff_max: Option<Duration>,
-
-    /// After running this many seconds, the next wait is the first again
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    restart_stable: Option<Duration>,
-
-    /// The window in which restarts are counted, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    restart_window: Option<Duration>,
-
     /// Write the exit report to this file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -83,67 +43,16 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
 
-    /// Stop the command when the process that started this one ends
-    #[arg(long)]
-    follow_parent: bool,
-
     /// Hand the terminal to the command, so that it can read from it and gets Ctrl-C itself
     #[arg(long)]
     foreground: bool,
 
     #[command(flatten)]
-    logs: LogArgs,
-
-    #[command(flatten)]
-    health: HealthArgs,
-
-    #[command(flatten)]
-    limits: LimitArgs,
-
-    #[command(flatten)]
-    privileges: PrivilegeArgs,
+    supervision: SupervisionArgs,
 
     /// The command and its arguments
     #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Limits")]
-struct LimitArgs {
-    /// Limit of open files: a number, "hard" (raise the soft limit to the hard one), "unlimited"
-    #[arg(long, value_name = "LIMIT", value_parser = parse_limit)]
-    open_files: Option<LimitValue>,
-
-    /// Limit of a core file's size in bytes: a number, "hard", "unlimited"
-    #[arg(long, value_name = "LIMIT", value_parser = parse_limit)]
-    core_size: Option<LimitValue>,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Privileges")]
-struct PrivilegeArgs {
-    /// Become this user first: NAME, UID, NAME:GROUP or UID:GID
-    #[arg(long, value_name = "USER")]
-    user: Option<String>,
-
-    /// Hand this directory, with all it contains, to that user first (repeatable)
-    #[arg(long, value_name = "DIRECTORY", requires = "user")]
-    own: Vec<PathBuf>,
-
-    /// Let nothing that is started gain privileges by set-uid files
-    #[arg(long)]
-    no_new_privileges: bool,
-
-    /// Give up every capability
-    #[arg(long)]
-    drop_capabilities: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Restart {
-    when: RestartWhen,
-    ceiling: Option<u32>,
 }
 
 /// What cannot wait until the arguments are parsed. `None`: go on and parse them.
@@ -199,58 +108,12 @@ impl Args {
             name: self.name.clone().unwrap_or_default(),
             arguments,
             directory: self.directory.clone(),
-            stop: StopPolicy {
-                signal: self.stop_signal,
-                grace: self.grace.unwrap_or_else(|| {
-                    supervise::default_grace(None, |name| std::env::var(name).ok())
-                }),
-                exit_code_on_stop: self.exit_code_on_stop,
-            },
-            restart: restart_policy(
-                self.restart,
-                self.restart_backoff,
-                self.restart_backoff_max,
-                self.restart_stable,
-                self.restart_window,
-            ),
-            logs: self.logs.policy()?,
-            health: self.health.policy(),
-            status: self.health.status(),
             report: self.report.clone(),
             crash_directories: self.crash_directory.clone(),
-            follow_parent: self.follow_parent,
             foreground: self.foreground,
-            limits: Limits {
-                open_files: self.limits.open_files,
-                core_size: self.limits.core_size,
-            },
-            privileges: Privileges {
-                user: self.privileges.user.clone(),
-                own: self.privileges.own.clone(),
-                no_new_privileges: self.privileges.no_new_privileges,
-                drop_capabilities: self.privileges.drop_capabilities,
-            },
-            ..Supervision::of(program)
+            program: program.into(),
+            ..self.supervision.supervision()?
         })
-    }
-}
-
-fn restart_policy(
-    restart: Restart,
-    backoff: Option<Duration>,
-    backoff_max: Option<Duration>,
-    stable: Option<Duration>,
-    window: Option<Duration>,
-) -> RestartPolicy {
-    let default = RestartPolicy::default();
-    RestartPolicy {
-        when: restart.when,
-        ceiling: restart.ceiling.unwrap_or(default.ceiling),
-        backoff: backoff.unwrap_or(default.backoff),
-        backoff_max: backoff_max.unwrap_or(default.backoff_max),
-        stable: stable.unwrap_or(default.stable),
-        window: window.unwrap_or(default.window),
-        ..default
     }
 }
 
@@ -264,58 +127,12 @@ fn not_utf8(argument: &OsString) -> Ending {
     }
 }
 
-pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
-    number
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "a number of seconds, zero or more, is expected".to_owned())
-}
-
-fn parse_exit_on_stop(text: &str) -> Result<ExitOnStop, String> {
-    if text == "child" {
-        return Ok(ExitOnStop::Child);
-    }
-    let code = text.parse().map(ExitOnStop::Code);
-    code.map_err(|_| "a code from 0 to 255, or \"child\", is expected".to_owned())
-}
-
-fn parse_limit(text: &str) -> Result<LimitValue, String> {
-    match text {
-        "hard" => Ok(LimitValue::Hard),
-        "unlimited" => Ok(LimitValue::Unlimited),
-        number => number
-            .parse()
-            .map(LimitValue::Value)
-            .map_err(|_| "a number, \"hard\" or \"unlimited\" is expected".to_owned()),
-    }
-}
-
-fn parse_restart(text: &str) -> Result<Restart, String> {
-    let (word, ceiling) = match text.split_once(':') {
-        Some((word, number)) => (
-            word,
-            Some(
-                number
-                    .parse()
-                    .map_err(|_| "a number of restarts is expected after the colon".to_owned())?,
-            ),
-        ),
-        None => (text, None),
-    };
-    let when = match word {
-        "never" | "no" => RestartWhen::Never,
-        "on-failure" => RestartWhen::OnFailure,
-        "always" => RestartWhen::Always,
-        _ => return Err("never, on-failure or always is expected".to_owned()),
-    };
-    Ok(Restart { when, ceiling })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::{ExitOnStop, LimitValue, RestartWhen, Signal};
     use clap::Parser as _;
+    use std::time::Duration;
 
     #[derive(Debug, clap::Parser)]
     struct Whole {

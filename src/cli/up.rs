@@ -5,9 +5,11 @@ use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
 use crate::appmaster::{AppMasterError, ClusterEvent, ClusterSettings, StopSignals, prepare};
+use crate::fleet;
 use crate::spec::Property;
 use crate::store::ClusterState;
 
+use super::supervision::restart::{BackoffArgs, Restart, parse_restart};
 use super::{Ending, detach, flink_home, output, status::Report};
 
 /// Run a real Flink cluster on this machine: one JobManager and N TaskManagers.
@@ -50,6 +52,14 @@ pub(super) struct Args {
     /// Seconds that a member has between the request to stop and SIGKILL.
     #[arg(long, value_name = "SECONDS", default_value_t = 9)]
     grace: u64,
+    /// When to start members again: never, on-failure, always; with ":N", at most N times in the
+    /// window. A member that fails is replaced at once, then after 1 s, doubling to 30; a JobManager
+    /// that was told by a client to shut down ends the cluster (unless always); more than 10
+    /// failures in 300 s give up.
+    #[arg(long, value_name = "POLICY", default_value = "on-failure", value_parser = parse_restart)]
+    restart: Restart,
+    #[command(flatten)]
+    backoff: BackoffArgs,
     /// Run as the background process of a detached cluster.
     #[arg(long, hide = true)]
     in_background: bool,
@@ -99,12 +109,11 @@ fn tell(event: &ClusterEvent, progress: &output::Progress) {
         }
         ClusterEvent::Registered { id } => progress.say(&format!("{id} serves")),
         ClusterEvent::Lost { id, code } => {
-            progress.say(&format!(
-                "{id} ended with code {code}; it is being replaced"
-            ));
+            progress.say(&format!("{id} ended by itself with code {code}"));
         }
         ClusterEvent::NotStarted { reason } => progress.say(reason),
         ClusterEvent::Ready => progress.say("the cluster is whole again"),
+        ClusterEvent::Finished => progress.say("the JobManager has finished"),
         ClusterEvent::Stopping => progress.say("stopping"),
         ClusterEvent::Hurrying => progress.say("killing what is left"),
     }
@@ -130,6 +139,7 @@ fn settings(args: &Args) -> Result<ClusterSettings, Ending> {
         overlays: args.overlays.clone(),
         timeout: Duration::from_secs(args.timeout),
         grace: Duration::from_secs(args.grace),
+        restart: args.backoff.policy(args.restart, fleet::default_policy()),
         environment: super::environment(),
         program: super::own_program()?,
     })

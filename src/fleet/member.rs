@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::spec::{ExitCode, MemberState, Role, WorkerId};
 
+use super::MemberEnd;
+
 /// One launched process, or one about to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -12,6 +14,8 @@ pub struct Member {
     pub role: Role,
     /// How far it got.
     pub state: MemberState,
+    /// Whether it ever served, also if it is not heard of at the moment.
+    pub served: bool,
     /// Its place in the order in which members were added.
     pub added: u64,
 }
@@ -57,12 +61,12 @@ impl Ending {
     }
 }
 
-/// Every member, and the failures that are still remembered.
+/// Every member, and how those that are gone ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fleet {
     members: BTreeMap<WorkerId, Member>,
     added: u64,
-    failures: BTreeMap<Role, Vec<Duration>>,
+    ends: BTreeMap<Role, Vec<MemberEnd>>,
     hopeless: Option<(WorkerId, u8)>,
 }
 
@@ -75,6 +79,7 @@ impl Fleet {
             Member {
                 role,
                 state: MemberState::Starting,
+                served: false,
                 added: self.added,
             },
         );
@@ -86,11 +91,14 @@ impl Fleet {
             && member.state != MemberState::Stopping
         {
             member.state = state;
+            member.served |= state == MemberState::Registered;
         }
     }
 
-    /// Takes a member out, and remembers the failure if it was one. A code that stands for wrong
-    /// input counts as that only from a launch that never served: later it is the job's own.
+    /// Takes a member out, and remembers its end unless it was asked for. A code that stands for
+    /// wrong input counts as that only from a launch that never served: later it is the job's own.
+    /// A JobManager that served and exits with 0 has finished: its cluster was shut down through
+    /// it, or its one job is done. A TaskManager has no work of its own to finish.
     pub fn ended(&mut self, id: &WorkerId, ending: &Ending, now: Duration) {
         let Some(member) = self.members.remove(id) else {
             return;
@@ -98,11 +106,13 @@ impl Fleet {
         if member.state == MemberState::Stopping || *ending == Ending::Stopped {
             return;
         }
-        let served = member.state == MemberState::Registered;
-        if let (false, true, Ending::Exited { code }) = (served, ending.is_final(), ending) {
+        if let (false, true, Ending::Exited { code }) = (member.served, ending.is_final(), ending) {
             self.hopeless = Some((id.clone(), *code));
         }
-        self.failures.entry(member.role).or_default().push(now);
+        let done = member.served && *ending == Ending::Exited { code: 0 };
+        let finished = done && member.role != Role::TaskManager;
+        let ends = self.ends.entry(member.role).or_default();
+        ends.push(MemberEnd { at: now, finished });
     }
 
     /// The members in the order of their ids.
@@ -115,9 +125,9 @@ impl Fleet {
         self.members.get(id)
     }
 
-    /// When members of a role failed, oldest first.
-    pub fn failures(&self, role: Role) -> &[Duration] {
-        self.failures.get(&role).map_or(&[], Vec::as_slice)
+    /// How members of a role ended that were not asked to, oldest first.
+    pub fn ends(&self, role: Role) -> &[MemberEnd] {
+        self.ends.get(&role).map_or(&[], Vec::as_slice)
     }
 
     /// A member that ended in a way that trying again cannot mend, and its exit code.

@@ -4,10 +4,10 @@
 //! observed and the time, and never talks to a process, a socket or a disk. The same planner
 //! therefore runs over processes, containers and Mesos tasks, and in a simulation.
 
-mod backoff;
 mod member;
 mod planner;
+mod restart;
 
-pub use backoff::{Backoff, Retry};
 pub use member::{Ending, Fleet, Member};
 pub use planner::{Action, Desired, GiveUp, Plan, plan};
+pub use restart::{MemberEnd, Retry, default_policy, judge};

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::spec::{MemberState, Role, WorkerId};
+use crate::supervise::RestartPolicy;
 
-use super::{Backoff, Fleet, Retry};
+use super::{Fleet, Retry, judge};
 
 /// How many members of each role there should be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
     /// Members by role; a role that is absent is not wanted.
     pub members: BTreeMap<Role, usize>,
-    /// The rule for restarts and replacements.
-    pub backoff: Backoff,
+    /// Which members that ended are replaced, how soon, and how often.
+    pub restart: RestartPolicy,
 }
 
 /// One thing to do.
@@ -28,7 +29,7 @@ pub enum Action {
 /// Why the cluster cannot be kept up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GiveUp {
-    /// A role's members failed too often.
+    /// A role's members failed more often than the policy allows.
     Exhausted {
         /// The role.
         role: Role,
@@ -53,6 +54,8 @@ pub struct Plan {
     pub next: Option<Duration>,
     /// Set when nothing further should be tried.
     pub give_up: Option<GiveUp>,
+    /// A JobManager ended because its work is done: the cluster's is, too.
+    pub finished: bool,
 }
 
 /// Decides. Pure: the same arguments give the same plan, and a plan that was carried out and
@@ -82,11 +85,12 @@ pub fn plan(desired: &Desired, fleet: &Fleet, now: Duration) -> Plan {
 }
 
 fn add(plan: &mut Plan, desired: &Desired, fleet: &Fleet, role: Role, few: usize, now: Duration) {
-    match desired.backoff.judge(fleet.failures(role), now) {
+    match judge(&desired.restart, fleet.ends(role), now) {
         Retry::Exhausted { failures } => {
             plan.give_up
                 .get_or_insert(GiveUp::Exhausted { role, failures });
         }
+        Retry::Finished => plan.finished = true,
         Retry::At(due) if due <= now => {
             plan.actions
                 .extend(std::iter::repeat_n(Action::Launch(role), few));
@@ -118,7 +122,8 @@ fn remove(plan: &mut Plan, fleet: &Fleet, role: Role, surplus: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::Ending;
+    use crate::fleet::{Ending, default_policy};
+    use crate::supervise::RestartWhen;
     use proptest::prelude::*;
 
     fn id(role: Role, number: usize) -> WorkerId {
@@ -129,7 +134,7 @@ mod tests {
         let members = [(Role::JobManager, 1), (Role::TaskManager, task_managers)].into();
         Desired {
             members,
-            backoff: Backoff::default(),
+            restart: default_policy(),
         }
     }
 
@@ -178,7 +183,35 @@ mod tests {
         fleet.observe(&worker, MemberState::Stopping);
         fleet.observe(&worker, MemberState::Registered);
         fleet.ended(&worker, &Ending::Exited { code: 143 }, Duration::ZERO);
-        assert!(fleet.failures(Role::TaskManager).is_empty());
+        assert!(fleet.ends(Role::TaskManager).is_empty());
+    }
+
+    #[test]
+    fn a_job_manager_that_served_and_exits_with_0_has_finished_and_a_worker_never_does() {
+        let mut fleet = Fleet::default();
+        let job_manager = id(Role::JobManager, 1);
+        fleet.add(job_manager.clone(), Role::JobManager);
+        fleet.observe(&job_manager, MemberState::Registered);
+        // Its web server closes before its process ends.
+        fleet.observe(&job_manager, MemberState::Starting);
+        let clean = Ending::Exited { code: 0 };
+        fleet.ended(&job_manager, &clean, Duration::ZERO);
+        let after_failures = plan(&desired(0), &fleet, Duration::ZERO);
+        assert!(after_failures.finished && after_failures.actions.is_empty());
+        let mut always = desired(0);
+        always.restart.when = RestartWhen::Always;
+        let again = plan(&always, &fleet, Duration::ZERO);
+        assert_eq!(again.actions, [Action::Launch(Role::JobManager)]);
+        assert!(!again.finished);
+
+        let mut fleet = Fleet::default();
+        fleet.add(id(Role::JobManager, 1), Role::JobManager);
+        let worker = id(Role::TaskManager, 1);
+        fleet.add(worker.clone(), Role::TaskManager);
+        fleet.observe(&worker, MemberState::Registered);
+        fleet.ended(&worker, &clean, Duration::ZERO);
+        let replaced = plan(&desired(1), &fleet, Duration::ZERO);
+        assert_eq!(replaced.actions, [Action::Launch(Role::TaskManager)]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod prepare;
 mod render;
 mod request;
 mod resolve;
+mod stages;
 
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
@@ -26,7 +27,7 @@ pub use ports::{
     JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address, check as check_ports,
     free_port,
 };
-pub use prepare::{ManifestSource, Prepared, fetch};
+pub use prepare::{ManifestSource, fetch_manifest};
 pub use render::{make_directories, render, supervision};
 pub use request::{HostFacts, LaunchRequest};
 pub use resolve::{ResolvedLaunch, resolve};

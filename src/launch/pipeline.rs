@@ -8,11 +8,13 @@ use crate::artifact::store::Lease;
 use crate::artifact::{FetchEvent, FetchOptions, Fetcher, Store, Token};
 use crate::conf::{ConsoleLayout, Warning};
 use crate::spec::{LaunchManifest, Property, Role, WorkerId};
-use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal};
+use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal, Supervision};
+
+use super::stages::Stages;
 
 use super::{
-    Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, Prepared, SandboxLayout,
-    check_ports, fetch, make_directories, render, resolve, supervision,
+    Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, SandboxLayout, check_ports,
+    fetch_manifest, make_directories, render, resolve, supervision,
 };
 
 /// A launch as it is ordered, before anything of it has been fetched.
@@ -38,10 +40,12 @@ pub struct LaunchOrder {
     pub log_layout: ConsoleLayout,
     /// The environment of the launcher.
     pub environment: BTreeMap<String, String>,
-    /// The time between the request to stop and SIGKILL, if the order has an opinion.
+    /// How the process is supervised. What is supervised, and the report's place, are the
+    /// launch's to fill in.
+    pub terms: Supervision,
+    /// The time between the request to stop and SIGKILL, if the order has an opinion; else the
+    /// manifest's or the engine's decides.
     pub grace: Option<Duration>,
-    /// Stop when the process that started this one ends.
-    pub follow_parent: bool,
     /// Resolve, and start nothing.
     pub check: bool,
 }
@@ -67,19 +71,22 @@ pub fn run(
     let (role, check) = (order.role, order.check);
     make_directories(&order.sandbox)?;
     let report = SandboxLayout::of(&order.sandbox).exit_report;
-    let mut phase = Phase::Fetch;
-    let end = order.carry_out(held, &mut phase, warn, progress);
+    let mut stages = Stages::begin(Phase::Manifest);
+    let end = order.carry_out(held, &mut stages, warn, progress);
+    let name = role.as_str();
     let document = match &end {
-        Ok(LaunchEnd::Stopped(signal)) => Some(ExitReport::of_early_stop(
-            role.as_str(),
-            phase,
-            *signal,
-            started,
-        )),
-        Err(error) if !check => Some(ExitReport::of_failure(role.as_str(), phase, error, started)),
+        Ok(LaunchEnd::Stopped(signal)) => {
+            let phase = stages.current();
+            Some(ExitReport::of_early_stop(name, phase, *signal, started))
+        }
+        Err(error) if !check => {
+            let phase = stages.failed_in(error);
+            Some(ExitReport::of_failure(name, phase, error, started))
+        }
         _ => None,
     };
-    if let Some(document) = document {
+    if let Some(mut document) = document {
+        document.phases = stages.done().to_vec();
         // A report that cannot be written must not change how the launch ends.
         let _ = document.write(&report);
     }
@@ -90,18 +97,18 @@ impl LaunchOrder {
     fn carry_out(
         self,
         held: &HeldSignals,
-        phase: &mut Phase,
+        stages: &mut Stages,
         warn: &mut dyn FnMut(&Warning),
         progress: &(dyn Fn(FetchEvent) + Sync),
     ) -> Result<LaunchEnd, LaunchError> {
-        let (manifest, lease) = match self.fetch(held, progress)? {
+        let (manifest, lease) = match self.fetch(held, stages, progress)? {
             Fetched::Nothing => (None, None),
-            Fetched::Everything(prepared) => (Some(prepared.manifest), prepared.summary.lease),
+            Fetched::Everything(manifest, lease) => (Some(*manifest), lease),
             Fetched::Stopped(signal) => return Ok(LaunchEnd::Stopped(signal)),
             Fetched::Abandoned => return Err(LaunchError::ParentGone),
         };
-        *phase = Phase::Render;
-        let (grace, follow_parent, check) = (self.grace, self.follow_parent, self.check);
+        stages.enter(Phase::Render);
+        let (grace, check, mut terms) = (self.grace, self.check, self.terms.clone());
         let request = self.request(manifest)?;
         let resolved = resolve(&request)?;
         resolved.warnings.iter().for_each(warn);
@@ -115,11 +122,15 @@ impl LaunchOrder {
         if let Some(signal) = held.stop_requested() {
             return Ok(LaunchEnd::Stopped(signal));
         }
-        *phase = Phase::Start;
-        let grace = grace.unwrap_or_else(|| default_grace(&request));
+        stages.enter(Phase::Start);
+        terms.stop.grace = grace.unwrap_or_else(|| default_grace(&request));
+        terms.phases = stages.done().to_vec();
+        if terms.privileges.user.is_some() {
+            terms.privileges.own.push(resolved.layout.root.clone());
+        }
         // Whatever of the cache this launch uses stays there until its supervisor ends.
         let lease = lease.map(Lease::into_descriptor).transpose()?;
-        let supervision = supervision(&resolved, grace, follow_parent);
+        let supervision = supervision(&resolved, terms);
         Err(supervise::exec_into(&supervision, lease.as_slice()).into())
     }
 
@@ -127,6 +138,7 @@ impl LaunchOrder {
     fn fetch(
         &self,
         held: &HeldSignals,
+        stages: &mut Stages,
         progress: &(dyn Fn(FetchEvent) + Sync),
     ) -> Result<Fetched, LaunchError> {
         let Some(source) = &self.manifest else {
@@ -152,12 +164,25 @@ impl LaunchOrder {
             .map_err(|source| LaunchError::Runtime { source })?;
         runtime.block_on(async {
             tokio::select! {
-                prepared = fetch(source, &fetcher, &self.sandbox, progress) => {
-                    prepared.map(|prepared| Fetched::Everything(Box::new(prepared)))
-                }
-                interruption = interruption(held, self.follow_parent) => Ok(interruption),
+                end = self.fetch_all(source, &fetcher, stages, progress) => end,
+                interruption = interruption(held, self.terms.follow_parent) => Ok(interruption),
             }
         })
+    }
+
+    async fn fetch_all(
+        &self,
+        source: &ManifestSource,
+        fetcher: &Fetcher,
+        stages: &mut Stages,
+        progress: &(dyn Fn(FetchEvent) + Sync),
+    ) -> Result<Fetched, LaunchError> {
+        let manifest = fetch_manifest(source, fetcher).await?;
+        stages.enter(Phase::Fetch);
+        let summary = fetcher
+            .fetch_all(&manifest.artifacts, &source.url, &self.sandbox, progress)
+            .await?;
+        Ok(Fetched::Everything(Box::new(manifest), summary.lease))
     }
 
     fn request(self, manifest: Option<LaunchManifest>) -> Result<LaunchRequest, LaunchError> {
@@ -197,7 +222,7 @@ enum Fetched {
     /// There is no manifest, so there is nothing to fetch.
     Nothing,
     /// Everything that the manifest names is in place.
-    Everything(Box<Prepared>),
+    Everything(Box<LaunchManifest>, Option<Lease>),
     /// The launch was asked to stop meanwhile.
     Stopped(Signal),
     /// The process that the launch follows has ended meanwhile.
@@ -219,14 +244,13 @@ async fn interruption(held: &HeldSignals, follow_parent: bool) -> Fetched {
     }
 }
 
-/// The manifest's grace period, else a second less than the engine's.
+/// A second less than what the manifest, else the engine, allows.
 fn default_grace(request: &LaunchRequest) -> Duration {
     let of_manifest = request
         .manifest
         .as_ref()
-        .and_then(|manifest| manifest.stop_grace_seconds);
+        .and_then(|manifest| manifest.stop_grace_seconds)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let variable = |name: &str| request.variable(name).map(str::to_owned);
-    of_manifest
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .unwrap_or_else(|| supervise::default_grace(None, variable))
+    supervise::default_grace(of_manifest, variable)
 }

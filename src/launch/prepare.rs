@@ -1,10 +1,8 @@
-//! Brings a launch's files into its sandbox: fetches the manifest, then everything it names.
-
-use std::path::Path;
+//! The manifest of a launch: where it is, and how it is fetched.
 
 use url::Url;
 
-use crate::artifact::{FetchEvent, FetchSummary, Fetcher};
+use crate::artifact::Fetcher;
 use crate::spec::{LaunchManifest, Sha256Digest};
 
 use super::LaunchError;
@@ -21,29 +19,14 @@ pub struct ManifestSource {
     pub sha256: Sha256Digest,
 }
 
-/// A manifest whose artifacts are in place.
-#[derive(Debug)]
-pub struct Prepared {
-    /// The manifest.
-    pub manifest: LaunchManifest,
-    /// What fetching took.
-    pub summary: FetchSummary,
-}
-
-/// Fetches the manifest and its artifacts. Every byte is verified before it is parsed or placed.
-pub async fn fetch(
+/// Fetches the manifest; it is verified before it is parsed.
+pub async fn fetch_manifest(
     source: &ManifestSource,
     fetcher: &Fetcher,
-    sandbox: &Path,
-    progress: &(dyn Fn(FetchEvent) + Sync),
-) -> Result<Prepared, LaunchError> {
+) -> Result<LaunchManifest, LaunchError> {
     let json = fetcher
         .fetch_document(&source.url, &source.sha256, MANIFEST_LIMIT)
         .await
         .map_err(LaunchError::FetchManifest)?;
-    let manifest = LaunchManifest::parse(&json, source.url.as_str())?;
-    let summary = fetcher
-        .fetch_all(&manifest.artifacts, &source.url, sandbox, progress)
-        .await?;
-    Ok(Prepared { manifest, summary })
+    Ok(LaunchManifest::parse(&json, source.url.as_str())?)
 }

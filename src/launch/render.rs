@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::conf;
-use crate::supervise::{StopPolicy, Supervision};
+use crate::supervise::Supervision;
 
 use super::{LaunchError, ResolvedLaunch};
 
@@ -41,8 +40,8 @@ pub fn render(launch: &ResolvedLaunch) -> Result<(), LaunchError> {
     Ok(())
 }
 
-/// How the launch's process is to be supervised.
-pub fn supervision(launch: &ResolvedLaunch, grace: Duration, follow_parent: bool) -> Supervision {
+/// Fills in what is to be supervised; `terms` says how.
+pub fn supervision(launch: &ResolvedLaunch, terms: Supervision) -> Supervision {
     let command = &launch.command;
     Supervision {
         name: launch.worker_id.to_string(),
@@ -53,12 +52,8 @@ pub fn supervision(launch: &ResolvedLaunch, grace: Duration, follow_parent: bool
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
         directory: Some(launch.layout.root.clone()),
-        stop: StopPolicy {
-            grace,
-            ..StopPolicy::default()
-        },
         report: Some(launch.layout.exit_report.clone()),
-        follow_parent,
-        ..Supervision::of(&command.program)
+        program: command.program.clone(),
+        ..terms
     }
 }

@@ -53,7 +53,7 @@ impl History {
         if self.recent.len() >= usize::try_from(policy.ceiling).unwrap_or(usize::MAX) {
             return Retry::GiveUp;
         }
-        let wait = wait(policy, self.in_a_row, chance);
+        let wait = policy.wait(self.in_a_row, chance);
         self.recent.push_back(now);
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.total = self.total.saturating_add(1);
@@ -61,15 +61,15 @@ impl History {
     }
 }
 
-/// `backoff × 2^attempt`, at most `backoff_max`, less a random part of it.
-fn wait(policy: &RestartPolicy, attempt: u32, chance: f64) -> Duration {
-    let factor = 1_u32.checked_shl(attempt).unwrap_or(u32::MAX);
-    let full = policy
-        .backoff
-        .saturating_mul(factor)
-        .min(policy.backoff_max);
-    let kept = 1.0 - policy.jitter.clamp(0.0, 1.0) * chance.clamp(0.0, 1.0);
-    full.mul_f64(kept)
+impl RestartPolicy {
+    /// How long to wait before the restart number `attempt`, from 0: `backoff × 2^attempt`, at
+    /// most `backoff_max`, less a random part of it. `chance` is a number in `[0, 1)`.
+    pub fn wait(&self, attempt: u32, chance: f64) -> Duration {
+        let factor = 1_u32.checked_shl(attempt).unwrap_or(u32::MAX);
+        let full = self.backoff.saturating_mul(factor).min(self.backoff_max);
+        let kept = 1.0 - self.jitter.clamp(0.0, 1.0) * chance.clamp(0.0, 1.0);
+        full.mul_f64(kept)
+    }
 }
 
 #[cfg(test)]
@@ -128,8 +128,8 @@ mod tests {
             attempt in 0_u32..80, jitter in 0.0..=1.0_f64, chance in 0.0..1.0_f64,
         ) {
             let policy = RestartPolicy { jitter, ..policy() };
-            let exact = wait(&policy, attempt, 0.0).as_secs_f64();
-            let drawn = wait(&policy, attempt, chance).as_secs_f64();
+            let exact = policy.wait(attempt, 0.0).as_secs_f64();
+            let drawn = policy.wait(attempt, chance).as_secs_f64();
             prop_assert!(drawn <= exact + 1e-9);
             prop_assert!(drawn >= exact * (1.0 - jitter) - 1e-9);
             prop_assert!(exact <= 8.0);

@@ -70,8 +70,6 @@ pub(super) struct Tally {
     pub(super) last_end: Option<Ended>,
     /// Processes reaped that were not the program itself.
     pub(super) orphans: u64,
-    /// The largest resident set of a reaped process, in bytes.
-    pub(super) peak: u64,
 }
 
 impl<S: Sys, C: Clock> Conductor<S, C> {
@@ -128,7 +126,7 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
     pub(super) fn reap(&mut self) -> bool {
         for _ in 0..REAPED_AT_ONCE {
             match self.sys.reap() {
-                Reaped::Ended { pid, how, peak } => self.note_end(pid, how, peak),
+                Reaped::Ended { pid, how } => self.note_end(pid, how),
                 Reaped::NoneReady => {
                     self.reaped(true);
                     return false;
@@ -142,8 +140,7 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
         true
     }
 
-    fn note_end(&mut self, pid: i32, how: Ended, peak: u64) {
-        self.tally.peak = self.tally.peak.max(peak);
+    fn note_end(&mut self, pid: i32, how: Ended) {
         if self.machine.leader() == Some(pid) {
             self.tally.last_end = Some(how);
             self.machine.leader_ended(how);

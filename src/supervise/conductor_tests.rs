@@ -99,7 +99,6 @@ impl Play {
         self.conductor.sys.ends.push_back(Reaped::Ended {
             pid,
             how: Ended::Exited(code),
-            peak: 4096,
         });
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use nix::sys::resource::{UsageWho, getrusage};
+
 use super::Signal;
 use super::cgroup::{MemoryWatch, container_limits};
 use super::conductor::Tally;
@@ -55,7 +57,7 @@ impl Evidence {
             memory: MemoryUse {
                 limit_bytes: self.limit,
                 container_peak_bytes: self.memory.as_ref().and_then(MemoryWatch::peak),
-                process_peak_bytes: (tally.peak > 0).then_some(tally.peak),
+                process_peak_bytes: peak_of_children(),
             },
             out_of_memory,
             crash_files: crash_files(supervision, self.began),
@@ -85,6 +87,13 @@ impl Evidence {
             None => ": the kernel killed it for want of memory".to_owned(),
         }
     }
+}
+
+/// The largest resident set that any reaped process ever had, in bytes. The kernel keeps it.
+fn peak_of_children() -> Option<u64> {
+    let kilobytes = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?.max_rss();
+    let bytes = u64::try_from(kilobytes).ok()? * 1024;
+    (bytes > 0).then_some(bytes)
 }
 
 /// A death by SIGKILL that nobody here sent, in a container where the kernel killed for memory,

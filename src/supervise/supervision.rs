@@ -98,7 +98,7 @@ pub enum ExitOnStop {
 }
 
 /// Whether and how the program is started again when it ends by itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RestartPolicy {
     /// After which ends.

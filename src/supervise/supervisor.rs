@@ -288,7 +288,7 @@ fn machine(supervision: &Supervision) -> Machine {
     let dump = supervision.health.as_ref().map(|health| health.dump);
     Machine::new(
         supervision.stop.clone(),
-        supervision.restart.clone(),
+        supervision.restart,
         dump.unwrap_or(Duration::ZERO),
         sys::is_terminal(0),
     )

@@ -1,5 +1,5 @@
 //! The system calls that no safe wrapper covers: raw signal masks (real-time signals and the two
-//! that glibc hides included), `signalfd`, `wait4`, `kill` by number, `pidfd_open`, capability
+//! that glibc hides included), `signalfd`, `waitpid`, `kill` by number, `pidfd_open`, capability
 //! sets, and what a child does between fork and exec.
 //!
 //! The only module of the crate with `unsafe`. Each function does one call and decides nothing.
@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::time::Duration;
 
 use super::Signal;
 use super::end::Ended;
@@ -97,7 +98,7 @@ pub(super) fn reset_disposition(signal: Signal) -> io::Result<()> {
     Ok(())
 }
 
-/// What one call of `wait4(-1, WNOHANG)` found.
+/// What one call of `waitpid(-1, WNOHANG)` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reaped {
     /// A child ended.
@@ -106,8 +107,6 @@ pub(super) enum Reaped {
         pid: i32,
         /// How it ended.
         how: Ended,
-        /// The largest resident set that it, or a child it waited for, ever had, in bytes.
-        peak: u64,
     },
     /// Children remain, and none has ended.
     NoneReady,
@@ -119,9 +118,8 @@ pub(super) enum Reaped {
 pub(super) fn reap() -> io::Result<Reaped> {
     loop {
         let mut status = 0;
-        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: both pointers are to live values of the types that the call writes.
-        let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, usage.as_mut_ptr()) };
+        // SAFETY: the pointer is to a live value of the type that the call writes.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
         if pid < 0 {
             let error = io::Error::last_os_error();
             match error.raw_os_error() {
@@ -136,10 +134,7 @@ pub(super) fn reap() -> io::Result<Reaped> {
         let Some(how) = how_ended(status) else {
             continue;
         };
-        // SAFETY: zeroed is a valid rusage, and the call has filled it in.
-        let usage = unsafe { usage.assume_init() };
-        let peak = u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024;
-        return Ok(Reaped::Ended { pid, how, peak });
+        return Ok(Reaped::Ended { pid, how });
     }
 }
 
@@ -300,7 +295,42 @@ pub(super) fn forget_file_pages(start: usize, end: usize) {
     let _ = check(result.into());
 }
 
-/// One signal as `signalfd` reports it.
+/// Waits for one of the blocked signals of `set`, at most as long as `timeout`.
+///
+/// The same as polling and reading a [`signal_fd`], in one call instead of two.
+pub(super) fn wait_for_signal(
+    set: SignalSet,
+    timeout: Option<Duration>,
+    own_pid: i32,
+) -> io::Result<Option<Received>> {
+    let timeout = timeout.map(|span| libc::timespec {
+        tv_sec: libc::time_t::try_from(span.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: span.subsec_nanos().into(),
+    });
+    let timeout = timeout
+        .as_ref()
+        .map_or(std::ptr::null(), std::ptr::from_ref);
+    let mut record = [0_u8; size_of::<libc::siginfo_t>()];
+    // SAFETY: the kernel reads SET_SIZE bytes from a live u64 and a timespec that is live or
+    // null, and writes a siginfo_t's bytes into a buffer of that size.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigtimedwait,
+            &raw const set.0,
+            record.as_mut_ptr(),
+            timeout,
+            SET_SIZE,
+        )
+    };
+    match check(result) {
+        Ok(_) => Ok(decode(&record, SENDER_IN_SIGINFO, own_pid)),
+        // The time is over, or the process was stopped and goes on.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// One signal as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Received {
     /// Which.
@@ -327,7 +357,7 @@ pub(super) fn receive(fd: &OwnedFd, own_pid: i32) -> io::Result<Vec<Received>> {
         };
         let records = buffer.get(..length).unwrap_or_default();
         for record in records.chunks_exact(RECORD) {
-            received.extend(decode(record, own_pid));
+            received.extend(decode(record, SENDER_IN_RECORD, own_pid));
         }
         if length < buffer.len() {
             return Ok(received);
@@ -335,12 +365,17 @@ pub(super) fn receive(fd: &OwnedFd, own_pid: i32) -> io::Result<Vec<Received>> {
     }
 }
 
-/// Fields of `struct signalfd_siginfo`: `ssi_signo` at 0, `ssi_code` at 8, `ssi_pid` at 12.
-fn decode(record: &[u8], own_pid: i32) -> Option<Received> {
+/// Where the sender's process id is in `struct signalfd_siginfo`, and in `siginfo_t` (where the
+/// union of what signals carry is aligned to a pointer).
+const SENDER_IN_RECORD: usize = 12;
+const SENDER_IN_SIGINFO: usize = 16;
+
+/// Both structures have the signal's number at 0 and its code at 8.
+fn decode(record: &[u8], sender_at: usize, own_pid: i32) -> Option<Received> {
     let word = |at: usize| -> Option<[u8; 4]> { record.get(at..at + 4)?.try_into().ok() };
     let number = u8::try_from(u32::from_ne_bytes(word(0)?)).ok()?;
     let code = i32::from_ne_bytes(word(8)?);
-    let sender = i32::from_ne_bytes(word(12)?);
+    let sender = i32::from_ne_bytes(word(sender_at)?);
     Some(Received {
         signal: Signal::from_number(number)?,
         from_self: code == libc::SI_USER && sender == own_pid,

@@ -1,5 +1,6 @@
 //! Waiting for the next event: one `ppoll` over everything the supervisor listens to, for no
-//! longer than until the next deadline, and for ever if there is none.
+//! longer than until the next deadline, and for ever if there is none. With nothing but signals
+//! to listen to, one `rt_sigtimedwait` brings the signal with it.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::Duration;
@@ -11,11 +12,12 @@ use nix::sys::time::TimeSpec;
 use super::Signal;
 use super::clock::Clock as _;
 use super::error::SuperviseError;
+use super::handover::every_held;
 use super::health::{Health, StatusServer, StatusWatch};
 use super::logs::{Outputs, Watch as OutputWatch};
 use super::parent::ParentWatch;
 use super::supervisor::Supervisor;
-use super::sys;
+use super::sys::{self, Received};
 
 /// What woke the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +33,12 @@ impl Supervisor<'_> {
     /// Waits for the next event and deals with it.
     pub(super) fn wait(&mut self) -> Result<(), SuperviseError> {
         let timeout = self.timeout();
-        for source in self.ready_sources(timeout)? {
-            self.serve(source)?;
+        if self.only_signals() {
+            self.wait_for_signal(timeout)?;
+        } else {
+            for source in self.ready_sources(timeout)? {
+                self.serve(source)?;
+            }
         }
         if self.reap_pending {
             self.reap_pending = self.conductor.reap();
@@ -41,8 +47,26 @@ impl Supervisor<'_> {
         Ok(())
     }
 
+    /// Whether the program has the streams itself, and nobody else is to be listened to.
+    fn only_signals(&self) -> bool {
+        self.watches().nth(1).is_none()
+    }
+
+    fn wait_for_signal(&mut self, timeout: Option<Duration>) -> Result<(), SuperviseError> {
+        let received = sys::wait_for_signal(every_held(), timeout, self.own_pid);
+        let received = received.map_err(|error| SuperviseError::Signals {
+            call: "rt_sigtimedwait",
+            error,
+        })?;
+        if let Some(one) = received {
+            self.take_signal(one);
+        }
+        Ok(())
+    }
+
     /// Polls everything and gives what is ready.
-    fn ready_sources(&self, timeout: Option<TimeSpec>) -> Result<Vec<Source>, SuperviseError> {
+    fn ready_sources(&self, timeout: Option<Duration>) -> Result<Vec<Source>, SuperviseError> {
+        let timeout = timeout.map(TimeSpec::from_duration);
         let (sources, mut polled): (Vec<Source>, Vec<PollFd<'_>>) = self
             .watches()
             .map(|(source, fd, flags)| (source, PollFd::new(fd, flags)))
@@ -128,9 +152,9 @@ impl Supervisor<'_> {
         self.conductor.unhealthy();
     }
 
-    fn timeout(&self) -> Option<TimeSpec> {
+    fn timeout(&self) -> Option<Duration> {
         if self.reap_pending {
-            return Some(TimeSpec::from_duration(Duration::ZERO));
+            return Some(Duration::ZERO);
         }
         let due = [
             self.conductor.deadline(),
@@ -139,9 +163,7 @@ impl Supervisor<'_> {
             self.status.as_ref().and_then(StatusServer::deadline),
         ];
         let next = due.into_iter().flatten().min()?;
-        Some(TimeSpec::from_duration(
-            next.since(self.conductor.clock.now()),
-        ))
+        Some(next.since(self.conductor.clock.now()))
     }
 
     /// Takes every waiting signal, passes on what is to be passed on, and remembers to reap.
@@ -152,12 +174,16 @@ impl Supervisor<'_> {
                 error,
             })?;
         for one in received {
-            if one.signal == Signal::CHLD {
-                self.reap_pending = true;
-            } else if !one.from_self {
-                self.conductor.signal(one.signal);
-            }
+            self.take_signal(one);
         }
         Ok(())
+    }
+
+    fn take_signal(&mut self, one: Received) {
+        if one.signal == Signal::CHLD {
+            self.reap_pending = true;
+        } else if !one.from_self {
+            self.conductor.signal(one.signal);
+        }
     }
 }

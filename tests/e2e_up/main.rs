@@ -14,3 +14,4 @@ mod flink_homes;
 mod jobs;
 mod launch;
 mod lifecycle;
+mod restarts;

@@ -1,4 +1,4 @@
-//! The options of `flugs supervise` about output and health.
+//! The options about output and health.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -70,36 +70,36 @@ impl LogArgs {
 #[command(next_help_heading = "Health")]
 pub(super) struct HealthArgs {
     /// The command is well while this URL (http, numeric address or localhost) answers 200 to 399
-    #[arg(long, value_name = "URL", value_parser = parse_url, group = "check")]
+    #[arg(long, value_name = "URL", value_parser = parse_url, group = "health_check")]
     health_http: Option<HealthCheck>,
 
     /// The command is well while this address accepts connections
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_tcp, group = "check")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_tcp, group = "health_check")]
     health_tcp: Option<HealthCheck>,
 
     /// The command is well while it is not stopped
-    #[arg(long, group = "check")]
+    #[arg(long, group = "health_check")]
     health_alive: bool,
 
     /// Seconds after a start in which failures do not count, until the first success
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "check")]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "health_check")]
     health_start: Option<Duration>,
 
     /// Seconds between two checks
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "check")]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "health_check")]
     health_interval: Option<Duration>,
 
     /// Seconds that one check may take
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "check")]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "health_check")]
     health_timeout: Option<Duration>,
 
     /// So many failures in a row make the command unhealthy
-    #[arg(long, value_name = "COUNT", requires = "check")]
+    #[arg(long, value_name = "COUNT", requires = "health_check")]
     health_failures: Option<u32>,
 
     /// Seconds from SIGQUIT, which has a JVM write its threads, to the stop of an unhealthy
     /// command; 0: no SIGQUIT
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "check")]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "health_check")]
     health_dump: Option<Duration>,
 
     /// Answer /healthz and /readyz on this Unix socket (a path) or loopback port (a number)
