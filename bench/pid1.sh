@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-rounds=${ROUNDS:-2000} orphans=${ORPHANS:-20000} idle=${IDLE:-10} watch=${WATCH:-30}
+rounds=${ROUNDS:-2000} orphans=${ORPHANS:-4000} storms=${STORMS:-7} idle=${IDLE:-10} watch=${WATCH:-30}
 
 flugs=${1:-}
 if [ -z "$flugs" ]; then
@@ -27,6 +27,8 @@ declare -A words=(
   [dumb-init]="dumb-init --"
 )
 names=(flugs tini dumb-init)
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
 
 field() { awk -v name="$2:" '$1 == name { print $2 }' "$1"; }
 switches() { awk '/ctxt_switches/ { sum += $2 } END { print sum }' "/proc/$1/status"; }
@@ -76,8 +78,16 @@ latency() {
 }
 
 # reap NAME: nanoseconds of processor time of the init, and microseconds elapsed, for each orphan,
-# counted until none is left.
+# counted until none is left. Standard output is a file, which every init hands to its command.
 reap() {
+  storm "$1" >"$scratch"
+  cat "$scratch"
+}
+
+# median COLUMN: of the lines of standard input.
+median() { awk -v column="$1" '{ print $column }' | sort -n | awk '{ line[NR] = $1 } END { print line[int((NR + 1) / 2)] }'; }
+
+storm() {
   # shellcheck disable=SC2086
   perl -MTime::HiRes=time -e '
     my ($count, @init) = @ARGV;
@@ -99,11 +109,15 @@ printf 'host: %s, %s CPUs, Linux %s\n' "$(perl -ne 'if (/^model name\s*: (.*)/) 
 printf 'flugs: %s, %s bytes\n\n' "$("$flugs" --version)" "$(stat -c %s "$flugs")"
 printf '| init | RSS idle, kB | PSS idle, kB | wake-ups a minute | signal to handler, median / p99, µs | CPU an orphan, ns | elapsed an orphan, µs |\n'
 printf '|---|---|---|---|---|---|---|\n'
-declare -A all
+declare -A all storm_of
+# The storms take turns, so that whatever else the host does falls on all of them.
+for _ in $(seq "$storms"); do
+  for name in "${names[@]}"; do storm_of[$name]+="$(reap "$name")"$'\n'; done
+done
 for name in "${names[@]}"; do
   read -r rss pss wakes <<<"$(idle "$name")"
   read -r median tail <<<"$(latency "$name")"
-  read -r cpu elapsed <<<"$(reap "$name")"
+  cpu=$(printf %s "${storm_of[$name]}" | median 1) elapsed=$(printf %s "${storm_of[$name]}" | median 2)
   all[$name]="$rss $pss $median $cpu $elapsed"
   printf '| %s | %s | %s | %s | %s / %s | %s | %s |\n' "$name" "$rss" "$pss" "$wakes" "$median" "$tail" "$cpu" "$elapsed"
 done
