@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # How fast artifacts travel, beside what people script with curl, sha256sum and tar, and beside
-# nginx. Alternating runs; prints medians, ratios and the host.
+# nginx. Alternating runs; prints medians, ratios and the host, and closes with one table of every
+# measure that has a target and whether it is met (exit code 1 if one is not).
 #
-#   bench/artifacts.sh [all|fetch|serve|workers|unpack]
+#   bench/artifacts.sh [all|fetch|serve|memory|workers|unpack]
 #
-# Needs: a release build (cargo build --release), a Flink 2.3.0 home (tools/flink-home.sh), curl,
-# tar, python3, and nginx for `serve`. RUNS (default 5) sets the number of runs of each.
+# Needs: a release build (cargo build --release), a Flink 2.3.0 home (tools/flink-home.sh), and what
+# `tools/install-packages.sh bench` installs. RUNS (default 5) sets the number of runs of each;
+# `workers`, which writes 18 GB a run without the cache, takes at most 3 and needs 25 GB of disk.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck disable=SC2012 # the paths are cargo's own, and the newest is wanted
@@ -15,8 +17,8 @@ export RUNS="${RUNS:-5}" WHAT="${1:-all}"
 [ -x "$FLUGS" ] || { echo "no release build: run cargo build --release" >&2; exit 1; }
 [ -d "$FLINK" ] || { echo "no Flink home at $FLINK: run tools/flink-home.sh" >&2; exit 1; }
 exec python3 - <<'PY'
-import concurrent.futures, hashlib, http.server, json, os, platform, random, resource, shutil
-import socket, statistics, subprocess, sys, tempfile, time
+import concurrent.futures, hashlib, json, os, platform, resource, shutil
+import socket, ssl, statistics, subprocess, sys, tempfile, time
 
 FLUGS, FLINK = os.path.abspath(os.environ["FLUGS"]), os.path.abspath(os.environ["FLINK"])
 RUNS, WHAT = int(os.environ["RUNS"]), os.environ["WHAT"]
@@ -93,18 +95,37 @@ def high_water(child):
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
 
-def medians(title, runs):
+def children_cpu():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+def medians(title, runs, rounds=RUNS, warm_up=True):
     """runs: name -> function giving seconds. Alternates; each once more beforehand, uncounted."""
-    times = {name: [] for name in runs}
-    for turn in range(RUNS + 1):
+    times, cpu = {name: [] for name in runs}, {name: [] for name in runs}
+    for turn in range(rounds + warm_up):
         for name, run in runs.items():
+            before = children_cpu()
             seconds = run()
-            if turn:
+            if turn >= warm_up:
                 times[name].append(seconds)
+                cpu[name].append(children_cpu() - before)
     print(f"\n{title}")
     for name, taken in times.items():
-        print(f"  {name:44} median {statistics.median(taken):8.3f} s   (of {RUNS}: {min(taken):.3f} to {max(taken):.3f})")
+        print(f"  {name:44} median {statistics.median(taken):8.3f} s   (of {rounds}: {min(taken):.3f} to {max(taken):.3f})"
+              f"   CPU of the programs started {statistics.median(cpu[name]):7.2f} s", flush=True)
     return {name: statistics.median(taken) for name, taken in times.items()}
+
+targets = []
+
+def judge(measure, flugs, beside, ratio, target, met):
+    """One line of the closing table; `met` is None where there is no target."""
+    targets.append((measure, flugs, beside, ratio, target, met))
+
+def closing_table():
+    print("\n| measure | flugs | beside it | ratio | target | |\n|---|---|---|---|---|---|")
+    for measure, flugs, beside, ratio, target, met in targets:
+        print(f"| {measure} | {flugs} | {beside} | {ratio} | {target} | {'' if met is None else 'met' if met else 'NOT MET'} |")
+    return all(met is not False for *_, met in targets)
 
 def tree_size(root):
     return sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(root) for f in fs)
@@ -140,7 +161,10 @@ def bench_fetch():
     again = lambda: timed(lambda: sh(FLUGS, "artifact", "fetch", base, "--sha256", tree, "--tree", "--to", dest))
     result = medians(f"(a) fetch, verify and place Flink 2.3.0: {tree_size(flink) / MIB:.0f} MiB in files, {os.path.getsize(tgz) / MIB:.0f} MiB as .tgz",
         {"flugs artifact fetch --tree": ours, "curl + sha256sum + tar xz": script, "flugs, everything in place already": again})
-    print(f"  ratio: {result['curl + sha256sum + tar xz'] / result['flugs artifact fetch --tree']:.1f} times faster than the script")
+    mine, other, nothing = result.values()
+    judge("fetch, verify and place Flink 2.3.0, against curl + sha256sum + tar xz", f"{mine:.2f} s", f"{other:.2f} s",
+          f"{other / mine:.1f} times faster", "5", other / mine >= 5)
+    judge("the same with everything in place", f"{nothing * 1000:.0f} ms", "", "", "", None)
     stop(server); stop(web)
 
 def download(url, count, insecure):
@@ -179,21 +203,64 @@ def bench_serve():
             total = size * clients / 1e6
             per_cpu = {name: total / max(statistics.median(spent[name][1:]), 0.01) for name in urls}
             for name in urls:
-                print(f"  {name:20} {total / result[name]:8.0f} MB/s   {per_cpu[name]:8.0f} MB per CPU-second   peak memory {high_water(urls[name][0]):.1f} MiB")
-            print(f"  ratio to nginx: {result['nginx'] / result['flugs serve']:.2f} in bytes per second, {per_cpu['flugs serve'] / per_cpu['nginx']:.2f} in bytes per CPU-second")
+                print(f"  {name:20} {total / result[name]:8.0f} MB/s   {per_cpu[name]:8.0f} MB per CPU-second   peak memory {high_water(urls[name][0]):.1f} MiB", flush=True)
+            what = f"server, {'TLS' if secure else 'plain'}, {clients} client{'s' if clients > 1 else ''}, against nginx"
+            rate, thrift = result["nginx"] / result["flugs serve"], per_cpu["flugs serve"] / per_cpu["nginx"]
+            judge(what, f"{total / result['flugs serve']:.0f} MB/s", f"{total / result['nginx']:.0f} MB/s", f"{rate:.2f}", "1", rate >= 1)
+            judge("the same, by CPU-second", f"{per_cpu['flugs serve']:.0f} MB", f"{per_cpu['nginx']:.0f} MB", f"{thrift:.2f}", "0.8", thrift >= 0.8)
         stop(server); stop(web)
+
+TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TRUSTING.check_hostname, TRUSTING.verify_mode = False, ssl.CERT_NONE
+
+def dripping(host, port, path, secure):
+    """A client that asks for a file, takes a little of it, and then takes its time."""
+    connection = socket.create_connection((host, port))
+    if secure:
+        connection = TRUSTING.wrap_socket(connection)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    connection.recv(4096)
+    return connection
+
+def bench_memory():
+    www = fresh("www4g")
     with open(f"{www}/large", "wb") as out:
         out.truncate(4 << 30)
-    server, listening = serve("--store", fresh("store4g"), f"{www}/large")
-    host, port = listening["address"].split(":")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    idle = [socket.create_connection((host, int(port))) for _ in range(1000)]
-    download(listening["artifacts"][0]["url"], 1, False)
-    print(f"\n    memory with a 4 GiB file served and 1,000 connections open: peak {high_water(server):.1f} MiB")
-    for connection in idle:
-        connection.close()
+    store = fresh("store4g")
+    print("\nmemory with a 4 GiB file and 1,000 other connections open")
+    def measure(what, made, *args):
+        server, listening = serve("--store", store, *args, f"{www}/large")
+        artifact = listening["artifacts"][0]
+        host, port = listening["address"].split(":")
+        open_ = [made(host, int(port), f"/sha256/{artifact['sha256']}") for _ in range(1000)]
+        took = timed(lambda: download(artifact["url"].split("#")[0], 1, bool(args)))
+        peak = high_water(server)
+        print(f"  {what:60} peak {peak:6.1f} MiB   ({took:.1f} s)", flush=True)
+        judge(f"memory of the server, 4 GiB file, 1,000 {what}", f"{peak:.1f} MiB", "", "", "below 64 MiB", peak < 64)
+        for connection in open_:
+            connection.close()
+        return server, artifact
+    idle = lambda host, port, _: socket.create_connection((host, port))
+    busy = lambda host, port, path: dripping(host, port, path, False)
+    secret = lambda host, port, path: dripping(host, port, path, True)
+    stop(measure("idle connections", idle)[0])
+    stop(measure("connections that are sent the file over TLS", secret, "--tls-self-signed")[0])
+    server, artifact = measure("connections that are sent the file", busy)
+    dest = fresh("large")
+    fetch = spawn(FLUGS, "artifact", "fetch", artifact["url"], "--sha256", artifact["sha256"], "--name", "large", "--to", dest, stdout=NULL, stderr=NULL)
+    peak = 0
+    while fetch.poll() is None:
+        peak = high_water(fetch) or peak
+        time.sleep(0.02)
+    children.remove(fetch)
+    assert fetch.returncode == 0
+    print(f"  {'the fetcher of that file':60} peak {peak:6.1f} MiB", flush=True)
+    judge("memory of the fetcher, 4 GiB file", f"{peak:.1f} MiB", "", "", "below 64 MiB", peak < 64)
     stop(server)
+    for name in ("www4g", "store4g", "large"):
+        shutil.rmtree(os.path.join(WORK, name))
 
 def bench_workers():
     flink = flat_copy()
@@ -202,6 +269,7 @@ def bench_workers():
                       check=True, stdout=subprocess.PIPE).stdout)[0]["sha256"]
     server, listening = serve("--store", store)
     base = f"http://{listening['address']}/sha256/{tree}"
+    disk = {}
     def workers(cached):
         root, cache = fresh("workers"), fresh("cache")
         extra = ["--cache", cache] if cached else []
@@ -211,11 +279,17 @@ def bench_workers():
             with concurrent.futures.ThreadPoolExecutor(64) as pool:
                 list(pool.map(start, range(64)))
         seconds = timed(go)
+        placed = subprocess.run(["du", "-sm", root], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[0]
+        disk[cached] = int(placed)
         shutil.rmtree(root)
+        os.sync()
         return seconds
-    result = medians(f"(c) 64 workers fetch Flink's lib ({tree_size(flink + '/lib') / MIB:.0f} MiB) at once on one host",
-        {"with the shared cache": lambda: workers(True), "without": lambda: workers(False)})
-    print(f"  ratio: {result['without'] / result['with the shared cache']:.1f} times faster with the cache")
+    size = tree_size(flink + "/lib") / MIB
+    result = medians(f"(c) 64 workers fetch Flink's lib ({size:.0f} MiB) at once on one host",
+        {"with the shared cache": lambda: workers(True), "without": lambda: workers(False)}, min(RUNS, 3), warm_up=False)
+    shared, alone = result.values()
+    judge("64 workers at once on one host, with the shared cache against without", f"{shared:.2f} s", f"{alone:.2f} s", f"{alone / shared:.1f} times faster", "", None)
+    judge("the same, disk space below the workers", f"{disk[True]} MiB", f"{disk[False]} MiB", f"{disk[True] / size:.2f} copies", "1 copy", disk[True] < 1.1 * size)
     stop(server)
 
 def bench_unpack():
@@ -230,17 +304,20 @@ def bench_unpack():
             dest = fresh("unpacked")
             return timed(lambda: sh("tar", "-C", dest, "-xf", archive))
         result = medians(f"(d) unpack Flink 2.3.0 from {suffix} ({os.path.getsize(archive) / MIB:.0f} MiB)", {"flugs artifact unpack": ours, "GNU tar": gnu})
-        print(f"  ratio: {result['GNU tar'] / result['flugs artifact unpack']:.2f}")
+        mine, other = result.values()
+        judge(f"unpack from {suffix}, against GNU tar", f"{mine:.2f} s", f"{other:.2f} s", f"{other / mine:.2f}", "1", other / mine >= 1)
 
 model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
 print(f"host: {os.cpu_count()} CPUs ({model}), Linux {platform.release()}, load {os.getloadavg()[0]:.1f}")
 try:
-    for name, bench in (("fetch", bench_fetch), ("serve", bench_serve), ("workers", bench_workers), ("unpack", bench_unpack)):
+    for name, bench in (("fetch", bench_fetch), ("serve", bench_serve), ("memory", bench_memory), ("workers", bench_workers), ("unpack", bench_unpack)):
         if WHAT in ("all", name):
             bench()
     print(f"\nload at the end {os.getloadavg()[0]:.1f}")
+    all_met = closing_table()
 finally:
     for child in children:
         child.kill()
     shutil.rmtree(WORK, ignore_errors=True)
+sys.exit(not all_met)
 PY

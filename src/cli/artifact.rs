@@ -75,7 +75,7 @@ enum Command {
         store: StoreArgs,
     },
     /// Fetch a file from the first URL that has it.
-    Fetch(FetchArgs),
+    Fetch(Box<FetchArgs>),
     /// Unpack an archive into a new directory, or refuse it.
     Unpack {
         /// The archive: tar, tar.gz, tar.zst or zip.
@@ -127,6 +127,13 @@ struct FetchArgs {
     /// A store to look into first and to keep the file in.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// That store may take so many bytes: what was used least recently makes room.
+    #[arg(long, value_name = "BYTES", requires = "cache")]
+    cache_size: Option<u64>,
+    /// Names and passwords for OCI registries, as `docker login` writes them (mode 0600); or set
+    /// REGISTRY_AUTH_FILE.
+    #[arg(long, value_name = "FILE")]
+    registry_auth: Option<PathBuf>,
     /// Trust the authorities in this file (PEM) instead of the system's.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -286,6 +293,8 @@ fn fetch(args: &FetchArgs) -> Result<ProcessExit, Ending> {
     let fetcher = Fetcher::new(FetchOptions {
         token,
         cache: args.cache.as_deref().map(Store::open).transpose()?,
+        cache_bytes: args.cache_size,
+        registry_auth: super::registry_auth(args.registry_auth.as_ref()),
         authority: args.ca.clone(),
         pin: args.pin,
         client_identity: args.cert.clone().zip(args.key.clone()),

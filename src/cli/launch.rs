@@ -44,6 +44,13 @@ pub(super) struct Args {
     /// The artifact cache shared by the launches of this host.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// That cache may take so many bytes: what was used least recently makes room.
+    #[arg(long, value_name = "BYTES", requires = "cache")]
+    cache_size: Option<u64>,
+    /// Names and passwords for OCI registries, as `docker login` writes them (mode 0600)
+    /// [default: REGISTRY_AUTH_FILE].
+    #[arg(long, value_name = "FILE")]
+    registry_auth: Option<PathBuf>,
     /// The Flink home to run, if the manifest ships none [default: FLINK_HOME].
     #[arg(long, value_name = "DIR")]
     flink_home: Option<PathBuf>,
@@ -94,6 +101,8 @@ fn order(args: &Args) -> Result<LaunchOrder, Ending> {
         manifest: manifest_source(args)?,
         token_file: args.token_file.clone(),
         cache: args.cache.clone(),
+        cache_bytes: args.cache_size,
+        registry_auth: super::registry_auth(args.registry_auth.as_ref()),
         flink_home: args
             .flink_home
             .clone()

@@ -162,6 +162,11 @@ fn variable(name: &str) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
+/// The file with registries' passwords: as given, else where podman and skopeo look for it.
+fn registry_auth(given: Option<&PathBuf>) -> Option<PathBuf> {
+    given.cloned().or_else(|| variable("REGISTRY_AUTH_FILE"))
+}
+
 /// A runtime on this thread alone: what a child notices of its parent's end can be bound to the
 /// thread that started it.
 fn runtime() -> Result<tokio::runtime::Runtime, Ending> {

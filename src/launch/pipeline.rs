@@ -28,6 +28,10 @@ pub struct LaunchOrder {
     pub token_file: Option<PathBuf>,
     /// The artifact cache of this host.
     pub cache: Option<PathBuf>,
+    /// How many bytes that cache may hold.
+    pub cache_bytes: Option<u64>,
+    /// The file with names and passwords for OCI registries.
+    pub registry_auth: Option<PathBuf>,
     /// The Flink home to run if the manifest ships none.
     pub flink_home: Option<PathBuf>,
     /// The directory that the launch writes to; absolute.
@@ -156,6 +160,8 @@ impl LaunchOrder {
         let fetcher = Fetcher::new(FetchOptions {
             token,
             cache,
+            cache_bytes: self.cache_bytes,
+            registry_auth: self.registry_auth.clone(),
             ..FetchOptions::default()
         })?;
         let runtime = tokio::runtime::Builder::new_current_thread()

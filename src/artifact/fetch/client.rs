@@ -86,7 +86,7 @@ impl Settings {
             .redirect(redirect_policy())
             .connect_timeout(self.options.connect_timeout)
             .user_agent(concat!("flugs/", env!("CARGO_PKG_VERSION")));
-        if !self.options.use_proxies {
+        if !self.options.use_proxies || every_host_is_excepted() {
             builder = builder.no_proxy();
         }
         builder.build().map_err(|error| FetchError::Client {
@@ -152,6 +152,15 @@ impl Settings {
                 .map_err(|error| tls(&error)),
         }
     }
+}
+
+/// `NO_PROXY=*` means no proxy at all, as in curl; the library takes it for every name and no
+/// address.
+fn every_host_is_excepted() -> bool {
+    let variable = ["no_proxy", "NO_PROXY"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    variable.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
 }
 
 /// A verifier for a system that has no authorities: refuses everybody, and says why.

@@ -94,6 +94,14 @@ pub enum FetchError {
         /// What is wrong, with the file.
         reason: String,
     },
+    /// The file with the registries' passwords is unusable.
+    #[error("the registry credentials in {} cannot be used: {reason}", path.display())]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; repeats nothing secret.
+        reason: String,
+    },
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made: {reason}")]
     Client {
@@ -230,7 +238,7 @@ impl Failure for FetchError {
             Self::Write { source, .. } => ExitCode::of_io(source),
             Self::Cache { source, .. } => source.exit_code(),
             Self::Archive { source, .. } => source.exit_code(),
-            Self::Tls { .. } => ExitCode::Configuration,
+            Self::Tls { .. } | Self::Credentials { .. } => ExitCode::Configuration,
             Self::Client { .. } => ExitCode::Internal,
         }
     }

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod client;
+mod credentials;
 mod download;
 mod error;
 mod follow;
@@ -38,8 +39,10 @@ use super::Token;
 use super::store::Lease;
 use crate::spec::{Artifact, Sha256Digest};
 use client::Clients;
+use credentials::Credentials;
 use download::{in_time, transient};
 use error::{AttemptError, Kind};
+use registry::Registries;
 use source::{HttpPlace, Place, Source};
 
 /// Fetches artifacts. One for a whole launch: it keeps connections.
@@ -47,7 +50,7 @@ use source::{HttpPlace, Place, Source};
 pub struct Fetcher {
     options: FetchOptions,
     clients: Clients,
-    registry_tokens: registry::Tokens,
+    registries: Registries,
 }
 
 /// What happens during a fetch, for whoever shows it.
@@ -129,11 +132,12 @@ pub struct FetchSummary {
 }
 
 impl Fetcher {
-    /// A fetcher. Fails if certificates that the options name cannot be used.
+    /// A fetcher. Fails if certificates or passwords that the options name cannot be used.
     pub fn new(options: FetchOptions) -> Result<Self, FetchError> {
+        let credentials = options.registry_auth.as_deref().map(Credentials::from_file);
         Ok(Self {
             clients: Clients::new(&options)?,
-            registry_tokens: registry::Tokens::default(),
+            registries: Registries::new(credentials.transpose()?.unwrap_or_default()),
             options,
         })
     }
@@ -349,7 +353,7 @@ impl Fetcher {
     ) -> Result<Response, AttemptError> {
         let stall = self.options.stall_timeout + self.options.connect_timeout;
         if place.registry {
-            return self.registry_tokens.send(request, stall).await;
+            return self.registries.send(request, stall).await;
         }
         in_time(stall, request.send())
             .await?

@@ -15,7 +15,7 @@ use super::partial::Partial;
 use super::present::Stamps;
 use super::source::{self, Place, Source};
 use super::{FetchError, FetchEvent, FetchSummary, Fetcher, Origin};
-use crate::artifact::store::{Lease, Store, copy_hashed};
+use crate::artifact::store::{Eviction, Lease, Store, copy_hashed};
 use crate::artifact::unpack;
 use crate::spec::{Artifact, ArtifactKind};
 
@@ -141,6 +141,16 @@ impl<'a> Run<'a> {
             path: self.sandbox.join(super::STAMP_FILE),
             source,
         })?;
+        if let (Some(cache), Some(max_bytes)) = (
+            &self.fetcher.options.cache,
+            self.fetcher.options.cache_bytes,
+        ) {
+            let evicted = cache.evict(Eviction { max_bytes });
+            evicted.map_err(|source| FetchError::Cache {
+                name: "the launch's artifacts".to_owned(),
+                source,
+            })?;
+        }
         // Gone only if it is empty; what another artifact left there is of use to a later call.
         let _ = fs::remove_dir(self.sandbox.join(PARTIALS));
         let mut summary = self.summary.into_inner();

@@ -15,6 +15,9 @@ pub struct FetchOptions {
     pub token: Option<Token>,
     /// A cache that workers of this host share.
     pub cache: Option<Store>,
+    /// The cache may hold this many bytes; what was used least recently makes room once a fetch
+    /// is over.
+    pub cache_bytes: Option<u64>,
     /// Directories of the image that hold stamped files (see [`super::Stamps`]).
     pub baked: Vec<PathBuf>,
     /// How often and how long to try.
@@ -39,6 +42,8 @@ pub struct FetchOptions {
     pub pin: Option<Fingerprint>,
     /// Certificate chain and key (PEM) to show to servers that ask for them.
     pub client_identity: Option<(PathBuf, PathBuf)>,
+    /// The file with names and passwords for OCI registries, as `docker login` writes it.
+    pub registry_auth: Option<PathBuf>,
     /// What archives may contain.
     pub unpack_limits: Limits,
     /// Resolves host names.
@@ -50,6 +55,7 @@ impl Default for FetchOptions {
         Self {
             token: None,
             cache: None,
+            cache_bytes: None,
             baked: Vec::new(),
             retry: Retry::default(),
             parallel: 6,
@@ -62,6 +68,7 @@ impl Default for FetchOptions {
             authority: None,
             pin: None,
             client_identity: None,
+            registry_auth: None,
             unpack_limits: Limits::default(),
             resolver: Resolver::default(),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::spec::{DigestError, Sha256Digest};
@@ -63,11 +63,13 @@ impl ServerCertVerifier for PinnedVerifier {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if Fingerprint::of(end_entity) == self.pin {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
+        let shown = Fingerprint::of(end_entity);
+        if shown == self.pin {
+            return Ok(ServerCertVerified::assertion());
         }
+        let pin = self.pin;
+        let why = format!("the server's certificate has SHA-256 {shown}, and {pin} is pinned");
+        Err(Error::General(why))
     }
 
     fn verify_tls12_signature(

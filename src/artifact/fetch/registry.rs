@@ -1,22 +1,26 @@
-//! The token dance of OCI registries: a 401 names a place that hands out tokens.
+//! What OCI registries ask for: a name and password (RFC 7617), or a token from a place that the
+//! 401 names, which may ask for that password in turn.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
-use url::Url;
+use url::{Origin, Url};
 
-use super::bearer;
+use super::credentials::Credentials;
 use super::download::{in_time, refusal, transient};
 use super::error::AttemptError;
 
-/// Tokens that registries have handed out, by the challenge they answer.
-#[derive(Debug, Default)]
-pub(super) struct Tokens {
-    known: Mutex<BTreeMap<String, String>>,
+/// What registries are shown.
+#[derive(Debug)]
+pub(super) struct Registries {
+    credentials: Credentials,
+    /// Tokens that were handed out, by the registry they are for and the challenge they answer: a
+    /// challenge alone could be repeated by another registry that wants the token.
+    tokens: Mutex<HashMap<(Origin, String), String>>,
 }
 
 /// What `WWW-Authenticate: Bearer …` asks for.
@@ -32,9 +36,16 @@ struct Grant {
     access_token: Option<String>,
 }
 
-impl Tokens {
-    /// Sends a request; if the registry asks for a token, gets one (anonymously) and sends the
-    /// request again.
+impl Registries {
+    pub(super) fn new(credentials: Credentials) -> Self {
+        Self {
+            credentials,
+            tokens: Mutex::default(),
+        }
+    }
+
+    /// Sends a request; if the registry asks who that is, answers (without a password for it,
+    /// anonymously) and sends the request again.
     pub(super) async fn send(
         &self,
         request: RequestBuilder,
@@ -43,52 +54,65 @@ impl Tokens {
         let again = request.try_clone();
         let (client, built) = request.build_split();
         let built = built.map_err(|error| transient(&error))?;
-        let secure = built.url().scheme() == "https";
+        let url = built.url().clone();
         let response = in_time(limit, client.execute(built))
             .await?
             .map_err(|error| transient(&error))?;
         let (StatusCode::UNAUTHORIZED, Some(again)) = (response.status(), again) else {
             return Ok(response);
         };
-        let header = response.headers().get(WWW_AUTHENTICATE);
-        let header = header.and_then(|value| value.to_str().ok()).unwrap_or("");
-        let Some(challenge) = Challenge::parse(header) else {
-            return Ok(response);
+        let challenges: Vec<_> = response
+            .headers()
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        let password = self.credentials.of(&url);
+        let bearer = challenges.iter().find_map(|text| Challenge::parse(text));
+        let (shown, key) = match (bearer, password) {
+            (Some(challenge), password) => {
+                let key = (url.origin(), challenges.join("\n"));
+                let token = match self.known(&key) {
+                    Some(token) => token,
+                    None => challenge.ask(&client, &url, password, limit).await?,
+                };
+                self.keep(&key, &token);
+                (super::bearer(&token), Some(key))
+            }
+            (None, Some(password)) if challenges.iter().any(|text| is_basic(text)) => {
+                (password, None)
+            }
+            _ => return Ok(response),
         };
-        if secure && challenge.realm.scheme() != "https" {
-            let why = "the registry asks for a token over plain text".to_owned();
-            return Err(AttemptError::Refused(why));
-        }
-        let known = self.get(header);
-        let token = match known {
-            Some(token) => token,
-            None => challenge.ask(&client, limit).await?,
-        };
-        self.put(header, &token);
-        let authorised = again.header(AUTHORIZATION, bearer(&token));
-        let response = in_time(limit, authorised.send())
+        let answered = again.header(AUTHORIZATION, shown);
+        let response = in_time(limit, answered.send())
             .await?
             .map_err(|error| transient(&error))?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            self.forget(header);
+        if let (StatusCode::UNAUTHORIZED, Some(key)) = (response.status(), key) {
+            self.forget(&key);
         }
         Ok(response)
     }
 
-    fn get(&self, challenge: &str) -> Option<String> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(challenge).cloned()
+    fn known(&self, key: &(Origin, String)) -> Option<String> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(key).cloned()
     }
 
-    fn put(&self, challenge: &str, token: &str) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(challenge.to_owned(), token.to_owned());
+    fn keep(&self, key: &(Origin, String), token: &str) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.insert(key.clone(), token.to_owned());
     }
 
-    fn forget(&self, challenge: &str) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.remove(challenge);
+    fn forget(&self, key: &(Origin, String)) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.remove(key);
     }
+}
+
+fn is_basic(challenge: &str) -> bool {
+    let scheme = challenge.split(' ').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case("basic")
 }
 
 impl Challenge {
@@ -117,10 +141,25 @@ impl Challenge {
         })
     }
 
-    async fn ask(&self, client: &reqwest::Client, limit: Duration) -> Result<String, AttemptError> {
+    /// Asks the place that the registry at `registry` has named.
+    async fn ask(
+        &self,
+        client: &reqwest::Client,
+        registry: &Url,
+        password: Option<HeaderValue>,
+        limit: Duration,
+    ) -> Result<String, AttemptError> {
+        if registry.scheme() == "https" && self.realm.scheme() != "https" {
+            let why = "the registry asks for a token over plain text".to_owned();
+            return Err(AttemptError::Refused(why));
+        }
         let mut url = self.realm.clone();
         url.query_pairs_mut().extend_pairs(&self.parameters);
-        let mut response = in_time(limit, client.get(url).send())
+        let mut request = client.get(url);
+        if let Some(password) = password {
+            request = request.header(AUTHORIZATION, password);
+        }
+        let mut response = in_time(limit, request.send())
             .await?
             .map_err(|error| transient(&error))?;
         if response.status() != StatusCode::OK {

@@ -144,10 +144,9 @@ impl Connection {
             }
             Body::File { file, mut span } => {
                 self.write(head.as_bytes()).await?;
-                let mut buffer = Vec::new();
                 let mut window = Window::open(Instant::now());
                 while span.length > 0 {
-                    let step = self.transport.send_some(&file, span, &mut buffer);
+                    let step = self.transport.send_some(&file, span);
                     let Ok(step) = timeout(stall, step).await else {
                         return Err(self.too_slow());
                     };

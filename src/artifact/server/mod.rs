@@ -342,7 +342,7 @@ async fn converse(
             let shaken = identity.acceptor().accept(stream);
             let limit = shared.options.limits.head_timeout;
             match tokio::time::timeout(limit, shaken).await {
-                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
+                Ok(Ok(stream)) => Transport::over_tls(stream),
                 _ => return add(&shared.metrics.handshake_failures, 1),
             }
         }
