@@ -195,6 +195,10 @@ mod tests {
     #[test]
     fn other_schemes_are_refused_by_name() {
         let base = Url::parse("http://m/").unwrap();
+        // CVE-2026-4660: what a URL makes another program do.
+        for forced in ["git::file:///etc/passwd", "git::http://h/x?upload-pack=y"] {
+            resolve(forced, &base, "x", &Sha256Digest::of(b""), None).unwrap_err();
+        }
         let error = resolve("ftp://h/x", &base, "x", &Sha256Digest::of(b""), None).unwrap_err();
         assert!(error.to_string().contains("\"ftp\""), "{error}");
     }

@@ -67,7 +67,7 @@ pub enum Rule {
         /// Its mode.
         mode: u32,
     },
-    /// A directory or link that has content, which parsers skip differently.
+    /// A directory or link that has content, which parsers skip differently (CVE-2026-5704).
     #[error("it has content although it is not a file")]
     Content,
     /// A symbolic link without a target.
@@ -169,7 +169,7 @@ pub enum Rule {
     /// Zip: its parts overlap, leave gaps, or do not start at the file's start.
     #[error("the archive's parts do not follow one another without gap or overlap")]
     Layout,
-    /// Zip: the directory and the entry itself disagree (hidden entries, CVE-2025-55188).
+    /// Zip: the directory and the entry itself disagree (hidden entries).
     #[error("the archive's directory and the entry itself disagree about its {about}")]
     DirectoryDisagrees {
         /// About what.

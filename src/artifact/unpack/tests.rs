@@ -253,6 +253,7 @@ fn an_existing_tree_is_never_unpacked_over() {
     assert_eq!(fs::read(stage.dest().join("x")).unwrap(), b"1");
 }
 
+/// Among many others: the crates `unzip` and `runzip`, whose advisories were never fixed.
 #[test]
 fn zip_slip_absolute_and_odd_names() {
     for (name, rule) in [
@@ -368,6 +369,7 @@ fn rustsec_2026_0068_headers_that_disagree_about_the_size() {
     assert_eq!(refusal(&archive), Rule::SizesDisagree { first, second });
 }
 
+/// GHSA-3cv2-h65g-fgmm (astral-tokio-tar before 0.6.2) and CVE-2026-53655 (node-tar) are the same.
 #[test]
 fn ghsa_3pv8_6f4r_ffg2_an_extended_size_is_not_that_of_the_next_header() {
     let archive = tar()
@@ -458,6 +460,20 @@ fn global_headers_may_comment_and_nothing_else() {
 }
 
 #[test]
+fn cve_2026_29786_a_hard_link_is_refused_wherever_it_seems_to_lead() {
+    for target in ["C:../victim", "../victim", "x", "./x"] {
+        let header = Header {
+            name: "l",
+            kind: b'1',
+            target,
+            ..Header::default()
+        };
+        let archive = tar().file("x", b"1").raw(&header, b"").end();
+        assert_eq!(refusal(&archive), Rule::HardLink, "{target}");
+    }
+}
+
+#[test]
 fn cve_2026_31802_links_that_lead_out_by_themselves_or_together() {
     let target = |text: &str| text.to_owned();
     assert_eq!(
@@ -472,6 +488,14 @@ fn cve_2026_31802_links_that_lead_out_by_themselves_or_together() {
             target: target("../victim")
         }
     );
+    for drive in ["C:../../../victim", "C:/../../victim"] {
+        assert_eq!(
+            refusal(&tar().link("l", drive).end()),
+            Rule::LinkWinding {
+                target: target(drive)
+            }
+        );
+    }
     let together = tar().link("a/b/c", "../..").link("l", "a/b/c/../..").end();
     assert_eq!(
         refusal(&together),
@@ -544,7 +568,22 @@ fn duplicates_special_bits_and_hidden_content() {
 }
 
 #[test]
-fn cve_2026_5704_what_follows_the_end_marker_is_not_skipped() {
+fn cve_2026_5704_no_entry_hides_where_one_program_looks_and_another_does_not() {
+    // As the content of what has none: skipped by one, read as entries by another.
+    let hidden = tar().file("hidden", b"smuggled").0;
+    let size = hidden.len() as u64;
+    for kind in [b'2', b'5'] {
+        let header = Header {
+            name: "x",
+            kind,
+            size,
+            target: "y",
+            ..Header::default()
+        };
+        let archive = tar().raw(&header, &hidden).end();
+        assert_eq!(refusal(&archive), Rule::Content, "{kind}");
+    }
+    // Behind the end marker.
     let mut archive = tar().file("x", b"1").end();
     archive.extend(tar().file("hidden", b"2").end());
     assert_eq!(refusal(&archive), Rule::Trailing);
@@ -672,6 +711,43 @@ fn the_digest_is_checked_before_anything_is_parsed() {
     stage.assert_untouched();
 }
 
+/// Sets a byte of the first header, and the checksum so that it is right again.
+fn patched(mut archive: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
+    archive[at] = byte;
+    archive[148..156].fill(b' ');
+    let sum: u32 = archive[..512].iter().map(|byte| u32::from(*byte)).sum();
+    archive[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    archive
+}
+
+#[test]
+fn names_and_targets_that_are_empty_or_not_text() {
+    let plain = || tar().file("x", b"1").end();
+    assert_eq!(refusal(&patched(plain(), 0, 0xff)), Rule::NotUtf8);
+    assert_eq!(refusal(&patched(plain(), 0, 0)), Rule::NoName);
+    assert_eq!(refusal(&tar().link("l", "").end()), Rule::LinkEmpty);
+    assert_eq!(refusal(&zip(&[("", b"1", 0o100_644)])), Rule::NoName);
+    assert_eq!(refusal(&zip(&[("l", b"", 0o120_777)])), Rule::LinkEmpty);
+    let mut named = zip(&[("ab", b"1", 0o100_644)]);
+    let places = named.windows(2).enumerate();
+    let places: Vec<_> = places.filter(|(_, two)| two == b"ab").collect();
+    let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+    for at in places {
+        named[at] = 0xff;
+    }
+    assert_eq!(refusal(&named), Rule::NotUtf8);
+}
+
+#[test]
+fn an_encrypted_zip_entry_is_refused() {
+    let mut archive = zip(&[("a", b"0123456789abcdef", 0o100_644)]);
+    let directory = archive.windows(4).position(|four| four == b"PK\x01\x02");
+    for at in [6, directory.unwrap() + 8] {
+        archive[at] |= 1;
+    }
+    assert_eq!(refusal(&archive), Rule::Encrypted);
+}
+
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {
@@ -792,8 +868,9 @@ fn zip_files_written_by_the_usual_writer_with_compression_and_descriptors_are_re
     assert_eq!(unpacked.bytes, 20_000);
 }
 
+/// CVE-2025-29787 is GHSA-94vh-gphv-8pm8.
 #[test]
-fn cve_2025_29787_a_zip_entry_does_not_follow_an_earlier_link() {
+fn cve_2025_29787_and_cve_2025_55188_a_zip_entry_does_not_follow_an_earlier_link() {
     let archive = zip(&[("d", b".", 0o120_777), ("d/x", b"", 0o100_644)]);
     assert_eq!(
         refusal(&archive),
@@ -828,7 +905,7 @@ fn zip_kinds_and_bits() {
 }
 
 #[test]
-fn cve_2025_55188_a_zip_directory_that_tells_another_story_than_its_entries() {
+fn a_zip_directory_that_tells_another_story_than_its_entries() {
     let mut archive = Zip::of(&[]);
     archive.add("evil", "good", b"x", 0o100_644);
     assert_eq!(
