@@ -274,7 +274,7 @@ def bench_workers():
         root, cache = fresh("workers"), fresh("cache")
         extra = ["--cache", cache] if cached else []
         def start(n):
-            subprocess.run([FLUGS, "artifact", "fetch", base, "--sha256", tree, "--tree", "--to", f"{root}/{n}", *extra], check=True, stdout=NULL)
+            subprocess.run([FLUGS, "artifact", "fetch", base, "--sha256", tree, "--tree", "--to", f"{root}/{n}", *extra], check=True, stdout=NULL, stderr=NULL)
         def go():
             with concurrent.futures.ThreadPoolExecutor(64) as pool:
                 list(pool.map(start, range(64)))

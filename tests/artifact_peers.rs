@@ -639,3 +639,30 @@ fn the_fetcher_shows_its_certificate_to_openssl() {
         .fails_quickly("unknownca");
     certificates.fetch(&url, Some("client")).succeeds();
 }
+
+#[test]
+fn a_redirect_from_tls_to_plain_text_is_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let certificates = Certificates::make(directory.path());
+    let plain = server(directory.path(), None);
+    let port = free_port();
+    // In this mode the file is the whole reply, head included.
+    let reply = format!("HTTP/1.1 302 Found\r\nLocation: {plain}\r\nContent-Length: 0\r\n\r\n");
+    fs::write(directory.path().join("artifact"), reply).unwrap();
+    let mut command = Command::new("openssl");
+    command
+        .args([
+            "s_server",
+            "-accept",
+            &format!("127.0.0.1:{port}"),
+            "-HTTP",
+            "-quiet",
+        ])
+        .args(["-cert", "server.pem", "-key", "server.key"])
+        .current_dir(directory.path());
+    let _openssl = peer(&mut command, port);
+    let url = format!("https://127.0.0.1:{port}/artifact");
+    certificates
+        .fetch(&url, None)
+        .fails_quickly("a redirect from https to plain text");
+}

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::fetching::FetchProgress;
 use super::{Ending, output};
-use crate::artifact::fetch::Fingerprint;
+use crate::artifact::fetch::{Fingerprint, Stamps};
 use crate::artifact::store::{Eviction, StoredObject, Verified};
 use crate::artifact::token::TokenError;
 use crate::artifact::unpack::{self, Limits};
@@ -33,6 +33,7 @@ pub(super) const DEFAULT_STORE: &str = ".flugs/artifacts";
   flugs artifact fetch oci://registry.example/flink/usrlib --sha256 HEX --to . --extract
   flugs artifact add --tree /opt/flink
   flugs artifact fetch http://master:8085/sha256/HEX --sha256 HEX --tree --to flink
+  flugs artifact stamp /opt/flink
   flugs artifact unpack job.tar.gz job --sha256 HEX")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -76,6 +77,12 @@ enum Command {
     },
     /// Fetch a file from the first URL that has it.
     Fetch(Box<FetchArgs>),
+    /// Note the digests of all files below a directory in a file there, so that a fetch which needs
+    /// one of them takes it from there. For the last step of building an image.
+    Stamp {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// Unpack an archive into a new directory, or refuse it.
     Unpack {
         /// The archive: tar, tar.gz, tar.zst or zip.
@@ -130,6 +137,10 @@ struct FetchArgs {
     /// That store may take so many bytes: what was used least recently makes room.
     #[arg(long, value_name = "BYTES", requires = "cache")]
     cache_size: Option<u64>,
+    /// A directory of the image that `stamp` has seen; what is there already is not fetched
+    /// (repeatable).
+    #[arg(long, value_name = "DIR")]
+    image: Vec<PathBuf>,
     /// Names and passwords for OCI registries, as `docker login` writes them (mode 0600); or set
     /// REGISTRY_AUTH_FILE.
     #[arg(long, value_name = "FILE")]
@@ -179,6 +190,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         Command::Verify { store } => verify(store),
         Command::Gc { max_size, store } => gc(*max_size, store),
         Command::Fetch(args) => fetch(args),
+        Command::Stamp { directory } => stamp(directory),
         Command::Unpack {
             file,
             directory,
@@ -265,6 +277,15 @@ fn gc(max_bytes: u64, args: &StoreArgs) -> Result<ProcessExit, Ending> {
     Ok(ProcessExit::SUCCESS)
 }
 
+fn stamp(directory: &Path) -> Result<ProcessExit, Ending> {
+    let stamps = Stamps::bake(directory).map_err(|error| Ending {
+        code: ExitCode::of_io(&error),
+        message: format!("cannot stamp {}: {error}", directory.display()),
+    })?;
+    output::note(&format!("flugs: {} files stamped", stamps.len()));
+    Ok(ProcessExit::SUCCESS)
+}
+
 fn extract(
     file: &Path,
     directory: &Path,
@@ -294,6 +315,7 @@ fn fetch(args: &FetchArgs) -> Result<ProcessExit, Ending> {
         token,
         cache: args.cache.as_deref().map(Store::open).transpose()?,
         cache_bytes: args.cache_size,
+        baked: args.image.clone(),
         registry_auth: super::registry_auth(args.registry_auth.as_ref()),
         authority: args.ca.clone(),
         pin: args.pin,

@@ -51,6 +51,15 @@ pub(super) struct Args {
     /// [default: REGISTRY_AUTH_FILE].
     #[arg(long, value_name = "FILE")]
     registry_auth: Option<PathBuf>,
+    /// Trust the authorities in this file (PEM) instead of the system's.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Certificate chain (PEM) to show to artifact servers.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     /// The Flink home to run, if the manifest ships none [default: FLINK_HOME].
     #[arg(long, value_name = "DIR")]
     flink_home: Option<PathBuf>,
@@ -102,6 +111,8 @@ fn order(args: &Args) -> Result<LaunchOrder, Ending> {
         token_file: args.token_file.clone(),
         cache: args.cache.clone(),
         cache_bytes: args.cache_size,
+        authority: args.ca.clone(),
+        client_identity: args.cert.clone().zip(args.key.clone()),
         registry_auth: super::registry_auth(args.registry_auth.as_ref()),
         flink_home: args
             .flink_home

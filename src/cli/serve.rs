@@ -102,6 +102,9 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         .chain(secret)
         .map(|(path, object)| Ok((path, object?)))
         .collect::<Result<Vec<_>, Ending>>()?;
+    let digests: Vec<_> = objects.iter().map(|(_, object)| object.digest).collect();
+    // What is served stays in the store for as long as it is.
+    let _lease = store.lease(&digests)?;
     raise_descriptor_limit();
     let tls = identity(args)?;
     let certificate_sha256 = tls.as_ref().map(|tls| tls.fingerprint().to_string());

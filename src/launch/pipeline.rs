@@ -30,6 +30,10 @@ pub struct LaunchOrder {
     pub cache: Option<PathBuf>,
     /// How many bytes that cache may hold.
     pub cache_bytes: Option<u64>,
+    /// The certificates (PEM) of the authority to trust instead of the system's.
+    pub authority: Option<PathBuf>,
+    /// Certificate chain and key (PEM) to show to servers that ask for them.
+    pub client_identity: Option<(PathBuf, PathBuf)>,
     /// The file with names and passwords for OCI registries.
     pub registry_auth: Option<PathBuf>,
     /// The Flink home to run if the manifest ships none.
@@ -161,6 +165,10 @@ impl LaunchOrder {
             token,
             cache,
             cache_bytes: self.cache_bytes,
+            // What an image's own Flink has already is not fetched.
+            baked: self.flink_home.iter().cloned().collect(),
+            authority: self.authority.clone(),
+            client_identity: self.client_identity.clone(),
             registry_auth: self.registry_auth.clone(),
             ..FetchOptions::default()
         })?;

@@ -79,6 +79,16 @@ impl Stamps {
         Ok(stamps)
     }
 
+    /// How many files and archives they are of.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Writes the stamps, in one step.
     pub(super) fn write(&mut self, directory: &Path) -> io::Result<()> {
         self.version = VERSION;
