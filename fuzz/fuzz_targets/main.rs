@@ -8,6 +8,7 @@ mod java_options;
 mod manifest;
 mod memory_size;
 mod range_header;
+mod request_head;
 mod tar_policy;
 mod zip_policy;
 
@@ -16,7 +17,7 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 10] = [
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("flink_properties", flink_properties::run),
@@ -24,6 +25,7 @@ const TARGETS: [(&str, Target); 9] = [
     ("manifest", manifest::run),
     ("memory_size", memory_size::run),
     ("range_header", range_header::run),
+    ("request_head", request_head::run),
     ("tar_policy", tar_policy::run),
     ("zip_policy", zip_policy::run),
 ];

@@ -375,3 +375,15 @@ pub fn probe_range(header: &[u8], size: u64) -> Option<(u64, u64)> {
         range::Asked::Ignored | range::Asked::Unsatisfiable => None,
     }
 }
+
+/// The length of the request head at the front of these bytes, and its target as the access log
+/// shows it; for fuzzing.
+#[doc(hidden)]
+pub fn probe_request(bytes: &[u8]) -> Option<(usize, String)> {
+    match request::parse(bytes, Limits::default().head_bytes) {
+        request::Head::Complete(request, length) => {
+            Some((length, target::redacted(&request.target)))
+        }
+        request::Head::Incomplete | request::Head::Refused(_) => None,
+    }
+}
