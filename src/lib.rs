@@ -3,7 +3,8 @@
 //! The rooms follow the flow of a worker's life (see `ARCHITECTURE.md`): what a launch needs is
 //! gathered ([`overlay`]), written down as one launch manifest ([`spec`]), served and fetched
 //! ([`artifact`]), turned into configuration ([`conf`]) and a JVM command ([`flink`]) by the
-//! pipeline ([`launch`]), and kept alive ([`supervise`]). Above it, the application master
+//! pipeline ([`launch`]), and kept alive ([`supervise`]); [`entrypoint`] reads the
+//! words of older scripts as such launches. Above it, the application master
 //! ([`appmaster`]) decides how many workers there should be ([`fleet`]), starts them
 //! ([`provider`]), and remembers them ([`store`]). [`cli`] turns arguments into calls.
 
@@ -11,6 +12,7 @@ pub mod appmaster;
 pub mod artifact;
 pub mod cli;
 pub mod conf;
+pub mod entrypoint;
 pub mod fleet;
 pub mod flink;
 pub mod launch;

@@ -169,6 +169,7 @@ fn resolve_members(settings: &ClusterSettings) -> Result<[ResolvedLaunch; 2], Ap
             log_layout: ConsoleLayout::AsConfigured,
             environment: settings.environment.clone(),
             host: HostFacts::gather(),
+            image: None,
         })
     };
     Ok([resolve(Role::JobManager)?, resolve(Role::TaskManager)?])

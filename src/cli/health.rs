@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::supervision::options::{parse_status, parse_tcp, parse_url, status_from_environment};
 use super::supervision::parse_seconds;
 use super::{Ending, output};
+use crate::entrypoint::status_candidates;
 use crate::spec::ExitCode;
 use crate::supervise::{HealthCheck, StatusAddress, ask_status, check_now};
 
 const EXAMPLES: &str = "\
 Examples:
-  In an image whose supervisor has FLUGS_STATUS=/run/flugs.sock in its environment:
-    HEALTHCHECK CMD [\"flugs\", \"health\"]
+  In an image whose entry point is flugs:
+    HEALTHCHECK CMD [\"flugs\", \"health\", \"--ready\"]
 
   A Mesos COMMAND check of a TaskManager's port, without a supervisor's help:
     flugs health --tcp 127.0.0.1:6122
@@ -24,7 +25,7 @@ Exit codes: 0 well, 1 not well, 2 wrong usage: what Docker expects of a HEALTHCH
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The supervisor's status socket (a path) or loopback port (a number) [default: what
-    /// FLUGS_STATUS says]
+    /// FLUGS_STATUS says, else the one of this container's entry point]
     #[arg(long, value_name = "PATH|PORT", value_parser = parse_status, group = "whom")]
     status: Option<StatusAddress>,
 
@@ -68,7 +69,8 @@ fn ask(args: &Args) -> Result<Result<String, String>, Ending> {
             .map(|()| String::new())
             .map_err(|error| error.to_string()));
     }
-    let Some(address) = args.status.clone().or_else(status_from_environment) else {
+    let named = args.status.clone().or_else(status_from_environment);
+    let Some(address) = named.or_else(status_of_image) else {
         return Err(Ending {
             code: ExitCode::Usage,
             message: "whom to ask? Give --status, --http or --tcp, or set FLUGS_STATUS to the \
@@ -78,4 +80,11 @@ fn ask(args: &Args) -> Result<Result<String, String>, Ending> {
     };
     let path = if args.ready { "/readyz" } else { "/healthz" };
     Ok(ask_status(&address, path, args.timeout).map_err(|error| error.to_string()))
+}
+
+/// The status socket of a container whose entry point is flugs, if this is one.
+fn status_of_image() -> Option<StatusAddress> {
+    let candidates = status_candidates(&super::environment());
+    let found = candidates.into_iter().find(|socket| socket.exists());
+    found.map(StatusAddress::Socket)
 }

@@ -84,15 +84,24 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    let json = args.json;
+    finish(order(args)?, json)
+}
+
+/// Carries out an order that is not only to be explained.
+pub(super) fn carry_out(order: LaunchOrder) -> Result<ProcessExit, Ending> {
+    finish(order, false)
+}
+
+fn finish(order: LaunchOrder, json: bool) -> Result<ProcessExit, Ending> {
     let held = supervise::hold_signals()?;
-    let order = order(args)?;
     let role = order.role;
     let mut warn = |warning: &Warning| output::note(&format!("flugs: warning: {warning}"));
     let progress = FetchProgress::new(false);
     let show = |event| progress.show(&event);
     match launch::run(order, &held, &mut warn, &show)? {
         LaunchEnd::Explained(explanation) => {
-            explain(&explanation, args.json);
+            explain(&explanation, json);
             Ok(ProcessExit::SUCCESS)
         }
         LaunchEnd::Stopped(signal) => {
@@ -130,6 +139,7 @@ fn order(args: &Args) -> Result<LaunchOrder, Ending> {
         terms: args.supervision.supervision()?,
         grace: args.supervision.grace(),
         check: args.check,
+        image: None,
     })
 }
 

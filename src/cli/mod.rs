@@ -6,6 +6,7 @@ mod artifact;
 mod conf;
 mod detach;
 mod down;
+mod entrypoint;
 mod fetching;
 mod flink_home;
 mod health;
@@ -48,6 +49,7 @@ enum Command {
     Status(status::Args),
     Down(down::Args),
     Launch(Box<launch::Args>),
+    Entrypoint(entrypoint::Args),
     Health(health::Args),
     Supervise(Box<supervise::Args>),
     Memory(memory::Args),
@@ -95,6 +97,9 @@ pub fn run() -> ProcessExit {
     }
     // The one TLS provider of the program. Fails only if it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Some((name, words)) = entrypoint::called() {
+        return entrypoint::behave_as(name, &words).unwrap_or_else(Ending::tell);
+    }
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => return output::usage(&error),
@@ -114,6 +119,7 @@ fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
         Command::Status(args) => status::run(args),
         Command::Down(args) => down::run(args),
         Command::Launch(args) => launch::run(args),
+        Command::Entrypoint(args) => entrypoint::run(args),
         Command::Health(args) => health::run(args),
         Command::Supervise(args) => supervise::run(args),
         Command::Memory(args) => memory::run(args),

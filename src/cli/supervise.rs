@@ -62,14 +62,15 @@ pub(super) struct Args {
 /// for it.
 pub(super) fn before_parsing() -> Option<Result<ProcessExit, Ending>> {
     let mut words = std::env::args_os().skip(1);
-    let command = words.next()?;
-    if command != "supervise" && command != "launch" {
+    let command = words.next();
+    let supervises = |word: &OsString| word == "supervise" || word == "launch";
+    if !command.as_ref().is_some_and(supervises) && super::entrypoint::called().is_none() {
         return None;
     }
     if let Err(error) = supervise::hold_signals() {
         return Some(Err(error.into()));
     }
-    if command == "launch" || words.next()? != DOCUMENT {
+    if command? != "supervise" || words.next()? != DOCUMENT {
         return None;
     }
     let descriptor = words.next()?.to_str()?.parse().ok()?;

@@ -33,6 +33,14 @@ pub fn find_jemalloc(environment: &dyn Fn(&str) -> Option<String>) -> Option<Pat
         .find(|path| path.is_file())
 }
 
+/// The variables that make any command's JVMs use this machine's jemalloc, if there is one and
+/// nobody disabled it.
+pub fn jemalloc_variables(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let variable = |name: &str| environment.get(name).cloned();
+    let library = find_jemalloc(&variable);
+    library.map_or_else(BTreeMap::new, |library| preload(&library, None, &variable))
+}
+
 /// The variables that make a process use jemalloc: `LD_PRELOAD`, behind what is preloaded
 /// already, and a number of arenas in `MALLOC_CONF` that fits the container's processors, unless
 /// the user chose one.

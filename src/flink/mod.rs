@@ -20,7 +20,7 @@ mod log_files;
 mod module_access;
 mod version;
 
-pub use allocator::find_jemalloc;
+pub use allocator::{find_jemalloc, jemalloc_variables};
 pub use command::{CommandError, CommandInput, JavaCommand, PathFault, build};
 pub use entry_point::{main_class, service};
 pub use home::{FlinkHome, FlinkHomeError};

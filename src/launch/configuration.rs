@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::conf::options::OptionTable;
 use crate::conf::{
     self, Configuration, ImageRequest, Layer, Origin, Warning, add_flugs_defaults,
-    apply_environment, map_deprecated,
+    add_official_image_defaults, apply_environment, map_deprecated,
 };
 use crate::flink::FlinkHome;
 
@@ -26,11 +26,21 @@ pub(super) fn lay(
 ) -> Result<Laid, LaunchError> {
     let mut configuration = Configuration::new();
     add_flugs_defaults(&mut configuration);
+    let image = request.image.as_ref();
+    if image.is_some() {
+        add_official_image_defaults(&mut configuration);
+    }
     for (key, value) in defaults::of_sandbox(request.role, layout) {
+        if image.is_some_and(|image| image.has_temporary_directory) {
+            break;
+        }
         let origin = Origin::from_source(Layer::FlugsDefault, "flugs");
         configuration.set(key, value, origin);
     }
     let mut warnings = lay_directory(&mut configuration, request, home)?;
+    if let Some(image) = image {
+        image.lay_address(&mut configuration);
+    }
     let variables = |name: &str| request.variable(name).map(str::to_owned);
     let mut image_request = apply_environment(&mut configuration, &variables);
     warnings.append(&mut image_request.warnings);

@@ -8,6 +8,8 @@ mod configuration;
 mod defaults;
 mod error;
 mod explanation;
+mod health;
+mod image;
 mod layout;
 mod pipeline;
 mod plugins;
@@ -20,6 +22,7 @@ mod stages;
 
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
+pub use image::{ImageTerms, configuration_for_commands};
 pub use layout::SandboxLayout;
 pub use pipeline::{LaunchEnd, LaunchOrder, run};
 pub use plugins::PluginDirectory;

@@ -13,8 +13,8 @@ use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal, Supervision
 use super::stages::Stages;
 
 use super::{
-    Explanation, HostFacts, LaunchError, LaunchRequest, ManifestSource, SandboxLayout, check_ports,
-    fetch_manifest, make_directories, render, resolve, supervision,
+    Explanation, HostFacts, ImageTerms, LaunchError, LaunchRequest, ManifestSource, SandboxLayout,
+    check_ports, fetch_manifest, health::health, make_directories, render, resolve, supervision,
 };
 
 /// A launch as it is ordered, before anything of it has been fetched.
@@ -56,6 +56,8 @@ pub struct LaunchOrder {
     pub grace: Option<Duration>,
     /// Resolve, and start nothing.
     pub check: bool,
+    /// What is different in an image, if the launch is an image's main process.
+    pub image: Option<ImageTerms>,
 }
 
 /// How a launch ends that does not become its supervisor.
@@ -138,6 +140,9 @@ impl LaunchOrder {
         }
         // Whatever of the cache this launch uses stays there until its supervisor ends.
         let lease = lease.map(Lease::into_descriptor).transpose()?;
+        if terms.status.is_some() && terms.health.is_none() {
+            terms.health = Some(health(&resolved));
+        }
         let supervision = supervision(&resolved, terms);
         Err(supervise::exec_into(&supervision, lease.as_slice()).into())
     }
@@ -222,6 +227,7 @@ impl LaunchOrder {
             log_layout: self.log_layout,
             environment: self.environment,
             host: HostFacts::gather(),
+            image: self.image,
         })
     }
 }

@@ -51,7 +51,12 @@ pub fn supervision(launch: &ResolvedLaunch, terms: Supervision) -> Supervision {
             .clone()
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
-        directory: Some(launch.layout.root.clone()),
+        directory: Some(
+            launch
+                .directory
+                .clone()
+                .unwrap_or_else(|| launch.layout.root.clone()),
+        ),
         report: Some(launch.layout.exit_report.clone()),
         program: command.program.clone(),
         ..terms

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::ImageTerms;
 use crate::conf::ConsoleLayout;
 use crate::spec::{LaunchManifest, Property, Role, WorkerId};
 
@@ -29,6 +30,8 @@ pub struct LaunchRequest {
     pub environment: BTreeMap<String, String>,
     /// The machine.
     pub host: HostFacts,
+    /// What is different in an image, if the launch is an image's main process.
+    pub image: Option<ImageTerms>,
 }
 
 /// What a launch needs to know of its machine, gathered once.

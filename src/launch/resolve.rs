@@ -38,6 +38,8 @@ pub struct ResolvedLaunch {
     pub command: JavaCommand,
     /// How the JVM's console log looks.
     pub log_layout: ConsoleLayout,
+    /// The working directory, if it is not the sandbox.
+    pub directory: Option<PathBuf>,
     /// The plugins directory to put together, if the launch asks for plugins.
     pub plugins: Option<PluginDirectory>,
     /// What was noticed in the configuration's sources.
@@ -75,6 +77,7 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         memory,
         command,
         log_layout: request.log_layout,
+        directory: request.image.as_ref().map(|image| image.directory.clone()),
         plugins,
         warnings: laid.warnings,
     })
@@ -140,6 +143,12 @@ fn plan_memory(
     )?)
 }
 
+/// The image's own log directory, if there is one that can be written to, else the sandbox's.
+fn default_log(request: &LaunchRequest, layout: &SandboxLayout) -> PathBuf {
+    let of_image = request.image.as_ref().and_then(|image| image.log.clone());
+    of_image.unwrap_or_else(|| layout.log.clone())
+}
+
 fn build_command(
     request: &LaunchRequest,
     home: &FlinkHome,
@@ -169,7 +178,7 @@ fn build_command(
         configuration: &lookup,
         environment: &environment,
         conf_dir: &layout.conf,
-        log_dir: &log_directory(&lookup, &environment, layout.log.clone()),
+        log_dir: &log_directory(&lookup, &environment, default_log(request, layout)),
         identity: LogIdentity {
             ident: ident.as_deref().unwrap_or_default(),
             index: 0,

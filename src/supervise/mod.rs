@@ -42,6 +42,7 @@ pub use error::SuperviseError;
 pub use grace::default_grace;
 pub use handover::{HeldSignals, exec_into, hold_signals, receive_document};
 pub use health::{CheckError, StatusError, ask_status, check_now};
+pub use privileges::become_user;
 pub use report::{
     ChildEnd, CrashFiles, ExitReport, MemoryUse, OutOfMemory, Phase, PhaseTime, Reason, ReportError,
 };

@@ -31,7 +31,7 @@ pub(super) fn give_up(privileges: &Privileges) -> Result<UserVariables, Supervis
         sys::drop_bounding_set().map_err(failed_io("PR_CAPBSET_DROP"))?;
     }
     if let Some(account) = &account {
-        become_user(account)?;
+        change_user(account)?;
     }
     if privileges.drop_capabilities {
         sys::drop_capabilities().map_err(failed_io("capset"))?;
@@ -40,6 +40,15 @@ pub(super) fn give_up(privileges: &Privileges) -> Result<UserVariables, Supervis
         nix::sys::prctl::set_no_new_privs().map_err(failed("PR_SET_NO_NEW_PRIVS"))?;
     }
     Ok(account.as_ref().map(variables).unwrap_or_default())
+}
+
+/// Makes this process the user `NAME`, `UID`, `NAME:GROUP` or `UID:GID` for good, and gives the
+/// variables that come with that user. For programs that write files before they supervise.
+pub fn become_user(user: &str) -> Result<Vec<(&'static str, String)>, SuperviseError> {
+    give_up(&Privileges {
+        user: Some(user.to_owned()),
+        ..Privileges::default()
+    })
 }
 
 fn account(user: &str) -> Result<Account, SuperviseError> {
@@ -61,7 +70,7 @@ fn account(user: &str) -> Result<Account, SuperviseError> {
 }
 
 /// Becomes the user: groups first, while that is still allowed. Nothing is kept to go back with.
-fn become_user(account: &Account) -> Result<(), SuperviseError> {
+fn change_user(account: &Account) -> Result<(), SuperviseError> {
     let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
     if !geteuid().is_root() {
         return Ok(()); // It is that user already.

@@ -1,0 +1,315 @@
+//! `flugs entrypoint`: behaves as the scripts whose names people know.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode as ProcessExit;
+
+use crate::conf::{ConsoleLayout, redacted};
+use crate::entrypoint::{
+    AppMasterCall, DockerCall, Entrypoint, HELP, NOT_EXECUTABLE, OtherCommand, RoleCall,
+    RunDirectory, appmaster_call, canonical_host_name, docker_call, find_program, is_usable,
+    task_manager_call,
+};
+use crate::launch::{
+    HostFacts, ImageTerms, LaunchOrder, LaunchRequest, configuration_for_commands,
+};
+use crate::spec::{ExitCode, Role, WorkerId};
+use crate::supervise::{self, ExitOnStop, StatusAddress, StopPolicy, Supervision};
+
+use super::supervision::options::status_from_environment;
+use super::{Ending, launch, output};
+
+/// The user that the images have for Flink.
+const USER: &str = "flink";
+
+/// Variables that a command which is no launch gets a configuration directory for.
+const CONFIGURING: [&str; 4] = [
+    "FLINK_PROPERTIES",
+    "JOB_MANAGER_RPC_ADDRESS",
+    "TASK_MANAGER_NUMBER_OF_TASK_SLOTS",
+    "ENABLE_BUILT_IN_PLUGINS",
+];
+
+/// Behave as docker-entrypoint.sh, mesos-appmaster.sh, mesos-appmaster-job.sh or
+/// mesos-taskmanager.sh.
+///
+/// What follows NAME is read as that script reads it; `flugs entrypoint docker help` explains the
+/// first. Called by one of those file names (through a symbolic link, in an image without a
+/// shell), flugs does the same.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ENTRYPOINT [\"flugs\", \"entrypoint\", \"docker\"]
+  flugs entrypoint docker taskmanager -Dtaskmanager.numberOfTaskSlots=4
+  flugs entrypoint mesos-taskmanager -Djobmanager.rpc.address=master1
+
+As root, the entry point of the images becomes the user flink first, if there is one.")]
+pub(super) struct Args {
+    /// docker, mesos-appmaster, mesos-appmaster-job or mesos-taskmanager.
+    name: String,
+    /// The script's own words.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "WORD"
+    )]
+    words: Vec<OsString>,
+}
+
+/// The entry point that this process was called as, before anything is parsed: its words are not
+/// this program's options.
+pub(super) fn called() -> Option<(Entrypoint, Vec<OsString>)> {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next()?;
+    if let Some(entrypoint) = Entrypoint::of_program(&program) {
+        return Some((entrypoint, arguments.collect()));
+    }
+    if arguments.next()? != "entrypoint" {
+        return None;
+    }
+    let entrypoint = Entrypoint::of_word(&arguments.next()?)?;
+    Some((entrypoint, arguments.collect()))
+}
+
+/// Only a name that is none of the entry points comes here: [`called`] takes the others.
+pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    match Entrypoint::of_word(args.name.as_ref()) {
+        Some(entrypoint) => behave_as(entrypoint, &args.words),
+        None => Err(Ending {
+            code: ExitCode::Usage,
+            message: format!(
+                "unknown entry point \"{}\": expected one of {}",
+                args.name,
+                Entrypoint::ALL.map(Entrypoint::word).join(", ")
+            ),
+        }),
+    }
+}
+
+/// Does what the script of that name does.
+pub(super) fn behave_as(entrypoint: Entrypoint, words: &[OsString]) -> Result<ProcessExit, Ending> {
+    match entrypoint {
+        Entrypoint::Docker => match docker_call(words)? {
+            DockerCall::Help => {
+                output::line(HELP);
+                Ok(ProcessExit::SUCCESS)
+            }
+            DockerCall::Launch(call) => launch_in_image(call),
+            DockerCall::Other(command) => run_other(&command),
+        },
+        Entrypoint::MesosTaskManager => launch_on_mesos(words),
+        Entrypoint::MesosAppMaster => {
+            no_app_master(&appmaster_call(false, words, &super::environment())?)
+        }
+        Entrypoint::MesosAppMasterJob => {
+            no_app_master(&appmaster_call(true, words, &super::environment())?)
+        }
+    }
+}
+
+fn launch_in_image(call: RoleCall) -> Result<ProcessExit, Ending> {
+    let mut environment = super::environment();
+    drop_privileges(&mut environment)?;
+    let place = RunDirectory::choose(&environment)?;
+    let home = flink_home(&environment)?;
+    let order = LaunchOrder {
+        sandbox: place.path.join(call.role.as_str()),
+        image: Some(image_terms(&environment, &home)?),
+        terms: terms(Some(status(&place))),
+        flink_home: Some(home),
+        ..order(call, environment)
+    };
+    launch::carry_out(order)
+}
+
+/// A worker that Mesos starts: its sandbox is Mesos's, or the directory it was started in.
+fn launch_on_mesos(words: &[OsString]) -> Result<ProcessExit, Ending> {
+    let mut environment = super::environment();
+    let worker = task_manager_call(words, &environment)?;
+    environment.extend(worker.variables);
+    let sandbox = super::variable("MESOS_SANDBOX").unwrap_or_else(|| PathBuf::from("."));
+    launch::carry_out(LaunchOrder {
+        sandbox: super::absolute(&sandbox)?,
+        flink_home: Some(flink_home(&environment)?),
+        terms: terms(status_from_environment()),
+        ..order(worker.call, environment)
+    })
+}
+
+fn order(call: RoleCall, environment: BTreeMap<String, String>) -> LaunchOrder {
+    LaunchOrder {
+        role: call.role,
+        manifest: None,
+        token_file: None,
+        cache: None,
+        flink_home: None,
+        sandbox: PathBuf::new(),
+        properties: call.properties,
+        arguments: call.arguments,
+        log_layout: ConsoleLayout::AsConfigured,
+        environment,
+        terms: terms(None),
+        grace: None,
+        check: false,
+        image: None,
+    }
+}
+
+/// The supervision of a launch that fills in the program itself.
+fn terms(status: Option<StatusAddress>) -> Supervision {
+    Supervision {
+        status,
+        ..Supervision::of("")
+    }
+}
+
+/// `FLINK_HOME` made absolute (Mesos workers are given `.`), else the images' own.
+fn flink_home(environment: &BTreeMap<String, String>) -> Result<PathBuf, Ending> {
+    let named = environment
+        .get("FLINK_HOME")
+        .filter(|home| !home.is_empty());
+    super::absolute(Path::new(named.map_or("/opt/flink", String::as_str)))
+}
+
+fn image_terms(environment: &BTreeMap<String, String>, home: &Path) -> Result<ImageTerms, Ending> {
+    let temporary = environment.get("TMPDIR").filter(|path| !path.is_empty());
+    let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
+    Ok(ImageTerms {
+        host_name: canonical_host_name(&HostFacts::gather().host_name, &hosts),
+        directory: super::absolute(Path::new("."))?,
+        log: Some(home.join("log")).filter(|log| is_usable(log)),
+        has_temporary_directory: is_usable(Path::new(temporary.map_or("/tmp", String::as_str))),
+    })
+}
+
+fn status(place: &RunDirectory) -> StatusAddress {
+    status_from_environment().unwrap_or_else(|| StatusAddress::Socket(place.status_socket()))
+}
+
+/// As root, becomes the user flink for good, if the image has one: nothing that is written or
+/// started from here on is root's.
+fn drop_privileges(environment: &mut BTreeMap<String, String>) -> Result<(), Ending> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    if !accounts
+        .lines()
+        .any(|line| line.split(':').next() == Some(USER))
+    {
+        return Ok(());
+    }
+    for (name, value) in supervise::become_user(USER)? {
+        // The official image's logs have no user in their names; a USER would put one there.
+        if name == "HOME" {
+            environment.insert(name.to_owned(), value);
+        }
+    }
+    Ok(())
+}
+
+/// Any other command: run as it stands, with this process as its init. Where variables configure
+/// Flink, the command finds a configuration directory that they are in.
+fn run_other(command: &OtherCommand) -> Result<ProcessExit, Ending> {
+    let mut environment = super::environment();
+    drop_privileges(&mut environment)?;
+    let path = environment
+        .get("PATH")
+        .map_or("/usr/bin:/bin", String::as_str);
+    let program = match find_program(&command.program, path) {
+        Ok(program) => program,
+        Err(code) => {
+            let name = command.program.display();
+            output::error(&match code {
+                NOT_EXECUTABLE => format!("{name}: cannot be executed"),
+                _ => format!("{name}: not found, and no command of this image (see help)"),
+            });
+            return Ok(code.into());
+        }
+    };
+    let arguments = command.arguments.iter().cloned().map(OsString::into_string);
+    let arguments = arguments.collect::<Result<_, _>>().map_err(|word| Ending {
+        code: ExitCode::Usage,
+        message: format!("the argument {} is not UTF-8", word.display()),
+    })?;
+    let place = RunDirectory::choose(&environment).ok();
+    let mut set = BTreeMap::new();
+    if let Some(place) = &place {
+        set = configured(place, &environment)?;
+    }
+    set.extend(crate::flink::jemalloc_variables(&environment));
+    set.extend(environment.remove_entry("HOME"));
+    let supervision = Supervision {
+        name: display_name(&command.program),
+        arguments,
+        environment: set,
+        stop: StopPolicy {
+            grace: supervise::default_grace(None, |name| environment.get(name).cloned()),
+            exit_code_on_stop: ExitOnStop::Child,
+            ..StopPolicy::default()
+        },
+        status: place.as_ref().map(status),
+        // An interactive shell reads from the terminal.
+        foreground: nix::unistd::isatty(std::io::stdin()).unwrap_or(false),
+        ..Supervision::of(program)
+    };
+    Err(supervise::exec_into(&supervision, &[]).into())
+}
+
+fn display_name(program: &OsString) -> String {
+    String::from_utf8_lossy(program.as_bytes()).into_owned()
+}
+
+/// The variables that lead a command to a configuration in which the image's variables are, if
+/// any of those is set and there is a Flink to configure.
+fn configured(
+    place: &RunDirectory,
+    environment: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Ending> {
+    let is_set = |name: &&str| {
+        environment
+            .get(*name)
+            .is_some_and(|value| !value.is_empty())
+    };
+    let home = flink_home(environment)?;
+    if !CONFIGURING.iter().any(is_set) || !home.is_dir() {
+        return Ok(BTreeMap::new());
+    }
+    let role = Role::JobManager;
+    let variables = configuration_for_commands(&LaunchRequest {
+        role,
+        worker_id: WorkerId::of(role, None),
+        sandbox: place.path.join("command"),
+        manifest: None,
+        properties: Vec::new(),
+        arguments: Vec::new(),
+        log_layout: ConsoleLayout::AsConfigured,
+        environment: environment.clone(),
+        host: HostFacts::gather(),
+        image: Some(image_terms(environment, &home)?),
+        flink_home: home,
+    })?;
+    let owned = variables
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    Ok(owned.collect())
+}
+
+/// Says what the script asked for, and that this program cannot do it.
+fn no_app_master(call: &AppMasterCall) -> Result<ProcessExit, Ending> {
+    let settings = call.properties.iter().map(|one| {
+        let value = redacted(&one.key, &one.value);
+        format!("\n  -D {}={value}", one.key)
+    });
+    let what = if call.job { "one job" } else { "a session" };
+    Err(Ending {
+        code: ExitCode::Usage,
+        message: format!(
+            "this flugs has no scheduler for Mesos yet, so it cannot run the application master \
+             of {what}; nothing was started. What was asked for:{}",
+            settings.collect::<String>()
+        ),
+    })
+}
