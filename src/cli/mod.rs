@@ -10,6 +10,7 @@ mod entrypoint;
 mod fetching;
 mod flink_home;
 mod health;
+mod install;
 mod launch;
 mod memory;
 mod output;
@@ -50,6 +51,7 @@ enum Command {
     Down(down::Args),
     Launch(Box<launch::Args>),
     Entrypoint(entrypoint::Args),
+    Install(install::Args),
     Health(health::Args),
     Supervise(Box<supervise::Args>),
     Memory(memory::Args),
@@ -120,6 +122,7 @@ fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
         Command::Down(args) => down::run(args),
         Command::Launch(args) => launch::run(args),
         Command::Entrypoint(args) => entrypoint::run(args),
+        Command::Install(args) => install::run(args),
         Command::Health(args) => health::run(args),
         Command::Supervise(args) => supervise::run(args),
         Command::Memory(args) => memory::run(args),

@@ -38,6 +38,16 @@ pub enum ConfError {
         /// The line of the first bad byte, from 1.
         line: usize,
     },
+    /// The file is laid out in a way that the edits for a container cannot follow.
+    #[error(
+        "{source_name} binds loopback addresses in a layout that cannot be edited line by line: \
+         set jobmanager.bind-host, taskmanager.bind-host and rest.address to 0.0.0.0 there, one a \
+         line, and take taskmanager.host out"
+    )]
+    NotFitted {
+        /// The file.
+        source_name: String,
+    },
     /// The text is not YAML.
     #[error("{source_name}:{line}:{column}: {message}")]
     Syntax {
@@ -193,6 +203,7 @@ impl Failure for ConfError {
             | Self::NotUtf8 { .. }
             | Self::Syntax { .. }
             | Self::Refused { .. }
+            | Self::NotFitted { .. }
             | Self::NotRepresentable { .. } => ExitCode::Configuration,
             Self::Read { source, .. } | Self::Write { source, .. } => ExitCode::of_io(source),
             Self::ReadBack { .. } => ExitCode::Internal,

@@ -7,6 +7,7 @@
 
 mod check;
 mod configuration;
+mod container;
 mod defaults;
 mod deprecated;
 mod dialect;
@@ -26,6 +27,7 @@ mod write;
 
 pub use check::{Finding, Problem, check};
 pub use configuration::{Configuration, Layer, Origin, Setting};
+pub use container::fit_container;
 pub use defaults::{add_flugs_defaults, add_official_image_defaults};
 pub use deprecated::map_deprecated;
 pub use dialect::{ConfigurationFiles, Dialect, load_directory, load_file};

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::conf::{self, Configuration, Layer, Origin};
+use crate::conf::{self, Configuration, Layer, Origin, Setting};
 use crate::flink::FlinkHome;
 
 use super::{LaunchError, LaunchRequest, SandboxLayout, configuration, plugins};
@@ -13,6 +13,12 @@ const ADDRESS: &str = "jobmanager.rpc.address";
 
 /// What the file that Flink ships says it is, which in a container is true of nobody.
 const SHIPPED_ADDRESS: &str = "localhost";
+
+/// The process sizes in the file that Flink ships.
+const SHIPPED_SIZES: [(&str, &str); 2] = [
+    ("jobmanager.memory.process.size", "1600m"),
+    ("taskmanager.memory.process.size", "1728m"),
+];
 
 /// The image's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +35,15 @@ pub struct ImageTerms {
 }
 
 impl ImageTerms {
+    /// Whether a setting is a process size that Flink's own `conf` ships: nobody's wish, which the
+    /// limit that somebody gave the container goes before.
+    pub(super) fn is_shipped(key: &str, setting: &Setting) -> bool {
+        let shipped = SHIPPED_SIZES
+            .iter()
+            .any(|(size_key, size)| *size_key == key && *size == setting.value);
+        shipped && setting.origin.layer == Layer::ConfDirectory
+    }
+
     /// The address of the JobManager where nobody gave one: this container's name, as in the
     /// official image. An address in the `conf` directory is somebody's, unless it is the shipped
     /// one; the official image replaces every one.
@@ -73,17 +88,34 @@ pub fn configuration_for_commands(
 mod tests {
     use super::*;
 
+    fn terms() -> ImageTerms {
+        ImageTerms {
+            host_name: "4f0e".to_owned(),
+            directory: "/opt/flink".into(),
+            log: None,
+            has_temporary_directory: true,
+        }
+    }
+
+    #[test]
+    fn a_shipped_process_size_gives_way_to_the_containers_limit_and_a_chosen_one_does_not() {
+        let key = "taskmanager.memory.process.size";
+        let is_shipped = |value: &str, layer| {
+            let mut configuration = Configuration::new();
+            configuration.set(key, value, Origin::of(layer));
+            ImageTerms::is_shipped(key, configuration.setting(key).unwrap())
+        };
+        assert!(is_shipped("1728m", Layer::ConfDirectory));
+        assert!(!is_shipped("2g", Layer::ConfDirectory));
+        assert!(!is_shipped("1728m", Layer::FlinkProperties));
+    }
+
     fn laid(before: Option<&str>) -> String {
         let mut configuration = Configuration::new();
         if let Some(value) = before {
             configuration.set(ADDRESS, value, Origin::of(Layer::ConfDirectory));
         }
-        let terms = ImageTerms {
-            host_name: "4f0e".to_owned(),
-            directory: "/opt/flink".into(),
-            log: None,
-            has_temporary_directory: true,
-        };
+        let terms = terms();
         terms.lay_address(&mut configuration);
         configuration.get(ADDRESS).unwrap().to_owned()
     }

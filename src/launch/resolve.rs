@@ -13,7 +13,7 @@ use crate::flink::{
 use crate::spec::{Role, WorkerId};
 
 use super::plugins::{self, PluginDirectory};
-use super::{LaunchError, LaunchRequest, SandboxLayout, configuration};
+use super::{ImageTerms, LaunchError, LaunchRequest, SandboxLayout, configuration};
 
 /// A launch with nothing left to decide.
 #[derive(Debug, Clone)]
@@ -127,7 +127,11 @@ fn plan_memory(
 ) -> Result<MemoryPlan, LaunchError> {
     let environment = |name: &str| request.variable(name).map(str::to_owned);
     if let Some(limit) = request.memory_limit().and_then(MemorySize::of_bytes) {
-        let lookup = |key: &str| configuration.get(key).map(str::to_owned);
+        let lookup = |key: &str| {
+            let setting = configuration.setting(key)?;
+            let is_wish = request.image.is_none() || !ImageTerms::is_shipped(key, setting);
+            is_wish.then(|| setting.value.clone())
+        };
         let whole = memory::process_size_from_container(request.role, limit, &lookup, &environment);
         if let Some(property) = whole {
             let origin = Origin::from_source(Layer::Derived, "the container's memory limit");
