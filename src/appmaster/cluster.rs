@@ -75,7 +75,7 @@ impl<P: Provider> Cluster<P> {
                 notify(&ClusterEvent::Finished, &self.state);
                 return Ok(());
             }
-            self.carry_out(&plan, notify)?;
+            self.carry_out(&plan, notify).await?;
             self.settle_phase(notify)?;
             let retry_at = plan.next.map(|next| self.started + next);
             tokio::select! {
@@ -90,13 +90,17 @@ impl<P: Provider> Cluster<P> {
         }
     }
 
-    fn carry_out(&mut self, plan: &Plan, notify: &mut Notify<'_>) -> Result<(), AppMasterError> {
+    async fn carry_out(
+        &mut self,
+        plan: &Plan,
+        notify: &mut Notify<'_>,
+    ) -> Result<(), AppMasterError> {
         if let Some(reason) = &plan.give_up {
             return Err(self.gave_up(reason));
         }
         for action in &plan.actions {
             match action {
-                Action::Launch(role) => self.launch(*role, notify)?,
+                Action::Launch(role) => self.launch(*role, notify).await?,
                 Action::Stop(id) => {
                     self.fleet.observe(id, MemberState::Stopping);
                     self.provider.stop(id, self.grace);
@@ -108,7 +112,7 @@ impl<P: Provider> Cluster<P> {
 
     /// Writes a member down, then starts it: a crash between the two leaves a record without a
     /// process, never a process without a record.
-    fn launch(&mut self, role: Role, notify: &mut Notify<'_>) -> Result<(), AppMasterError> {
+    async fn launch(&mut self, role: Role, notify: &mut Notify<'_>) -> Result<(), AppMasterError> {
         let id = self.next_id(role);
         let document = manifest(&self.terms, role, &id).to_json();
         let stored = self.artifacts.add_bytes(&document)?;
@@ -120,7 +124,7 @@ impl<P: Provider> Cluster<P> {
             token_file: self.token_file.clone(),
             sandbox: sandbox::path(&self.directory, &id),
             cache: self.directory.join("cache"),
-            resources: self.terms.resources,
+            resources: self.terms.resources_of(role),
         };
         self.fleet.add(id.clone(), role);
         self.state.members.push(MemberRecord {
@@ -132,7 +136,7 @@ impl<P: Provider> Cluster<P> {
             slots: None,
         });
         self.file.save(&self.state)?;
-        let process = match self.provider.launch(&spec) {
+        let process = match self.provider.launch(&spec).await {
             Ok(process) => process,
             Err(error) => return self.not_started(&id, &error, notify),
         };
@@ -325,6 +329,7 @@ impl<P: Provider> Cluster<P> {
         for of_workers in [true, false] {
             self.stop_some(of_workers, signals, notify).await?;
         }
+        self.provider.close().await;
         sandbox::sweep(&self.directory);
         self.state.phase = ClusterPhase::Stopped;
         self.file.save(&self.state)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::place::Addresses;
 use crate::spec::{Artifact, LaunchManifest, ManifestVersion, Property, Resources, Role, WorkerId};
 
 /// The address at which the members of an embedded cluster find one another.
@@ -23,10 +24,19 @@ pub(super) struct ClusterTerms {
     pub rpc_port: u16,
     /// The JobManager's REST port.
     pub rest_port: u16,
-    /// What each member may use.
-    pub resources: Resources,
+    /// How the members reach one another.
+    pub addresses: Addresses,
+    /// What a member of each role may use; of a role that is absent, whatever the host allows.
+    pub resources: BTreeMap<Role, Resources>,
     /// Seconds a member has between the request to stop and SIGKILL.
     pub stop_grace_seconds: f64,
+}
+
+impl ClusterTerms {
+    /// What a member of a role may use.
+    pub(super) fn resources_of(&self, role: Role) -> Resources {
+        self.resources.get(&role).copied().unwrap_or_default()
+    }
 }
 
 /// The manifest of one member.
@@ -46,7 +56,7 @@ pub(super) fn manifest(terms: &ClusterTerms, role: Role, id: &WorkerId) -> Launc
         forced_properties: forced(terms, role, id),
         environment: terms.environment.clone(),
         arguments: Vec::new(),
-        resources: terms.resources,
+        resources: terms.resources_of(role),
         stop_grace_seconds: Some(terms.stop_grace_seconds),
     }
 }
@@ -75,13 +85,15 @@ fn defaults() -> BTreeMap<String, String> {
 fn forced(terms: &ClusterTerms, role: Role, id: &WorkerId) -> BTreeMap<String, String> {
     let mut forced = terms.overlay_properties.clone();
     let addresses = [
-        ("jobmanager.rpc.address", ADDRESS.to_owned()),
+        ("jobmanager.rpc.address", terms.addresses.job_manager()),
         ("jobmanager.rpc.port", terms.rpc_port.to_string()),
-        ("rest.address", ADDRESS.to_owned()),
+        ("rest.address", terms.addresses.job_manager()),
         ("rest.port", terms.rest_port.to_string()),
     ]
     .map(|(key, value)| (key.to_owned(), value));
     forced.extend(addresses);
+    let of_place = terms.addresses.forced(id).into_iter();
+    forced.extend(of_place.map(|(key, value)| (key.to_owned(), value)));
     match role {
         Role::TaskManager => {
             forced.insert("taskmanager.resource-id".to_owned(), id.to_string());
@@ -98,9 +110,8 @@ fn forced(terms: &ClusterTerms, role: Role, id: &WorkerId) -> BTreeMap<String, S
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_workers_manifest_snapshot() {
-        let terms = ClusterTerms {
+    fn terms() -> ClusterTerms {
+        ClusterTerms {
             artifacts: Vec::new(),
             properties: vec!["taskmanager.numberOfTaskSlots=4".parse().unwrap()],
             overlay_properties: [("security.ssl.keystore".into(), "tls/keystore.jks".into())]
@@ -108,9 +119,32 @@ mod tests {
             environment: [("HADOOP_USER_NAME".into(), "etl".into())].into(),
             rpc_port: 40001,
             rest_port: 40002,
-            resources: Resources::default(),
+            addresses: Addresses::Loopback,
+            resources: BTreeMap::new(),
             stop_grace_seconds: 9.0,
+        }
+    }
+
+    #[test]
+    fn containers_find_one_another_by_name_whatever_the_shipped_configuration_says() {
+        let terms = ClusterTerms {
+            addresses: Addresses::Names,
+            ..terms()
         };
+        let id = "taskmanager-1".parse().unwrap();
+        let forced = manifest(&terms, Role::TaskManager, &id).forced_properties;
+        for (key, value) in [
+            ("jobmanager.rpc.address", "jobmanager"),
+            ("taskmanager.host", "taskmanager-1"),
+            ("taskmanager.bind-host", "0.0.0.0"),
+        ] {
+            assert_eq!(forced[key], value, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_workers_manifest_snapshot() {
+        let terms = terms();
         let id = "taskmanager-1".parse().unwrap();
         let json = manifest(&terms, Role::TaskManager, &id).to_json();
         insta::assert_snapshot!(String::from_utf8(json).unwrap());

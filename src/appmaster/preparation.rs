@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,13 +19,15 @@ use crate::launch::{
     self, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortOption, REST, ResolvedLaunch,
 };
 use crate::overlay::{Overlay, OverlaySources, overlays};
-use crate::provider::process::{ProcessProvider, identify};
-use crate::spec::{Artifact, ProcessIdentity, Property, Resources, Role, WorkerId};
+use crate::provider::ChosenProvider;
+use crate::provider::process::identify;
+use crate::spec::{Artifact, ProcessIdentity, Property, Role, WorkerId};
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_VERSION};
 use crate::supervise::RestartPolicy;
 
 use super::cluster::Notify;
 use super::manifests::{ADDRESS, ClusterTerms};
+use super::place::Place;
 use super::teardown::clear_leftovers;
 use super::{AppMasterError, Cluster, ClusterEvent, client_configuration, distribution, sandbox};
 
@@ -52,10 +54,12 @@ pub struct ClusterSettings {
     pub environment: BTreeMap<String, String>,
     /// The program that launches members: flugs itself.
     pub program: PathBuf,
+    /// Where members run.
+    pub place: Place,
 }
 
 /// A cluster that is ready to run, and the lock that makes it the only one in its directory.
-pub type PreparedCluster = (Cluster<ProcessProvider>, DirectoryLock);
+pub type PreparedCluster = (Cluster<ChosenProvider>, DirectoryLock);
 
 /// Settles everything, or says what is wrong. Nothing has been started when this returns.
 pub async fn prepare(
@@ -69,9 +73,9 @@ pub async fn prepare(
     if let Some(earlier) = &earlier {
         // What a killed cluster left behind may still be on its way out, in sandboxes and on
         // ports that are needed now.
-        clear_leftovers(earlier, settings.grace * 2).await;
+        clear_leftovers(earlier, settings.grace * 2).await?;
     }
-    let [job_manager, _] = resolve_members(settings)?;
+    let [job_manager, task_manager] = resolve_members(settings)?;
     let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;
     let web_url = format!("http://{ADDRESS}:{rest_port}");
@@ -83,7 +87,11 @@ pub async fn prepare(
     let mut progress = |progress| notify(&ClusterEvent::Publishing(progress), &state);
     let published = distribution::publish(&overlays, &artifacts, &mut progress)?;
     let token_file = settings.directory.join("token");
-    let server = bind_server(&artifacts, &published, &token_file)?;
+    let ground = settings
+        .place
+        .make_ready(settings.program.clone(), &settings.directory, rest_port)
+        .await?;
+    let server = bind_server(&artifacts, &published, &token_file, ground.server)?;
     client_configuration::write(&settings.directory, &job_manager, rest_port)?;
 
     let terms = ClusterTerms {
@@ -99,13 +107,16 @@ pub async fn prepare(
             .collect(),
         rpc_port,
         rest_port,
-        resources: Resources::default(),
+        addresses: ground.addresses,
+        resources: [&job_manager, &task_manager]
+            .map(|launch| (launch.role, settings.place.resources(launch)))
+            .into(),
         stop_grace_seconds: settings.grace.as_secs_f64(),
     };
     let cluster = Cluster {
         directory: settings.directory.clone(),
-        rest: RestClient::new(&rest_address(&job_manager, rest_port))?,
-        provider: ProcessProvider::new(settings.program.clone())?,
+        rest: RestClient::new(&rest_address(settings, &job_manager, rest_port))?,
+        provider: ground.provider,
         desired: desired(settings),
         fleet: Fleet::default(),
         terms,
@@ -124,32 +135,36 @@ pub async fn prepare(
     Ok((cluster, lock))
 }
 
-/// The artifact server, on a free port of the loopback address. Its token is written to a file
+/// The artifact server, on a free port of an address that members reach. Its token is written to a file
 /// that only the cluster's owner can read.
 fn bind_server(
     store: &Store,
     published: &[Artifact],
     token_file: &Path,
+    address: IpAddr,
 ) -> Result<Server, AppMasterError> {
     let token = Token::generate()?;
     write_secret(token_file, token.expose())?;
     let options = ServerOptions {
         token: Some(token),
-        tls: identity_for(published)?,
+        tls: identity_for(published, address)?,
         ..ServerOptions::default()
     };
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let address = SocketAddr::from((address, 0));
     Ok(Server::bind(address, store.clone(), options)?)
 }
 
 /// Secrets are served encrypted, even on the loopback address, where others may listen in; the
 /// generated certificate's fingerprint travels in the manifest's URL. Without secrets there is
 /// nothing that encryption would keep.
-fn identity_for(artifacts: &[Artifact]) -> Result<Option<TlsIdentity>, AppMasterError> {
+fn identity_for(
+    artifacts: &[Artifact],
+    address: IpAddr,
+) -> Result<Option<TlsIdentity>, AppMasterError> {
     if artifacts.iter().all(|artifact| artifact.cache) {
         return Ok(None);
     }
-    let names = TlsIdentity::names_for(Ipv4Addr::LOCALHOST.into());
+    let names = TlsIdentity::names_for(address);
     Ok(Some(TlsIdentity::generate(&names, None)?))
 }
 
@@ -196,7 +211,11 @@ fn port(option: PortOption, launch: &ResolvedLaunch, shipped: &str) -> Result<u1
 
 /// Where the cluster's own process reaches the JobManager: by address, so that no name has to be
 /// resolved.
-fn rest_address(job_manager: &ResolvedLaunch, port: u16) -> String {
+fn rest_address(settings: &ClusterSettings, job_manager: &ResolvedLaunch, port: u16) -> String {
+    // A container's port is published on the loopback address.
+    if matches!(settings.place, Place::Containers(_)) {
+        return format!("http://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
     let bound = job_manager
         .configuration
         .get(REST.bind_address)
@@ -237,6 +256,7 @@ fn first_state(
         task_managers: settings.task_managers,
         last_number: earlier.map_or(0, |state| state.last_number),
         members: Vec::new(),
+        containers: settings.place.cluster(&settings.directory),
     }
 }
 

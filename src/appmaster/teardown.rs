@@ -11,6 +11,7 @@ use crate::provider::process::is_alive;
 use crate::spec::ProcessIdentity;
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore};
 
+use super::place::clear_engine;
 use super::{AppMasterError, sandbox};
 
 /// How often the end is looked for.
@@ -51,7 +52,7 @@ pub async fn tear_down(
     let file = FileStore::new(directory);
     let last = file.load()?.unwrap_or(state);
     let before = last.phase;
-    clear_leftovers(&last, patience).await;
+    clear_leftovers(&last, patience).await?;
     sandbox::sweep(directory);
     file.save(&ClusterState {
         phase: ClusterPhase::Stopped,
@@ -66,8 +67,15 @@ pub async fn tear_down(
 }
 
 /// Waits for the members of a cluster whose own process is gone: they stop by themselves, and
-/// those that do not within `patience` are killed. Removes all but their logs.
-pub(super) async fn clear_leftovers(state: &ClusterState, patience: Duration) {
+/// those that do not within `patience` are killed. Containers have to be asked. Removes all but
+/// their logs.
+pub(super) async fn clear_leftovers(
+    state: &ClusterState,
+    patience: Duration,
+) -> Result<(), AppMasterError> {
+    if let Some(cluster) = &state.containers {
+        clear_engine(cluster, patience).await?;
+    }
     let processes = state.members.iter().filter_map(|member| member.process);
     let processes: Vec<ProcessIdentity> = processes.collect();
     if !ends_within(&processes, patience).await {
@@ -79,6 +87,7 @@ pub(super) async fn clear_leftovers(state: &ClusterState, patience: Duration) {
     for member in &state.members {
         sandbox::prune(&member.sandbox);
     }
+    Ok(())
 }
 
 async fn ends_within(processes: &[ProcessIdentity], patience: Duration) -> bool {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
-use crate::appmaster::{AppMasterError, ClusterEvent, ClusterSettings, StopSignals, prepare};
+use crate::appmaster::{
+    AppMasterError, ClusterEvent, ClusterSettings, Containers, Place, StopSignals, prepare,
+};
 use crate::fleet;
 use crate::spec::Property;
 use crate::store::ClusterState;
@@ -17,6 +19,7 @@ use super::{Ending, detach, flink_home, output, status::Report};
 #[command(after_help = "Examples:
   flugs up --flink-home /opt/flink
   flugs up --flink-version 2.3.0 --taskmanagers 4 --slots 2 --detach
+  flugs up --flink-home /opt/flink --on docker --cpus 1.5
   flugs up --flink-home /opt/flink -D rest.port=8081 -D state.backend.type=rocksdb
 
 Ctrl-C stops the workers and then the JobManager; a second Ctrl-C hurries. A worker that dies is
@@ -31,6 +34,18 @@ pub(super) struct Args {
     /// Slots of each TaskManager (sets taskmanager.numberOfTaskSlots).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     slots: Option<u32>,
+    /// Where the members run.
+    #[arg(long, value_enum, default_value = "process")]
+    on: On,
+    /// With --on docker: the JobManager's image.
+    #[arg(long, value_name = "IMAGE", default_value = "flugs-appmaster")]
+    appmaster_image: String,
+    /// With --on docker: the TaskManagers' image.
+    #[arg(long, value_name = "IMAGE", default_value = "flugs-worker")]
+    worker_image: String,
+    /// With --on docker: how many cores each container may use at most.
+    #[arg(long, value_name = "N", value_parser = parse_cpus)]
+    cpus: Option<f64>,
     /// Set a Flink option for every member (repeatable).
     #[arg(short = 'D', value_name = "KEY=VALUE")]
     properties: Vec<String>,
@@ -63,6 +78,34 @@ pub(super) struct Args {
     /// Run as the background process of a detached cluster.
     #[arg(long, hide = true)]
     in_background: bool,
+}
+
+/// Where members run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum On {
+    /// As processes of this machine.
+    Process,
+    /// As containers of this machine's Docker engine.
+    Docker,
+}
+
+fn place(args: &Args) -> Place {
+    match args.on {
+        On::Process => Place::Processes,
+        On::Docker => Place::Containers(Containers {
+            appmaster_image: args.appmaster_image.clone(),
+            worker_image: args.worker_image.clone(),
+            cpus: args.cpus,
+        }),
+    }
+}
+
+fn parse_cpus(text: &str) -> Result<f64, String> {
+    let cpus = text
+        .parse()
+        .ok()
+        .filter(|cpus: &f64| *cpus >= 0.01 && cpus.is_finite());
+    cpus.ok_or_else(|| "a number of cores, 0.01 or more, is expected".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
@@ -142,5 +185,6 @@ fn settings(args: &Args) -> Result<ClusterSettings, Ending> {
         restart: args.backoff.policy(args.restart, fleet::default_policy()),
         environment: super::environment(),
         program: super::own_program()?,
+        place: place(args),
     })
 }

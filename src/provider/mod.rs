@@ -3,7 +3,12 @@
 //! Owns starting, stopping and watching. Never decides how many workers there are, nor when one
 //! is replaced: that is [`crate::fleet`]'s.
 
+pub mod docker;
 pub mod process;
+
+mod chosen;
+
+pub use chosen::ChosenProvider;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +30,10 @@ pub enum WorkerEvent {
 /// A place where workers can be started.
 pub trait Provider {
     /// Starts a worker. It is written to the store before this is called.
-    fn launch(&mut self, worker: &WorkerSpec) -> Result<ProcessIdentity, ProviderError>;
+    fn launch(
+        &mut self,
+        worker: &WorkerSpec,
+    ) -> impl Future<Output = Result<ProcessIdentity, ProviderError>>;
 
     /// Asks a worker to stop, and makes it stop once the grace period is over. A worker that is
     /// not there is not an error: it ended meanwhile.
@@ -36,6 +44,11 @@ pub trait Provider {
 
     /// Waits for the next event.
     fn event(&mut self) -> impl Future<Output = WorkerEvent>;
+
+    /// Leaves nothing of the cluster behind, once every worker has ended.
+    fn close(&mut self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
 }
 
 /// Why a worker could not be started.
@@ -59,6 +72,22 @@ pub enum ProviderError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// The engine that runs containers failed, or is not there.
+    #[error("cannot {action}: {reason}; is the Docker engine running, and may this user use it?")]
+    Engine {
+        /// What was being done.
+        action: &'static str,
+        /// What the engine, or the way to it, said.
+        reason: String,
+    },
+    /// The engine does not have the image.
+    #[error(
+        "the Docker engine has no image {image}: build it (docker build -f Dockerfile.worker, or Dockerfile.appmaster), load it, or name another"
+    )]
+    NoImage {
+        /// The image.
+        image: String,
+    },
     /// The provider's own set-up failed.
     #[error("cannot watch child processes")]
     Watch {
@@ -72,6 +101,8 @@ impl Failure for ProviderError {
         match self {
             Self::Sandbox { source, .. } => ExitCode::of_io(source),
             Self::Start { .. } => ExitCode::ChildStart,
+            Self::Engine { .. } => ExitCode::Engine,
+            Self::NoImage { .. } => ExitCode::ImageMissing,
             Self::Watch { .. } => ExitCode::Internal,
         }
     }

@@ -73,11 +73,15 @@ pub enum ExitCode {
     StoppedBeforeStart = 95,
     /// Privileges could not be dropped as asked.
     Privileges = 96,
+    /// The container engine cannot be reached, or refused.
+    Engine = 97,
+    /// The container engine does not have the image.
+    ImageMissing = 98,
 }
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,
@@ -110,6 +114,8 @@ impl ExitCode {
         Self::ParentGone,
         Self::StoppedBeforeStart,
         Self::Privileges,
+        Self::Engine,
+        Self::ImageMissing,
     ];
 
     /// The number that the process exits with.

@@ -166,6 +166,7 @@ mod tests {
                 sandbox: "/tmp/x".into(),
                 slots: None,
             }],
+            containers: None,
         }
     }
 

@@ -31,6 +31,9 @@ pub struct ClusterState {
     pub last_number: u64,
     /// The members, written before anything is started for them.
     pub members: Vec<MemberRecord>,
+    /// The cluster's name with the container engine, if its members are containers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<String>,
 }
 
 /// What a cluster is doing.

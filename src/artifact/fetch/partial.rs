@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,14 +91,22 @@ impl Partial {
         let path = directory.join(format!("{digest}.part"));
         let record_path = directory.join(format!("{digest}.part.json"));
         let file = loop {
-            let file = OpenOptions::new()
+            let opened = OpenOptions::new()
                 .read(true)
                 .write(true)
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
                 .custom_flags(libc::O_NOFOLLOW)
-                .open(&path)?;
+                .open(&path);
+            let file = match opened {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    wait_for_publisher(&path, error)?;
+                    tokio::time::sleep(LOCK_POLL).await;
+                    continue;
+                }
+                opened => opened?,
+            };
             match file.try_lock() {
                 // Who held it may have published it, which takes the name away.
                 Ok(()) if is_at(&file, &path) => break file,
@@ -256,6 +264,22 @@ impl Record {
     }
 }
 
+/// A file that may not be written to: whoever has it is about to publish it, and made it read-only
+/// already. (Root never sees this.) If nobody has it, its publisher was killed between the two
+/// steps, and it is made writable again. Gives back `refused` if it is neither.
+fn wait_for_publisher(path: &Path, refused: io::Error) -> io::Result<()> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(_) => return Err(refused),
+    };
+    match file.try_lock() {
+        Ok(()) if is_at(&file, path) => file.set_permissions(fs::Permissions::from_mode(0o600)),
+        Ok(()) | Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
@@ -306,6 +330,25 @@ mod tests {
             fs::write(&record, damaged).unwrap();
             assert_eq!(open(directory.path()).await.received(), 0, "{damaged}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_being_published_is_waited_for_and_a_deserted_one_is_taken_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.part");
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        assert!(wait_for_publisher(&path, refused()).is_ok(), "it has gone");
+        let publisher = File::create(&path).unwrap();
+        publisher
+            .set_permissions(fs::Permissions::from_mode(0o444))
+            .unwrap();
+        publisher.try_lock().unwrap();
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        wait_for_publisher(&path, refused()).unwrap();
+        assert_eq!(mode(), 0o444, "its publisher has it");
+        drop(publisher);
+        wait_for_publisher(&path, refused()).unwrap();
+        assert_eq!(mode(), 0o600, "nobody has it");
     }
 
     #[tokio::test]

@@ -96,7 +96,7 @@ impl ProcessProvider {
 }
 
 impl Provider for ProcessProvider {
-    fn launch(&mut self, worker: &WorkerSpec) -> Result<ProcessIdentity, ProviderError> {
+    async fn launch(&mut self, worker: &WorkerSpec) -> Result<ProcessIdentity, ProviderError> {
         fs::create_dir_all(&worker.sandbox).map_err(|source| ProviderError::Sandbox {
             id: worker.id.clone(),
             path: worker.sandbox.clone(),
@@ -243,7 +243,7 @@ mod tests {
         runtime.block_on(async {
             let mut provider = ProcessProvider::new(program(directory.path(), script)).unwrap();
             let worker = worker(directory.path());
-            provider.launch(&worker).unwrap();
+            provider.launch(&worker).await.unwrap();
             while !worker.sandbox.join("ready").exists() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

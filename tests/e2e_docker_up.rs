@@ -1,0 +1,278 @@
+//! `flugs up --on docker`: a cluster of containers comes up, computes, heals, and leaves nothing.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a failed test panics, and it waits for the programs that it runs"
+)]
+
+mod docker_images;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use docker_images::{docker, docker_ok, flink_home, images, text};
+
+const VERSION: &str = "2.3.0";
+
+/// How long anything may take before a test gives up: generous, for loaded machines.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Cluster {
+    directory: TempDir,
+}
+
+impl Cluster {
+    /// A cluster that is up.
+    fn up(taskmanagers: &str) -> Self {
+        let cluster = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        let images = images(VERSION);
+        let up = cluster
+            .flugs("up")
+            .args(["--on", "docker", "--detach", "--taskmanagers", taskmanagers])
+            .args([
+                "--appmaster-image",
+                &images.appmaster,
+                "--worker-image",
+                &images.worker,
+            ])
+            .arg("--flink-home")
+            .arg(flink_home(VERSION))
+            .args(["--cpus", "1.5", "-D", "jobmanager.memory.process.size=900m"])
+            .args(["-D", "taskmanager.memory.process.size=1200m"])
+            .output()
+            .unwrap();
+        assert!(
+            up.status.success(),
+            "{}\n{}",
+            text(&up),
+            cluster.last_words()
+        );
+        cluster
+    }
+
+    fn flugs(&self, command: &str) -> Command {
+        let mut flugs = Command::new(env!("CARGO_BIN_EXE_flugs"));
+        flugs.arg(command).arg("--dir").arg(self.directory.path());
+        for variable in ["FLINK_HOME", "FLINK_CONF_DIR", "FLINK_PROPERTIES"] {
+            flugs.env_remove(variable);
+        }
+        flugs
+    }
+
+    fn last_words(&self) -> String {
+        let sandboxes = fs::read_dir(self.directory.path().join("sandboxes"));
+        let entries = sandboxes.into_iter().flatten().flatten();
+        let said = entries.map(|entry| {
+            let said = fs::read_to_string(entry.path().join("stderr")).unwrap_or_default();
+            format!("{}: {said}", entry.path().display())
+        });
+        said.collect()
+    }
+
+    fn status(&self) -> Value {
+        let output = self.flugs("status").arg("--json").output().unwrap();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", text(&output)))
+    }
+
+    /// The names of the workers that serve.
+    fn workers(&self) -> Vec<String> {
+        let status = self.status();
+        let members = status["members"].as_array().unwrap().iter();
+        members
+            .filter(|member| member["role"] == "taskmanager" && member["state"] == "registered")
+            .map(|member| member["id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// What of the cluster is with the engine: containers and networks, by its label.
+    fn with_engine(&self) -> Vec<String> {
+        let label = format!(
+            "label=org.flugs.directory={}",
+            self.directory.path().display()
+        );
+        let containers = docker_ok(&["ps", "--all", "--format", "{{.Names}}", "--filter", &label]);
+        let networks = docker_ok(&["network", "ls", "--format", "{{.Name}}", "--filter", &label]);
+        let names = containers.lines().chain(networks.lines());
+        names.map(str::to_owned).collect()
+    }
+
+    fn container(&self, id: &str) -> String {
+        let found = self.with_engine();
+        let suffix = format!("-{id}");
+        let name = found.iter().find(|name| name.ends_with(&suffix));
+        name.unwrap_or_else(|| panic!("no {id} in {found:?}"))
+            .clone()
+    }
+
+    #[track_caller]
+    fn down_leaves_nothing(&self) {
+        let down = self.flugs("down").output().unwrap();
+        assert!(down.status.success(), "{}", text(&down));
+        assert_eq!(self.with_engine(), Vec::<String>::new());
+        for entry in fs::read_dir(self.directory.path().join("sandboxes")).unwrap() {
+            let sandbox = entry.unwrap().path();
+            assert!(
+                sandbox.join("log").is_dir(),
+                "no logs in {}",
+                sandbox.display()
+            );
+            for gone in ["flink", "conf", "tmp", "token"] {
+                assert!(
+                    !sandbox.join(gone).exists(),
+                    "{gone} left in {}",
+                    sandbox.display()
+                );
+            }
+        }
+    }
+
+    fn master(&self) -> String {
+        let state = fs::read(self.directory.path().join("cluster.json")).unwrap();
+        let state: Value = serde_json::from_slice(&state).unwrap();
+        state["master"]["pid"].to_string()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.flugs("down").args(["--patience", "2"]).output();
+    }
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(200));
+    }
+}
+
+fn run_flink(cluster: &Cluster, arguments: &[&str]) -> Output {
+    Command::new(flink_home(VERSION).join("bin/flink"))
+        .args(arguments)
+        .env(
+            "FLINK_CONF_DIR",
+            cluster.directory.path().join("client-conf"),
+        )
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_cluster_of_containers_computes_replaces_a_killed_worker_and_goes_down() {
+    let cluster = Cluster::up("2");
+    let limits = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.ReadonlyRootfs}}";
+    let worker = cluster.container("taskmanager-1");
+    let inspected = docker_ok(&["inspect", "--format", limits, &worker]);
+    assert_eq!(inspected, format!("{} 1500000000 true", 1200 * 1024 * 1024));
+    // Nothing secret is in what everybody with access to the engine sees.
+    let token = fs::read_to_string(cluster.directory.path().join("token")).unwrap();
+    assert!(!docker_ok(&["inspect", &worker]).contains(token.trim()));
+
+    let jar = cluster.directory.path().join("job.jar");
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/streaming-job/build.sh");
+    let compiled = Command::new(build)
+        .arg(flink_home(VERSION))
+        .arg(&jar)
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{}", text(&compiled));
+    let job = [
+        "run",
+        jar.to_str().unwrap(),
+        "--count",
+        "100",
+        "--parallelism",
+        "2",
+    ];
+    let ran = run_flink(&cluster, &job);
+    assert!(ran.status.success(), "{}", text(&ran));
+    // What the job printed reached the sandboxes through the engine's log.
+    let printed = |id: &str| {
+        let path = cluster
+            .directory
+            .path()
+            .join("sandboxes")
+            .join(id)
+            .join("stdout");
+        let text = fs::read_to_string(path).unwrap();
+        let counts = |line: &&str| line.contains("> ") && line.split(' ').count() == 4;
+        text.lines().filter(counts).count()
+    };
+    wait_until("every count is in the logs", || {
+        printed("taskmanager-1") + printed("taskmanager-2") == 100
+    });
+
+    docker_ok(&["kill", &worker]);
+    wait_until("the killed worker is replaced", || {
+        let workers = cluster.workers();
+        workers.len() == 2 && !workers.contains(&"taskmanager-1".to_owned())
+    });
+    wait_until("the containers are healthy", || {
+        let format = "{{.State.Health.Status}}";
+        docker_ok(&[
+            "inspect",
+            "--format",
+            format,
+            &cluster.container("jobmanager"),
+        ]) == "healthy"
+    });
+    cluster.down_leaves_nothing();
+}
+
+#[test]
+fn after_a_kill_9_of_up_a_down_removes_every_container_and_nothing_else() {
+    let bystander = format!("flugs-e2e-bystander-{}", std::process::id());
+    let label = "org.flugs.cluster=somebody-elses";
+    docker_ok(&["network", "create", "--label", label, &bystander]);
+    let cluster = Cluster::up("1");
+    let pid = cluster.master();
+    let killed = Command::new("kill").args(["-9", &pid]).output().unwrap();
+    assert!(killed.status.success(), "{}", text(&killed));
+    let proc = format!("/proc/{pid}");
+    wait_until("up is gone", || !Path::new(&proc).exists());
+    assert_eq!(
+        cluster.with_engine().len(),
+        3,
+        "{:?}",
+        cluster.with_engine()
+    );
+    cluster.down_leaves_nothing();
+    let removed = docker(&["network", "rm", &bystander]);
+    assert!(removed.status.success(), "{}", text(&removed));
+}
+
+#[test]
+fn an_image_that_is_not_there_is_named_and_nothing_is_left() {
+    let cluster = Cluster {
+        directory: tempfile::tempdir().unwrap(),
+    };
+    images(VERSION);
+    let up = cluster
+        .flugs("up")
+        .args(["--on", "docker", "--worker-image", "flugs-e2e-none:1"])
+        .args(["--appmaster-image", "flugs-e2e-none:1", "--flink-home"])
+        .arg(flink_home(VERSION))
+        .output()
+        .unwrap();
+    assert_eq!(up.status.code(), Some(98), "{}", text(&up));
+    assert!(
+        text(&up).contains("no image flugs-e2e-none:1"),
+        "{}",
+        text(&up)
+    );
+    assert_eq!(cluster.with_engine(), Vec::<String>::new());
+}
