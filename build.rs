@@ -1,4 +1,4 @@
-//! Stamps the commit into the binary, for `flugs --version`.
+//! Stamps the commit and its time into the binary, for `flugs --version` and for images.
 use std::process::Command;
 
 fn main() {
@@ -16,6 +16,13 @@ fn main() {
         .or_else(head_commit)
         .unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=FLUGS_COMMIT={commit}");
+    // What images that this program builds are dated with, unless told otherwise.
+    println!("cargo::rerun-if-env-changed=FLUGS_COMMIT_TIME");
+    let time = std::env::var("FLUGS_COMMIT_TIME")
+        .ok()
+        .or_else(|| git(&["log", "-1", "--format=%ct"]))
+        .unwrap_or_else(|| "0".to_owned());
+    println!("cargo::rustc-env=FLUGS_COMMIT_TIME={time}");
 }
 
 /// The checked-out commit, or `None` outside a git checkout (a source archive).

@@ -15,6 +15,7 @@ pub mod conf;
 pub mod entrypoint;
 pub mod fleet;
 pub mod flink;
+pub mod image;
 pub mod install;
 pub mod launch;
 pub mod overlay;

@@ -4,6 +4,7 @@
 mod conf_flat;
 mod conf_nested;
 mod flink_properties;
+mod image_definition;
 mod java_options;
 mod manifest;
 mod memory_size;
@@ -17,10 +18,11 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 10] = [
+const TARGETS: [(&str, Target); 11] = [
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("flink_properties", flink_properties::run),
+    ("image_definition", image_definition::run),
     ("java_options", java_options::run),
     ("manifest", manifest::run),
     ("memory_size", memory_size::run),

@@ -10,6 +10,7 @@ mod entrypoint;
 mod fetching;
 mod flink_home;
 mod health;
+mod image;
 mod install;
 mod launch;
 mod memory;
@@ -53,6 +54,7 @@ enum Command {
     Entrypoint(entrypoint::Args),
     Install(install::Args),
     Health(health::Args),
+    Image(Box<image::Args>),
     Supervise(Box<supervise::Args>),
     Memory(memory::Args),
 }
@@ -124,6 +126,7 @@ fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
         Command::Entrypoint(args) => entrypoint::run(args),
         Command::Install(args) => install::run(args),
         Command::Health(args) => health::run(args),
+        Command::Image(args) => image::run(args),
         Command::Supervise(args) => supervise::run(args),
         Command::Memory(args) => memory::run(args),
     }

@@ -77,11 +77,21 @@ pub enum ExitCode {
     Engine = 97,
     /// The container engine does not have the image.
     ImageMissing = 98,
+    /// An image definition is wrong.
+    ImageDefinition = 105,
+    /// An input of an image (base, binary, Flink, time) is missing or does not fit.
+    ImageInput = 106,
+    /// An image is damaged, incomplete, or not there.
+    ImageRefused = 107,
+    /// An image registry cannot be reached, after every retry.
+    RegistryUnreachable = 109,
+    /// An image registry refuses.
+    RegistryRefused = 110,
 }
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 39] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,
@@ -116,6 +126,11 @@ impl ExitCode {
         Self::Privileges,
         Self::Engine,
         Self::ImageMissing,
+        Self::ImageDefinition,
+        Self::ImageInput,
+        Self::ImageRefused,
+        Self::RegistryUnreachable,
+        Self::RegistryRefused,
     ];
 
     /// The number that the process exits with.

@@ -45,6 +45,12 @@ use error::{AttemptError, Kind};
 use registry::Registries;
 use source::{HttpPlace, Place, Source};
 
+/// A client for HTTP as fetches use it: rustls, names resolved without NSS, proxies, redirects
+/// bounded and never from TLS to plain text.
+pub fn http_client(options: &FetchOptions) -> Result<reqwest::Client, FetchError> {
+    Clients::new(options)?.of(None)
+}
+
 /// Fetches artifacts. One for a whole launch: it keeps connections.
 #[derive(Debug)]
 pub struct Fetcher {

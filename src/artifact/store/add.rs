@@ -33,6 +33,43 @@ impl Store {
         self.add_bytes_as(bytes, Visibility::Secret)
     }
 
+    /// The digest and length of a file elsewhere, which is not added. Like adding it again, this
+    /// costs a stat and no read for as long as the file stays as it is.
+    pub fn digest_of(&self, path: &Path) -> Result<(Sha256Digest, u64), StoreError> {
+        let unreadable = |source| StoreError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let source = File::open(path).map_err(unreadable)?;
+        let metadata = source.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(StoreError::NotAFile {
+                path: path.to_owned(),
+            });
+        }
+        let state = known::FileState::of(&metadata);
+        let entry = known::Entry::locate(&self.root, path).map_err(unreadable)?;
+        if let Some(digest) = entry.recall(&state) {
+            return Ok((digest, metadata.len()));
+        }
+        let (digest, length) = super::hash_file(&source).map_err(unreadable)?;
+        let after = source.metadata().map_err(unreadable)?;
+        if known::FileState::of(&after) == state {
+            entry.remember(&state, &digest);
+        }
+        Ok((digest, length))
+    }
+
+    /// Makes an object of a file that the caller made with [`Store::temporary`], wrote and hashed
+    /// meanwhile.
+    pub fn publish(
+        &self,
+        temporary: NamedTempFile,
+        digest: &Sha256Digest,
+    ) -> Result<StoredObject, StoreError> {
+        self.publish_as(temporary, digest, Visibility::Public)
+    }
+
     fn add_file_as(&self, path: &Path, as_: Visibility) -> Result<StoredObject, StoreError> {
         let unreadable = |source| StoreError::Read {
             path: path.to_owned(),
@@ -138,7 +175,8 @@ impl Store {
             })
     }
 
-    fn temporary(&self) -> Result<NamedTempFile, StoreError> {
+    /// An empty file on its way to become an object; it goes away unless it is published.
+    pub fn temporary(&self) -> Result<NamedTempFile, StoreError> {
         let directory: PathBuf = self.temporary_directory();
         tempfile::Builder::new()
             .prefix("add-")

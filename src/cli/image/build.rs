@@ -1,0 +1,219 @@
+//! `flugs image build`: from a definition to images, without a daemon.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode as ProcessExit;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::CacheArgs;
+use crate::cli::{Ending, output, own_program, runtime, table, variable};
+use crate::image::{
+    Architecture, BaseInput, BaseWay, BlobDigest, BuildInputs, BuiltImage, BuiltLayer, Compression,
+    Definition, ImageError, Reference, Sink,
+};
+use crate::spec::ExitCode;
+
+/// Build an image from a definition: no daemon, no network, the same bytes everywhere.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flugs image build images/worker.yaml --base base.tar --flink-home /opt/flink --output oci:worker
+  flugs image build images/worker.yaml --base oci:debian:12 --flink-home /opt/flink --output archive:worker.tar
+  flugs image build images/appmaster.yaml --base docker:eclipse-temurin:17-jre --flink-home /opt/flink --output docker
+  flugs image build images/appmaster.yaml --user-jar job.jar --flink-home /opt/flink \\
+      --name registry.example/job:1 --output registry:registry.example/job:1
+  flugs image build images/worker.yaml --platform linux/amd64 --platform linux/arm64 \\
+      --base amd64=base-amd64.tar --base arm64=base-arm64.tar --binary arm64=flugs-arm64 \\
+      --flink-home /opt/flink --output oci:worker")]
+pub(super) struct Args {
+    /// The definition.
+    definition: PathBuf,
+    /// Where the image goes: oci:DIR, archive:FILE, docker or registry:NAME; may be repeated.
+    #[arg(long = "output", value_name = "SINK", required = true)]
+    outputs: Vec<Sink>,
+    /// What it stands on, in place of what the definition says: a root file system's tar, an
+    /// archive or OCI layout, or rootfs:FILE, archive:FILE, oci:DIR[:TAG], docker:NAME. With
+    /// PLATFORM= in front for one platform.
+    #[arg(long = "base", value_name = "[PLATFORM=]BASE")]
+    bases: Vec<PerPlatform>,
+    /// The SHA-256 that the base must have: of the tar, or of the image's manifest.
+    #[arg(long, value_name = "HEX")]
+    base_sha256: Option<crate::spec::Sha256Digest>,
+    /// The Flink home to bake in [default: FLINK_HOME of the environment].
+    #[arg(long, value_name = "DIR")]
+    flink_home: Option<PathBuf>,
+    /// The flugs binary [default: this program].
+    #[arg(long = "binary", value_name = "[PLATFORM=]FILE")]
+    binaries: Vec<PerPlatform>,
+    /// A file for Flink's `usrlib`, in a layer of its own; may be repeated.
+    #[arg(long = "user-jar", value_name = "FILE")]
+    user_files: Vec<PathBuf>,
+    /// For which machine; may be repeated [default: this one].
+    #[arg(long = "platform", value_name = "PLATFORM")]
+    platforms: Vec<Architecture>,
+    /// The image's name, in place of the definition's.
+    #[arg(long, value_name = "NAME")]
+    name: Option<Reference>,
+    /// How layers are compressed: gzip, zstd or none.
+    #[arg(long, value_name = "HOW", default_value_t = Compression::Gzip)]
+    compression: Compression,
+    /// Threads that compress; they change nothing but the time [default: the processors].
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    cache: CacheArgs,
+    /// Print one JSON document instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A value for one platform, or for all.
+#[derive(Debug, Clone)]
+struct PerPlatform {
+    platform: Option<Architecture>,
+    value: String,
+}
+
+impl FromStr for PerPlatform {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let split = text
+            .split_once('=')
+            .and_then(|(platform, value)| Some((platform.parse().ok()?, value)));
+        Ok(match split {
+            Some((platform, value)) => Self {
+                platform: Some(platform),
+                value: value.to_owned(),
+            },
+            None => Self {
+                platform: None,
+                value: text.to_owned(),
+            },
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    name: Option<&'a Reference>,
+    digest: BlobDigest,
+    ids: Vec<BlobDigest>,
+    layers: &'a [BuiltLayer],
+    outputs: Vec<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    let definition = Definition::read(&args.definition).map_err(ImageError::from)?;
+    let inputs = inputs(args, &definition)?;
+    let progress = output::Progress::new("building");
+    let built = runtime()?.block_on(async {
+        let built = crate::image::build(&definition, &inputs, &args.cache.directory).await?;
+        for sink in &args.outputs {
+            progress.update(&format!("writing {sink}"));
+            built.send(sink).await?;
+        }
+        Ok::<_, ImageError>(built)
+    });
+    progress.finish();
+    tell(&built?, args);
+    Ok(ProcessExit::SUCCESS)
+}
+
+fn inputs(args: &Args, definition: &Definition) -> Result<BuildInputs, Ending> {
+    let own = Architecture::own();
+    let mut bases = BTreeMap::new();
+    for base in &args.bases {
+        let input = BaseInput {
+            way: base_way(&base.value)?,
+            digest: args.base_sha256,
+        };
+        bases.insert(base.platform, input);
+    }
+    let mut binaries = BTreeMap::new();
+    for binary in &args.binaries {
+        binaries.insert(binary.platform.unwrap_or(own), PathBuf::from(&binary.value));
+    }
+    if let std::collections::btree_map::Entry::Vacant(place) = binaries.entry(own) {
+        place.insert(own_program()?);
+    }
+    let flink_home = args.flink_home.clone().or_else(|| variable("FLINK_HOME"));
+    let flink_home = flink_home.filter(|_| definition.flink.baked);
+    let mut architectures = args.platforms.clone();
+    architectures.sort_unstable();
+    architectures.dedup();
+    if architectures.is_empty() {
+        architectures.push(own);
+    }
+    Ok(BuildInputs {
+        bases,
+        flink_home,
+        binaries,
+        user_files: args.user_files.clone(),
+        architectures,
+        name: args.name.clone(),
+        compression: args.compression,
+        threads: args
+            .threads
+            .or_else(|| std::thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN),
+        epoch: super::epoch()?,
+    })
+}
+
+/// What a base is, by its prefix, else by what is there.
+fn base_way(text: &str) -> Result<BaseWay, Ending> {
+    let path = |rest: &str| PathBuf::from(rest);
+    Ok(match text.split_once(':') {
+        Some(("rootfs", rest)) => BaseWay::Rootfs(path(rest)),
+        Some(("oci", rest)) => BaseWay::Oci(path(rest)),
+        Some(("archive", rest)) => BaseWay::Archive(path(rest)),
+        Some(("docker", rest)) => BaseWay::Engine(rest.to_owned()),
+        _ => {
+            let here = Path::new(text);
+            if here.join("oci-layout").exists() {
+                BaseWay::Oci(here.to_owned())
+            } else if here.is_file() {
+                BaseWay::of_file(here)?
+            } else {
+                return Err(Ending {
+                    code: ExitCode::ImageInput,
+                    message: format!(
+                        "the base {text} is neither a file nor an OCI layout; an image of the engine is docker:{text}"
+                    ),
+                });
+            }
+        }
+    })
+}
+
+fn tell(built: &BuiltImage, args: &Args) {
+    if args.json {
+        output::json(&Document {
+            name: built.name(),
+            digest: built.digest(),
+            ids: built.ids(),
+            layers: &built.layers,
+            outputs: args.outputs.iter().map(ToString::to_string).collect(),
+        });
+        return;
+    }
+    let rows = built.layers.iter().map(|layer| {
+        [
+            layer.architecture.to_string(),
+            layer.name.clone(),
+            super::bytes(layer.size),
+            if layer.cached { "cached" } else { "built" }.to_owned(),
+            layer.digest.to_string(),
+        ]
+    });
+    output::line(&table::render(
+        &["PLATFORM", "LAYER", "SIZE", "", "DIGEST"],
+        rows,
+    ));
+    if let Some(name) = built.name() {
+        output::line(&format!("{name}  {}", built.digest()));
+    }
+}

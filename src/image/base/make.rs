@@ -1,0 +1,186 @@
+//! A base from Debian packages, by mmdebstrap: the same packages give the same bytes.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::keystore;
+use crate::image::layer::Hashed;
+use crate::image::{Architecture, Epoch, ImageError};
+use crate::spec::Sha256Digest;
+
+/// What a base is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseRecipe {
+    /// Debian's suite.
+    pub suite: String,
+    /// What is installed beside the essential packages.
+    pub packages: Vec<String>,
+    /// Where packages come from: mirrors' URLs or files of apt sources; this machine's own unless
+    /// given.
+    pub sources: Vec<String>,
+    /// For what machine.
+    pub architecture: Architecture,
+    /// The time that files carry at most.
+    pub epoch: Epoch,
+}
+
+/// A base that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MadeBase {
+    /// The digest of the tar.
+    pub digest: Sha256Digest,
+    /// Its length.
+    pub size: u64,
+}
+
+/// What nothing in a container reads.
+const LEFT_OUT: [&str; 4] = [
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/doc/*",
+    // Licences have to come along.
+    "path-include=/usr/share/doc/*/copyright",
+];
+
+/// Java's store of authorities, as the tar names it.
+const KEYSTORE: &str = "./etc/ssl/certs/java/cacerts";
+
+impl BaseRecipe {
+    /// Makes the base and writes its tar to `target`, whole or not at all.
+    pub fn make(&self, target: &Path) -> Result<MadeBase, ImageError> {
+        let directory = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let unwritable = |error| ImageError::write(target, error);
+        let raw = tempfile::Builder::new()
+            .prefix(".base-")
+            .suffix(".tar")
+            .tempfile_in(directory)
+            .map_err(unwritable)?;
+        self.bootstrap(raw.path())?;
+        let made = tempfile::Builder::new()
+            .prefix(".base-")
+            .tempfile_in(directory)
+            .map_err(unwritable)?;
+        let base = normalised(raw.as_file(), made.as_file(), self.epoch).map_err(unwritable)?;
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        made.as_file()
+            .set_permissions(readable)
+            .map_err(unwritable)?;
+        made.persist(target)
+            .map_err(|error| unwritable(error.error))?;
+        Ok(base)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one child of a process that has started nothing yet: there is no reaper to race"
+    )]
+    fn bootstrap(&self, target: &Path) -> Result<(), ImageError> {
+        let failed = |reason: String| ImageError::Base { reason };
+        let output = Command::new("mmdebstrap")
+            .args(self.arguments(target))
+            .args(self.sources()?)
+            .env("SOURCE_DATE_EPOCH", self.epoch.seconds().to_string())
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| failed(format!("mmdebstrap could not be run: {error}; is it installed? apt-get install mmdebstrap")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last: Vec<&str> = said.lines().rev().take(8).collect();
+        let last: Vec<&str> = last.into_iter().rev().collect();
+        Err(failed(format!(
+            "mmdebstrap ended with {}:\n{}",
+            output.status,
+            last.join("\n")
+        )))
+    }
+
+    fn arguments(&self, target: &Path) -> Vec<String> {
+        let mut arguments = vec![
+            "--quiet".to_owned(),
+            "--variant=essential".to_owned(),
+            "--format=tar".to_owned(),
+            format!("--architectures={}", self.architecture),
+            format!("--include={}", self.packages.join(",")),
+            // A snapshot of an archive is out of date by design; signatures are checked still.
+            "--aptopt=Acquire::Check-Valid-Until \"false\"".to_owned(),
+            // Scripts of Java's packages want to link manual pages here.
+            "--setup-hook=mkdir -p \"$1/usr/share/man/man1\"".to_owned(),
+        ];
+        arguments.extend(LEFT_OUT.map(|rule| format!("--dpkgopt={rule}")));
+        arguments.push(self.suite.clone());
+        arguments.push(target.display().to_string());
+        arguments
+    }
+
+    fn sources(&self) -> Result<Vec<String>, ImageError> {
+        if !self.sources.is_empty() {
+            return Ok(self.sources.clone());
+        }
+        let own = [
+            "/etc/apt/sources.list.d/debian.sources",
+            "/etc/apt/sources.list",
+        ];
+        let has_content = |path: &&str| std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
+        own.into_iter()
+            .find(has_content)
+            .map(|path| vec![path.to_owned()])
+            .ok_or_else(|| ImageError::Base {
+                reason: format!(
+                    "no apt sources in {}; name a mirror with --mirror",
+                    own.join(" or ")
+                ),
+            })
+    }
+
+    /// The name of the cache's file for this recipe, as parts of a key.
+    pub(in crate::image) fn parts(&self) -> Vec<String> {
+        let mut parts = vec![
+            self.suite.clone(),
+            self.architecture.to_string(),
+            self.epoch.seconds().to_string(),
+        ];
+        parts.extend(self.packages.iter().cloned());
+        parts.push("from".to_owned());
+        parts.extend(self.sources.iter().cloned());
+        parts
+    }
+}
+
+/// Copies the tar with what varies set right.
+fn normalised(raw: &File, to: &File, epoch: Epoch) -> std::io::Result<MadeBase> {
+    let mut archive = tar::Archive::new(BufReader::with_capacity(1 << 18, raw));
+    let hashed = Hashed::new(BufWriter::with_capacity(1 << 20, to));
+    let mut builder = tar::Builder::new(hashed);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let mut header = entry.header().clone();
+        let path = PathBuf::from(String::from_utf8_lossy(&entry.path_bytes()).into_owned());
+        // Names of users are the building machine's.
+        header.set_username("")?;
+        header.set_groupname("")?;
+        if let Some(target) = entry.link_name()? {
+            let target = target.into_owned();
+            builder.append_link(&mut header, &path, target)?;
+        } else if path.as_os_str() == KEYSTORE {
+            let mut keystore = Vec::new();
+            entry.read_to_end(&mut keystore)?;
+            let keystore = keystore::normal(&keystore, epoch).unwrap_or(keystore);
+            header.set_size(keystore.len() as u64);
+            builder.append_data(&mut header, &path, keystore.as_slice())?;
+        } else {
+            builder.append_data(&mut header, &path, &mut entry)?;
+        }
+    }
+    let (mut file, (digest, size)) = builder.into_inner()?.finish();
+    std::io::Write::flush(&mut file)?;
+    Ok(MadeBase { digest, size })
+}

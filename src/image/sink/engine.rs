@@ -1,0 +1,104 @@
+//! The local Docker engine: takes the very archive that a file would get, and gives archives.
+
+use std::io::{self, Write};
+
+use bollard::Docker;
+use bollard::query_parameters::ImportImageOptionsBuilder;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc::{Sender, channel};
+
+use crate::image::ImageError;
+use crate::image::blobs::Blobs;
+use crate::image::content::Content;
+use crate::image::source::Source;
+
+/// So many pieces may wait for the engine.
+const AHEAD: usize = 8;
+
+fn engine() -> Result<Docker, ImageError> {
+    Docker::connect_with_defaults().map_err(|error| refused(&error))
+}
+
+fn refused(error: &bollard::errors::Error) -> ImageError {
+    let mut reason = error.to_string();
+    if !matches!(
+        error,
+        bollard::errors::Error::DockerResponseServerError { .. }
+    ) {
+        reason.push_str("; does it run, and may this user talk to it?");
+    }
+    ImageError::Engine { reason }
+}
+
+/// Loads an image.
+pub(in crate::image) async fn load(content: &Content, blobs: &Blobs) -> Result<(), ImageError> {
+    let engine = engine()?;
+    let (sender, mut receiver) = channel(AHEAD);
+    let (content, blobs) = (content.clone(), blobs.clone());
+    let writing = tokio::task::spawn_blocking(move || {
+        super::archive::write(
+            io::BufWriter::with_capacity(1 << 18, Pieces(sender)),
+            &content,
+            &blobs,
+        )
+    });
+    let pieces = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
+    let pieces = pieces.map(Ok::<Bytes, io::Error>);
+    let options = ImportImageOptionsBuilder::default().quiet(true).build();
+    let mut answers = Box::pin(engine.import_image_stream(options, pieces, None));
+    let mut refusal = None;
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(info) => {
+                if let Some(detail) = info.error_detail.and_then(|detail| detail.message) {
+                    refusal = Some(ImageError::Engine { reason: detail });
+                }
+            }
+            Err(error) => refusal = Some(refused(&error)),
+        }
+    }
+    drop(answers);
+    let written = writing.await.map_err(|error| ImageError::Engine {
+        reason: format!("the archive could not be written: {error}"),
+    })?;
+    match refusal {
+        // Why the engine hung up says more than that it did.
+        Some(refusal) => Err(refusal),
+        None => written,
+    }
+}
+
+/// Hands what is written to the connection.
+struct Pieces(Sender<Bytes>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .blocking_send(Bytes::copy_from_slice(bytes))
+            .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the engine hung up"))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes an image out of the engine, to a file that goes away with what is given.
+pub(in crate::image) async fn export(name: &str) -> Result<Source, ImageError> {
+    let engine = engine()?;
+    engine
+        .inspect_image(name)
+        .await
+        .map_err(|error| refused(&error))?;
+    let mut file = tempfile::NamedTempFile::new()
+        .map_err(|error| ImageError::write(&std::env::temp_dir(), error))?;
+    let mut pieces = Box::pin(engine.export_image(name));
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| refused(&error))?;
+        file.write_all(&piece)
+            .map_err(|error| ImageError::write(file.path(), error))?;
+    }
+    Source::temporary_archive(file.into_temp_path())
+}
