@@ -5,9 +5,8 @@
 #   official  config-parser-utils.sh for the base settings and again for FLINK_PROPERTIES (Flink
 #             before 1.19: both in sed and the file), then what taskmanager.sh and jobmanager.sh
 #             do: config.sh, the memory of the role, config.sh again, the class path
-#   flugs     flugs launch ROLE --check: the same layers, the memory and the command, printed; and
-#             flugs conf render --out: the configuration written. Two processes where a launch
-#             needs one, so this is the upper bound of what it takes.
+#   flugs     flugs launch ROLE --prepare: the same layers and the memory, the configuration and the
+#             logging settings written, the command printed
 #
 # Neither starts a server. Each round runs both ways once (flugs ten times, of which the mean
 # counts), so that load from elsewhere falls on both. CPU: the whole process tree. With
@@ -107,12 +106,8 @@ def once(way, version, role):
     expected = "-Xmx697932173" if role == "taskmanager" else "-Xmx1073741824"
     if way == "official":
         return run(["bash", f"{work}/official.sh", role], variables, expected)
-    resolve = [flugs, "launch", role, "--check", "--dir", f"{work}/sandbox"]
-    render = [flugs, "conf", "render", "--flink-home", variables["FLINK_HOME"], "--out", f"{work}/rendered"]
-    samples = []
-    for _ in range(10):
-        both = run(resolve, variables, expected), run(render, variables, f"{work}/rendered")
-        samples.append([sum(values) for values in zip(*both)])
+    prepare = [flugs, "launch", role, "--prepare", "--dir", f"{work}/sandbox"]
+    samples = [run(prepare, variables, expected) for _ in range(10)]
     return tuple(statistics.mean(values) for values in zip(*samples))
 
 

@@ -14,7 +14,7 @@ use crate::entrypoint::{
     task_manager_call,
 };
 use crate::launch::{
-    HostFacts, ImageTerms, LaunchOrder, LaunchRequest, configuration_for_commands,
+    Extent, HostFacts, ImageTerms, LaunchOrder, LaunchRequest, configuration_for_commands,
 };
 use crate::spec::{ExitCode, Role, WorkerId};
 use crate::supervise::{self, ExitOnStop, StatusAddress, StopPolicy, Supervision};
@@ -156,7 +156,7 @@ fn order(call: RoleCall, environment: BTreeMap<String, String>) -> LaunchOrder {
         environment,
         terms: terms(None),
         grace: None,
-        check: false,
+        extent: Extent::Run,
         image: None,
     }
 }

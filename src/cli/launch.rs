@@ -6,7 +6,9 @@ use std::process::ExitCode as ProcessExit;
 use url::Url;
 
 use crate::conf::{ConsoleLayout, Warning};
-use crate::launch::{self, Explanation, LaunchEnd, LaunchError, LaunchOrder, ManifestSource};
+use crate::launch::{
+    self, Explanation, Extent, LaunchEnd, LaunchError, LaunchOrder, ManifestSource,
+};
 use crate::spec::{ExitCode, Property, Sha256Digest};
 use crate::supervise;
 
@@ -19,6 +21,10 @@ use super::{Ending, output};
 /// With --manifest the launch is what that document says. Without, it runs the Flink home already
 /// in place (--flink-home or FLINK_HOME).
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[command(after_help = "Examples:
   FLINK_HOME=/opt/flink flugs launch jobmanager
   flugs launch taskmanager -D taskmanager.numberOfTaskSlots=4 --check
@@ -71,10 +77,13 @@ pub(super) struct Args {
     #[arg(long)]
     json_logs: bool,
     /// Print the resolved launch and start nothing.
-    #[arg(long)]
+    #[arg(long, group = "explained")]
     check: bool,
-    /// With --check: print one JSON document.
-    #[arg(long, requires = "check")]
+    /// Fetch, render the configuration into the directory, print the launch, and start nothing.
+    #[arg(long, group = "explained")]
+    prepare: bool,
+    /// With --check or --prepare: print one JSON document.
+    #[arg(long, requires = "explained")]
     json: bool,
     #[command(flatten)]
     supervision: SupervisionArgs,
@@ -138,7 +147,11 @@ fn order(args: &Args) -> Result<LaunchOrder, Ending> {
         environment: super::environment(),
         terms: args.supervision.supervision()?,
         grace: args.supervision.grace(),
-        check: args.check,
+        extent: match (args.check, args.prepare) {
+            (true, _) => Extent::Check,
+            (_, true) => Extent::Prepare,
+            _ => Extent::Run,
+        },
         image: None,
     })
 }

@@ -24,7 +24,7 @@ pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
 pub use image::{ImageTerms, configuration_for_commands};
 pub use layout::SandboxLayout;
-pub use pipeline::{LaunchEnd, LaunchOrder, run};
+pub use pipeline::{Extent, LaunchEnd, LaunchOrder, run};
 pub use plugins::PluginDirectory;
 pub use ports::{
     JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address, check as check_ports,

@@ -54,10 +54,21 @@ pub struct LaunchOrder {
     /// The time between the request to stop and SIGKILL, if the order has an opinion; else the
     /// manifest's or the engine's decides.
     pub grace: Option<Duration>,
-    /// Resolve, and start nothing.
-    pub check: bool,
+    /// How far to go.
+    pub extent: Extent,
     /// What is different in an image, if the launch is an image's main process.
     pub image: Option<ImageTerms>,
+}
+
+/// How far a launch goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Resolve and explain: nothing is written but what was fetched.
+    Check,
+    /// Resolve, explain, and leave the sandbox as the process would find it.
+    Prepare,
+    /// Become the process's supervisor.
+    Run,
 }
 
 /// How a launch ends that does not become its supervisor.
@@ -78,7 +89,7 @@ pub fn run(
     progress: &(dyn Fn(FetchEvent) + Sync),
 ) -> Result<LaunchEnd, LaunchError> {
     let started = SystemTime::now();
-    let (role, check) = (order.role, order.check);
+    let (role, extent) = (order.role, order.extent);
     make_directories(&order.sandbox)?;
     let report = SandboxLayout::of(&order.sandbox).exit_report;
     let mut stages = Stages::begin(Phase::Manifest);
@@ -89,7 +100,7 @@ pub fn run(
             let phase = stages.current();
             Some(ExitReport::of_early_stop(name, phase, *signal, started))
         }
-        Err(error) if !check => {
+        Err(error) if extent == Extent::Run => {
             let phase = stages.failed_in(error);
             Some(ExitReport::of_failure(name, phase, error, started))
         }
@@ -118,14 +129,18 @@ impl LaunchOrder {
             Fetched::Abandoned => return Err(LaunchError::ParentGone),
         };
         stages.enter(Phase::Render);
-        let (grace, check, mut terms) = (self.grace, self.check, self.terms.clone());
+        let (grace, extent, mut terms) = (self.grace, self.extent, self.terms.clone());
         let request = self.request(manifest)?;
         let resolved = resolve(&request)?;
         resolved.warnings.iter().for_each(warn);
-        if check {
-            return Ok(LaunchEnd::Explained(Box::new(Explanation::of(
-                &resolved, &request,
-            ))));
+        let explained = || LaunchEnd::Explained(Box::new(Explanation::of(&resolved, &request)));
+        match extent {
+            Extent::Check => return Ok(explained()),
+            Extent::Prepare => {
+                render(&resolved)?;
+                return Ok(explained());
+            }
+            Extent::Run => {}
         }
         check_ports(request.role, &|key| resolved.configuration.get(key))?;
         render(&resolved)?;

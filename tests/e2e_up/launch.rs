@@ -168,11 +168,23 @@ fn a_history_server_serves_and_stops_cleanly() {
 }
 
 #[test]
-fn check_prints_the_resolved_launch_redacts_secrets_and_starts_nothing() {
+fn check_and_prepare_print_the_resolved_launch_redact_secrets_and_start_nothing() {
     let directory = TempDir::new().unwrap();
+    let explain = |extent: &str| explained(extent, directory.path());
+    let checked = explain("--check");
+    let configuration = directory.path().join("sandbox/conf/config.yaml");
+    assert!(!configuration.exists(), "--check renders nothing");
+    assert_eq!(explain("--prepare"), checked);
+    let rendered = fs::read_to_string(configuration).unwrap();
+    assert!(rendered.contains("secret-key: tell-nobody"), "{rendered}");
+    assert!(!directory.path().join("sandbox/exit-report.json").exists());
+}
+
+/// What `launch` explains, in JSON.
+fn explained(extent: &str, directory: &Path) -> Value {
     let check = Command::new(env!("CARGO_BIN_EXE_flugs"))
-        .args(["launch", "taskmanager", "--check", "--json", "--dir"])
-        .arg(directory.path().join("sandbox"))
+        .args(["launch", "taskmanager", extent, "--json", "--dir"])
+        .arg(directory.join("sandbox"))
         .arg("--flink-home")
         .arg(flink_home(VERSION))
         .args(["-D", "s3.secret-key=tell-nobody"])
@@ -197,8 +209,7 @@ fn check_prints_the_resolved_launch_redacts_secrets_and_starts_nothing() {
             .unwrap()
             .ends_with("/bin/java")
     );
-    // Nothing was rendered, nothing was started.
-    assert!(!directory.path().join("sandbox/conf/config.yaml").exists());
+    explanation
 }
 
 fn http_status(port: u16, path: &str) -> Option<u16> {
