@@ -3,6 +3,7 @@
 //! Never holds domain logic. Every error that reaches a person leaves through [`run`].
 
 mod artifact;
+mod bundle;
 mod conf;
 mod detach;
 mod down;
@@ -55,6 +56,7 @@ enum Command {
     Install(install::Args),
     Health(health::Args),
     Image(Box<image::Args>),
+    Bundle(Box<bundle::Args>),
     Supervise(Box<supervise::Args>),
     Memory(memory::Args),
 }
@@ -127,6 +129,7 @@ fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
         Command::Install(args) => install::run(args),
         Command::Health(args) => health::run(args),
         Command::Image(args) => image::run(args),
+        Command::Bundle(args) => bundle::run(args),
         Command::Supervise(args) => supervise::run(args),
         Command::Memory(args) => memory::run(args),
     }

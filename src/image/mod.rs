@@ -8,6 +8,7 @@
 mod base;
 mod blobs;
 mod build;
+pub mod bundle;
 mod cache;
 mod content;
 mod definition;
@@ -35,7 +36,7 @@ pub use examine::{
     verify,
 };
 pub use layer::{Compression, CompressionError};
-pub use oci::{BlobDigest, HealthConfig, RunConfig};
+pub use oci::{BlobDigest, Descriptor, HealthConfig, Platform, RunConfig};
 pub use platform::{Architecture, PlatformError};
 pub use reference::{Reference, ReferenceError};
 pub use sink::{Sink, SinkError};

@@ -65,7 +65,7 @@ impl TryFrom<String> for BlobDigest {
 /// What names a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Descriptor {
+pub struct Descriptor {
     /// What the blob is.
     pub media_type: String,
     /// Its digest.
@@ -110,7 +110,7 @@ impl Descriptor {
 
 /// What machine an image is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Platform {
+pub struct Platform {
     /// The processor, in the names of GOARCH.
     pub architecture: String,
     /// The operating system: `linux`.

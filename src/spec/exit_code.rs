@@ -87,11 +87,19 @@ pub enum ExitCode {
     RegistryUnreachable = 109,
     /// An image registry refuses.
     RegistryRefused = 110,
+    /// A bundle is damaged: cut off, altered, or never one.
+    BundleDamaged = 111,
+    /// A bundle's signature is missing or wrong, or a key cannot be used.
+    BundleSignature = 112,
+    /// A bundle is from a newer flugs.
+    BundleTooNew = 113,
+    /// A delta bundle lacks the one that it builds on.
+    BundleIncomplete = 114,
 }
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 43] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,
@@ -131,6 +139,10 @@ impl ExitCode {
         Self::ImageRefused,
         Self::RegistryUnreachable,
         Self::RegistryRefused,
+        Self::BundleDamaged,
+        Self::BundleSignature,
+        Self::BundleTooNew,
+        Self::BundleIncomplete,
     ];
 
     /// The number that the process exits with.

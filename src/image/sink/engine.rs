@@ -102,3 +102,36 @@ pub(in crate::image) async fn export(name: &str) -> Result<Source, ImageError> {
     }
     Source::temporary_archive(file.into_temp_path())
 }
+/// The ID that the engine knows an image by, or `None` if it knows none of that name.
+pub(in crate::image) async fn id_of(name: &str) -> Result<Option<String>, ImageError> {
+    match engine()?.inspect_image(name).await {
+        Ok(found) => Ok(found.id),
+        Err(bollard::errors::Error::DockerResponseServerError {
+            status_code: 404, ..
+        }) => Ok(None),
+        Err(error) => Err(refused(&error)),
+    }
+}
+
+/// Takes a name away from the engine again, and the image if nothing else names it.
+pub(in crate::image) async fn remove(name: &str) -> Result<(), ImageError> {
+    let options = None::<bollard::query_parameters::RemoveImageOptions>;
+    engine()?
+        .remove_image(name, options, None)
+        .await
+        .map(drop)
+        .map_err(|error| refused(&error))
+}
+
+/// Gives a name to the image with this ID.
+pub(in crate::image) async fn tag(id: &str, name: &str) -> Result<(), ImageError> {
+    let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+    let options = bollard::query_parameters::TagImageOptionsBuilder::default()
+        .repo(repository)
+        .tag(tag)
+        .build();
+    engine()?
+        .tag_image(id, Some(options))
+        .await
+        .map_err(|error| refused(&error))
+}

@@ -2,9 +2,9 @@
 //! everywhere.
 
 mod archive;
-pub(super) mod engine;
+pub(in crate::image) mod engine;
 mod layout;
-pub(super) mod registry;
+pub(in crate::image) mod registry;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -77,7 +77,11 @@ impl fmt::Display for Sink {
 
 impl Sink {
     /// Takes an image.
-    pub(super) async fn take(&self, content: &Content, blobs: &Blobs) -> Result<(), ImageError> {
+    pub(in crate::image) async fn take(
+        &self,
+        content: &Content,
+        blobs: &Blobs,
+    ) -> Result<(), ImageError> {
         match self {
             Self::Oci(path) => layout::write(path, content, blobs),
             Self::Archive(path) => archive::write_file(path, content, blobs),

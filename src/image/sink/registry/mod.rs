@@ -28,6 +28,24 @@ pub(in crate::image) async fn push(
     content: &Content,
     blobs: &Blobs,
 ) -> Result<(), ImageError> {
+    let session = push_all(reference, content, blobs).await?;
+    put_manifest(&session, content, &content.root, &reference.tag).await
+}
+
+/// Pushes an image without its tag: whoever does not know its digest does not see it yet.
+pub(in crate::image) async fn push_untagged(
+    reference: &Reference,
+    content: &Content,
+    blobs: &Blobs,
+) -> Result<(), ImageError> {
+    push_all(reference, content, blobs).await.map(drop)
+}
+
+async fn push_all(
+    reference: &Reference,
+    content: &Content,
+    blobs: &Blobs,
+) -> Result<Session, ImageError> {
     let registry = reference.registry.clone().unwrap_or_default();
     let credentials = credentials::find(&registry)?;
     let client = http_client(&FetchOptions::default())?;
@@ -52,7 +70,7 @@ pub(in crate::image) async fn push(
             .await?;
         }
     }
-    put_manifest(&session, content, &content.root, &reference.tag).await
+    Ok(session)
 }
 
 async fn put_manifest(

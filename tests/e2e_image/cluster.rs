@@ -1,0 +1,155 @@
+//! The real thing: Debian's packages, a real Flink, two containers.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::workshop::{ROOT, Workshop, engine, run, said};
+
+/// The real thing: Debian's packages as base, a real Flink, and a cluster of two containers.
+#[test]
+fn a_cluster_of_images_built_without_a_daemon_comes_up() {
+    engine();
+    let base = Path::new(ROOT).join("target/docker-images/base");
+    run(&[
+        &format!("{ROOT}/tools/base-image.sh"),
+        base.to_str().unwrap(),
+    ]);
+    let shop = Workshop::new();
+    let homes = std::env::var_os("FLUGS_FLINK_HOMES")
+        .map_or_else(|| Path::new(ROOT).join("target/flink"), Into::into);
+    let home = homes.join("2.3.0");
+    assert!(
+        home.join("lib").is_dir(),
+        "no Flink home in {}: run tools/flink-home.sh 2.3.0 {0}",
+        home.display()
+    );
+    let cluster = Cluster::of_images(&shop, &base.join("base.tar"), &home);
+    let (network, tag) = (&cluster.network, &cluster.tag);
+    run(&["docker", "network", "create", network]);
+    let manager = format!("{network}-jm");
+    run(&[
+        "docker",
+        "run",
+        "--detach",
+        "--name",
+        &manager,
+        "--network",
+        network,
+        "--env",
+        &format!("JOB_MANAGER_RPC_ADDRESS={manager}"),
+        &format!("{tag}-appmaster"),
+        "jobmanager",
+    ]);
+    run(&[
+        "docker",
+        "run",
+        "--detach",
+        "--name",
+        &format!("{network}-tm"),
+        "--network",
+        network,
+        "--user",
+        "4711:0",
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--tmpfs",
+        "/run/flugs:mode=1777",
+        "--env",
+        &format!("JOB_MANAGER_RPC_ADDRESS={manager}"),
+        &format!("{tag}-worker"),
+        "taskmanager",
+    ]);
+    let address = run(&[
+        "docker",
+        "inspect",
+        "--format",
+        "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
+        &manager,
+    ]);
+    cluster.wait_for_a_task_manager(&address);
+}
+
+/// Removes what the test made, however it ends.
+struct Cluster {
+    network: String,
+    tag: String,
+}
+
+impl Cluster {
+    fn of_images(shop: &Workshop, base: &Path, home: &Path) -> Self {
+        let tag = format!("flugs-image-test:{}", std::process::id());
+        for role in ["appmaster", "worker"] {
+            let name = format!("{tag}-{role}");
+            let definition = format!("images/{role}.yaml");
+            shop.ok(&[
+                "image",
+                "build",
+                &definition,
+                "--base",
+                base.to_str().unwrap(),
+                "--flink-home",
+                home.to_str().unwrap(),
+                "--compression",
+                "none",
+                "--name",
+                &name,
+                "--output",
+                "docker",
+            ]);
+        }
+        let network = format!("flugs-image-test-{}", std::process::id());
+        Self { network, tag }
+    }
+
+    fn wait_for_a_task_manager(&self, address: &str) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
+        loop {
+            let overview = Command::new("curl")
+                .args(["-s", "-m", "2", &format!("http://{address}:8081/overview")])
+                .output()
+                .unwrap();
+            if String::from_utf8_lossy(&overview.stdout).contains("\"taskmanagers\":1") {
+                break;
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "no TaskManager: {}\n{}",
+                said(&overview),
+                self.logs()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
+    }
+
+    fn logs(&self) -> String {
+        let log = |role: &str| {
+            said(
+                &Command::new("docker")
+                    .args(["logs", "--tail", "40", &format!("{}-{role}", self.network)])
+                    .output()
+                    .unwrap(),
+            )
+        };
+        format!("{}\n{}", log("jm"), log("tm"))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let docker = |words: &[&str]| drop(Command::new("docker").args(words).output());
+        docker(&[
+            "rm",
+            "--force",
+            &format!("{}-jm", self.network),
+            &format!("{}-tm", self.network),
+        ]);
+        docker(&["network", "rm", &self.network]);
+        docker(&[
+            "image",
+            "rm",
+            &format!("{}-appmaster", self.tag),
+            &format!("{}-worker", self.tag),
+        ]);
+    }
+}

@@ -1,0 +1,141 @@
+//! Debian's registry takes images: whole, cut off and resumed, and from those it knows.
+
+use std::fs;
+use std::process::Command;
+
+use crate::server::{Cutting, Registry};
+use crate::workshop::{EPOCH, FLUGS, Workshop, program, read, run, said};
+
+#[test]
+fn debians_registry_takes_the_image_and_gives_it_back() {
+    let shop = Workshop::new();
+    let registry = Registry::start(None);
+    let name = format!("localhost:{}/flugs/worker:1", registry.port);
+    let built = shop.build(
+        "worker",
+        &format!("registry:{name}"),
+        &["--compression", "zstd", "--name", "flugs/worker:1"],
+    );
+    let digest = built["digest"].as_str().unwrap();
+    let pulled = format!("oci:{}:1", shop.text("pulled"));
+    run(&[
+        "skopeo",
+        "copy",
+        "--preserve-digests",
+        "--src-tls-verify=false",
+        &format!("docker://{name}"),
+        &pulled,
+    ]);
+    let index = String::from_utf8(read(&shop.path("pulled/index.json"))).unwrap();
+    assert!(index.contains(digest), "{index}");
+    shop.ok(&["image", "verify", "oci:pulled"]);
+    // What is there is not sent again.
+    let before = registry.uploads();
+    shop.build(
+        "worker",
+        &format!("registry:{name}"),
+        &["--compression", "zstd", "--name", "flugs/worker:1"],
+    );
+    assert_eq!(registry.uploads(), before);
+}
+
+#[test]
+fn a_push_that_is_cut_off_goes_on_where_it_stopped() {
+    let shop = Workshop::new();
+    let registry = Registry::start(None);
+    // Three pieces of 8 MiB that do not compress.
+    let jar: Vec<u8> = (0..70).flat_map(|_| program(62)).collect();
+    let mut state = 1_u64;
+    let noise = jar.into_iter().map(|byte| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        byte ^ (state >> 56) as u8
+    });
+    fs::write(shop.path("job.jar"), noise.collect::<Vec<u8>>()).unwrap();
+    let cutting = Cutting::start(registry.port, &[12 << 20, 3 << 20, 9 << 20]);
+    let name = format!("localhost:{}/flugs/worker:cut", cutting.port);
+    let built = shop.build(
+        "worker",
+        &format!("registry:{name}"),
+        &["--user-jar", "job.jar", "--name", "flugs/worker:cut"],
+    );
+    assert_eq!(cutting.cuts(), 3);
+    let sent = cutting.sent();
+    let size: u64 = built["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["size"].as_u64().unwrap())
+        .sum();
+    // Each cut costs a piece at most.
+    assert!(
+        sent < size + 4 * (8 << 20),
+        "{sent} bytes for an image of {size}"
+    );
+    let direct = format!("docker://localhost:{}/flugs/worker:cut", registry.port);
+    let inspected = run(&[
+        "skopeo",
+        "inspect",
+        "--tls-verify=false",
+        "--format",
+        "{{.Digest}}",
+        &direct,
+    ]);
+    assert_eq!(inspected, built["digest"].as_str().unwrap());
+}
+
+#[test]
+fn a_registry_that_wants_credentials_gets_those_of_docker_login() {
+    let shop = Workshop::new();
+    let registry = Registry::start(Some("me:sesame"));
+    let name = format!("registry:localhost:{}/flugs/worker:1", registry.port);
+    let push = |config: Option<&str>| {
+        let docker = shop.path("docker");
+        fs::create_dir_all(&docker).unwrap();
+        let file = docker.join("config.json");
+        match config {
+            Some(pair) => {
+                let auth = run(&["sh", "-c", &format!("printf %s {pair} | base64")]);
+                let text = format!(
+                    r#"{{"auths":{{"localhost:{}":{{"auth":"{auth}"}}}}}}"#,
+                    registry.port
+                );
+                fs::write(&file, text).unwrap();
+            }
+            None => drop(fs::remove_file(&file)),
+        }
+        Command::new(FLUGS)
+            .args([
+                "image",
+                "build",
+                "images/worker.yaml",
+                "--base",
+                "base.tar",
+                "--flink-home",
+                "flink",
+            ])
+            .args(["--binary", "flugs", "--cache", "cache", "--output", &name])
+            .current_dir(shop.path(""))
+            .env("SOURCE_DATE_EPOCH", EPOCH)
+            .env("DOCKER_CONFIG", &docker)
+            .output()
+            .unwrap()
+    };
+    let refused = push(None);
+    assert_eq!(refused.status.code(), Some(110), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("docker login"),
+        "{}",
+        said(&refused)
+    );
+    let refused = push(Some("me:wrong-secret"));
+    assert_eq!(refused.status.code(), Some(110), "{}", said(&refused));
+    assert!(
+        !said(&refused).contains("wrong-secret"),
+        "{}",
+        said(&refused)
+    );
+    let taken = push(Some("me:sesame"));
+    assert!(taken.status.success(), "{}", said(&taken));
+}

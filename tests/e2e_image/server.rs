@@ -1,0 +1,164 @@
+//! Debian's registry as a process of the test's own, and a way to it that cuts connections.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A running registry; it ends with this.
+pub(crate) struct Registry {
+    pub(crate) port: u16,
+    process: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Registry {
+    /// Starts one, open to all or to this `user:secret`.
+    pub(crate) fn start(credentials: Option<&str>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let at = directory.path().display().to_string();
+        let mut configuration = format!(
+            "version: 0.1\nlog: {{accesslog: {{disabled: false}}, level: warn}}\nstorage:\n  filesystem:\n    rootdirectory: {at}/data\nhttp:\n  addr: 127.0.0.1:{port}\n"
+        );
+        if let Some(credentials) = credentials {
+            // Debian's Python has bcrypt in crypt(3), the one form that the registry takes.
+            let (user, secret) = credentials.split_once(':').unwrap();
+            let script = "import crypt,sys; print(crypt.crypt(sys.argv[1], '$2b$05$abcdefghijklmnopqrstuu'))";
+            let hash = Command::new("python3")
+                .args(["-W", "ignore", "-c", script, secret])
+                .output()
+                .unwrap();
+            let hash = String::from_utf8(hash.stdout).unwrap();
+            assert!(hash.starts_with("$2b$"), "{hash}");
+            fs::write(directory.path().join("htpasswd"), format!("{user}:{hash}")).unwrap();
+            let _ = writeln!(
+                configuration,
+                "auth: {{htpasswd: {{realm: test, path: {at}/htpasswd}}}}"
+            );
+        }
+        let file = directory.path().join("config.yml");
+        fs::write(&file, configuration).unwrap();
+        let log = fs::File::create(directory.path().join("log")).unwrap();
+        let process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("docker-registry runs; see tools/install-packages.sh test");
+        let registry = Self {
+            port,
+            process,
+            directory,
+        };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "{}", registry.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        registry
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// So many uploads were begun.
+    pub(crate) fn uploads(&self) -> usize {
+        self.log().matches("\"POST /v2/").count()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Passes connections on, and cuts each of the first ones off after so many bytes.
+pub(crate) struct Cutting {
+    pub(crate) port: u16,
+    sent: Arc<AtomicU64>,
+    cuts: Arc<AtomicUsize>,
+}
+
+impl Cutting {
+    pub(crate) fn start(to: u16, limits: &[u64]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sent, cuts) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
+        let budget = Arc::new(Mutex::new(limits.to_vec()));
+        let (all, count) = (Arc::clone(&sent), Arc::clone(&cuts));
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+                let (back_from, back_to) =
+                    (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || drop(std::io::copy(&mut &back_from, &mut &back_to)));
+                let (all, count, budget) =
+                    (Arc::clone(&all), Arc::clone(&count), Arc::clone(&budget));
+                std::thread::spawn(move || pass(&client, &server, &all, &count, &budget));
+            }
+        });
+        Self { port, sent, cuts }
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn cuts(&self) -> usize {
+        self.cuts.load(Ordering::SeqCst)
+    }
+}
+
+/// Whatever the connection, bytes count against the limit that is next.
+fn pass(
+    mut client: &TcpStream,
+    mut server: &TcpStream,
+    all: &AtomicU64,
+    cuts: &AtomicUsize,
+    budget: &Mutex<Vec<u64>>,
+) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(read) = client.read(&mut buffer) {
+        if read == 0 {
+            break;
+        }
+        all.fetch_add(read as u64, Ordering::SeqCst);
+        let cut = {
+            let mut budget = budget.lock().unwrap();
+            match budget.first_mut() {
+                Some(left) if *left < read as u64 => {
+                    budget.remove(0);
+                    true
+                }
+                Some(left) => {
+                    *left -= read as u64;
+                    false
+                }
+                None => false,
+            }
+        };
+        if cut {
+            cuts.fetch_add(1, Ordering::SeqCst);
+            break;
+        }
+        if server.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}
