@@ -101,7 +101,7 @@ main() {
   # Before anything keeps the machine busy: an engine's first start takes its time.
   check 'Docker engine' tools/dockerd.sh
   check 'Flink homes' flink_homes
-  check 'format' cargo fmt --check
+  check 'format' cargo fmt --all --check
   check 'lints' cargo clippy --quiet --locked --all-targets -- -D warnings
   check 'scripts' scripts
   check 'dependencies: bans, licences, sources' cargo deny check bans licenses sources

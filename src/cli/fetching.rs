@@ -105,6 +105,15 @@ impl FetchProgress {
     }
 }
 
+impl Drop for FetchProgress {
+    /// Whatever is said next begins on a line of its own, also after a fetch that failed.
+    fn drop(&mut self) {
+        if let ShownAs::Bar(bar) = &self.shown_as {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl Meter {
     fn take(&mut self, event: &FetchEvent, now: Instant) -> Show {
         match event {
