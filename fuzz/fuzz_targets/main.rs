@@ -10,6 +10,7 @@ mod manifest;
 mod memory_size;
 mod range_header;
 mod request_head;
+mod supervisor_texts;
 mod tar_policy;
 mod zip_policy;
 
@@ -18,7 +19,7 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 11] = [
+const TARGETS: [(&str, Target); 12] = [
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("flink_properties", flink_properties::run),
@@ -28,6 +29,7 @@ const TARGETS: [(&str, Target); 11] = [
     ("memory_size", memory_size::run),
     ("range_header", range_header::run),
     ("request_head", request_head::run),
+    ("supervisor_texts", supervisor_texts::run),
     ("tar_policy", tar_policy::run),
     ("zip_policy", zip_policy::run),
 ];
