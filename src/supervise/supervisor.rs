@@ -25,7 +25,7 @@ use super::privileges::give_up;
 use super::report::{ExitReport, Phase, Reason, ReportFile};
 use super::summary::Evidence;
 use super::supervision::{LogPolicy, Supervision};
-use super::sys;
+use super::sys::{self, SignalSet};
 use super::verdict::Verdict;
 
 /// How a supervision ended.
@@ -76,6 +76,7 @@ fn report_failure(supervision: &Supervision, evidence: &Evidence, error: &Superv
 pub(super) struct Supervisor<'a> {
     pub(super) supervision: &'a Supervision,
     evidence: &'a Evidence,
+    pub(super) held: SignalSet,
     pub(super) signals: OwnedFd,
     pub(super) own_pid: i32,
     pub(super) parent: ParentWatch,
@@ -95,7 +96,8 @@ impl<'a> Supervisor<'a> {
     ) -> Result<Self, SuperviseError> {
         let call = |call| move |error| SuperviseError::Signals { call, error };
         sys::reset_disposition(Signal::CHLD).map_err(call("signal"))?;
-        let signals = sys::signal_fd(every_held()).map_err(call("signalfd4"))?;
+        let held = every_held();
+        let signals = sys::signal_fd(held).map_err(call("signalfd4"))?;
         let own_pid = getpid().as_raw();
         if own_pid != 1 {
             become_subreaper()?;
@@ -121,6 +123,7 @@ impl<'a> Supervisor<'a> {
         Ok(Self {
             supervision,
             evidence,
+            held,
             signals,
             own_pid,
             parent,

@@ -12,7 +12,6 @@ use nix::sys::time::TimeSpec;
 use super::Signal;
 use super::clock::Clock as _;
 use super::error::SuperviseError;
-use super::handover::every_held;
 use super::health::{Health, StatusServer, StatusWatch};
 use super::logs::{Outputs, Watch as OutputWatch};
 use super::parent::ParentWatch;
@@ -53,7 +52,7 @@ impl Supervisor<'_> {
     }
 
     fn wait_for_signal(&mut self, timeout: Option<Duration>) -> Result<(), SuperviseError> {
-        let received = sys::wait_for_signal(every_held(), timeout, self.own_pid);
+        let received = sys::wait_for_signal(self.held, timeout, self.own_pid);
         let received = received.map_err(|error| SuperviseError::Signals {
             call: "rt_sigtimedwait",
             error,

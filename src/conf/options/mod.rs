@@ -5,7 +5,7 @@
 
 mod value_type;
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 pub use value_type::ValueType;
 
@@ -95,15 +95,17 @@ impl OptionTable {
     /// The tables that speak for a release line, the nearest one first. A line of its own has one
     /// table; a line between two has both, because either may know an option of it.
     pub fn for_line(major: u32, minor: u32) -> Vec<&'static Self> {
-        let [oldest, middle, newest] = tables();
-        match (major, minor) {
-            (0, _) | (1, ..=13) => vec![oldest],
-            (1, 14..=16) => vec![oldest, middle],
-            (1, 17..=19) => vec![middle, oldest],
-            (1, 20) => vec![middle],
-            (1, _) | (2, 0..=1) => vec![newest, middle],
-            _ => vec![newest],
-        }
+        // A table is read when it is first asked for: most launches need one of the three.
+        let [oldest, middle, newest] = &TABLES;
+        let nearest_first: &[&LazyTable] = match (major, minor) {
+            (0, _) | (1, ..=13) => &[oldest],
+            (1, 14..=16) => &[oldest, middle],
+            (1, 17..=19) => &[middle, oldest],
+            (1, 20) => &[middle],
+            (1, _) | (2, 0..=1) => &[newest, middle],
+            _ => &[newest],
+        };
+        nearest_first.iter().map(|table| &***table).collect()
     }
 
     /// Every option, sorted by key.
@@ -172,14 +174,19 @@ fn matches(pattern: &str, key: &str) -> bool {
     }) || (after.is_empty() && !tail.is_empty())
 }
 
-fn tables() -> &'static [OptionTable; 3] {
-    static TABLES: OnceLock<[OptionTable; 3]> = OnceLock::new();
-    TABLES.get_or_init(|| {
-        DATA.map(|(line, text)| OptionTable {
-            line,
-            options: text.lines().filter_map(parse).collect(),
-        })
-    })
+type LazyTable = LazyLock<OptionTable>;
+
+static TABLES: [LazyTable; 3] = [
+    LazyLock::new(|| read(&DATA[0])),
+    LazyLock::new(|| read(&DATA[1])),
+    LazyLock::new(|| read(&DATA[2])),
+];
+
+fn read((line, text): &(&'static str, &'static str)) -> OptionTable {
+    OptionTable {
+        line,
+        options: text.lines().filter_map(parse).collect(),
+    }
 }
 
 /// One line of a table: key, type, default, older keys; a fallback has a question mark before it.
@@ -210,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_data_is_an_option() {
-        for (table, (_, text)) in tables().iter().zip(DATA) {
+        for (table, (_, text)) in TABLES.iter().zip(DATA) {
             assert_eq!(table.options().len(), text.lines().count());
             assert!(table.options().len() > 600, "{}", table.line);
             assert!(text.lines().all(|line| line.split('\t').count() == 4));
@@ -224,7 +231,7 @@ mod tests {
 
     #[test]
     fn keys_are_looked_up_as_own_key_alias_pattern_or_family() {
-        let [oldest, middle, newest] = tables();
+        let [oldest, middle, newest] = &TABLES;
         assert!(matches!(oldest.lookup("mesos.master"), Lookup::Current(_)));
         assert_eq!(newest.lookup("mesos.master"), Lookup::Unknown);
         assert!(
@@ -241,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_misspelled_key_has_a_nearest_one() {
-        let [_, _, newest] = tables();
+        let [_, _, newest] = &TABLES;
         assert_eq!(
             newest.nearest("taskmanager.numberOfTaskSlot"),
             Some("taskmanager.numberOfTaskSlots")
