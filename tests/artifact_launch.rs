@@ -7,7 +7,7 @@
 )]
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -228,6 +228,12 @@ fn slow_server(content: &'static [u8], pieces: usize) -> String {
     let url = format!("http://{}/x", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut byte = [0];
+        while !request.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            request.extend(byte);
+        }
         let length = content.len();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
@@ -258,13 +264,15 @@ fn a_launch_that_fetches_for_longer_than_a_second_says_how_far_it_is() {
         .lines()
         .filter(|line| line.contains("fetched"))
         .collect();
-    assert_eq!(lines.len(), 2, "{stderr}");
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        panic!("{stderr}");
+    };
     assert!(
-        lines[0].contains("of 146.48 KiB") && lines[0].ends_with("s left"),
+        first.contains("of 146.48 KiB") && first.ends_with("s left"),
         "{stderr}"
     );
     assert!(
-        lines[1].starts_with("flugs: fetched 146.48 KiB in "),
+        last.starts_with("flugs: fetched 146.48 KiB in "),
         "{stderr}"
     );
 }

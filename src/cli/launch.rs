@@ -108,7 +108,10 @@ fn finish(order: LaunchOrder, json: bool) -> Result<ProcessExit, Ending> {
     let mut warn = |warning: &Warning| output::note(&format!("flugs: warning: {warning}"));
     let progress = FetchProgress::new(false);
     let show = |event| progress.show(&event);
-    match launch::run(order, &held, &mut warn, &show)? {
+    let end = launch::run(order, &held, &mut warn, &show);
+    // What is said from here on begins on a line of its own.
+    drop(progress);
+    match end? {
         LaunchEnd::Explained(explanation) => {
             explain(&explanation, json);
             Ok(ProcessExit::SUCCESS)
