@@ -76,6 +76,20 @@ pub enum AppMasterError {
         /// Where to look.
         logs: PathBuf,
     },
+    /// The Java runtime cannot archive classes.
+    #[error("Java {found} cannot archive the classes of an application: use Java 13 or newer")]
+    CannotArchive {
+        /// Its version.
+        found: u32,
+    },
+    /// A JVM could not be trained.
+    #[error("no class-data archive was made: {what}\n{last_words}")]
+    Untrained {
+        /// What went wrong.
+        what: String,
+        /// What the process said last.
+        last_words: String,
+    },
     /// A member's launcher refused its input.
     #[error("{id} could not be launched (exit code {code}):\n{last_words}")]
     Refused {
@@ -117,7 +131,8 @@ impl Failure for AppMasterError {
             Self::Write { source, .. } => ExitCode::of_io(source),
             Self::NoFreePort { .. } => ExitCode::PortInUse,
             Self::Rest(_) | Self::Signals { .. } => ExitCode::Internal,
-            Self::NotReady { .. } => ExitCode::NotReady,
+            Self::CannotArchive { .. } => ExitCode::JavaTooOld,
+            Self::Untrained { .. } | Self::NotReady { .. } => ExitCode::NotReady,
             Self::Refused { code, .. } => {
                 let same = |known: &&ExitCode| known.code() == *code;
                 ExitCode::ALL

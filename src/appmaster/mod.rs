@@ -15,6 +15,7 @@ mod registration;
 mod sandbox;
 mod signals;
 mod teardown;
+mod training;
 
 pub use cluster::{Cluster, Notify};
 pub use distribution::Progress;
@@ -24,3 +25,4 @@ pub use place::{Containers, Place};
 pub use preparation::{ClusterSettings, PreparedCluster, prepare};
 pub use signals::{StopRequest, StopSignals};
 pub use teardown::{TornDown, tear_down};
+pub use training::{TrainedArchive, Training};

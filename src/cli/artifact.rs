@@ -75,6 +75,7 @@ enum Command {
         #[command(flatten)]
         store: StoreArgs,
     },
+    Train(super::train::Args),
     /// Fetch a file from the first URL that has it.
     Fetch(Box<FetchArgs>),
     /// Note the digests of all files below a directory in a file there, so that a fetch which needs
@@ -189,6 +190,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         }
         Command::Verify { store } => verify(store),
         Command::Gc { max_size, store } => gc(*max_size, store),
+        Command::Train(args) => super::train::run(args),
         Command::Fetch(args) => fetch(args),
         Command::Stamp { directory } => stamp(directory),
         Command::Unpack {

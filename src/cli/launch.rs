@@ -215,6 +215,7 @@ fn explain(explanation: &Explanation, json: bool) {
     output::line(&format!("Flink          {}", located(&explanation.flink)));
     output::line(&format!("Java           {}", located(&explanation.java)));
     output::line(&format!("sandbox        {}", explanation.sandbox.display()));
+    output::line(&format!("class data     {}", explanation.class_data));
     let limit = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
     let memory = limit(
         explanation

@@ -21,6 +21,7 @@ mod status;
 mod supervise;
 mod supervision;
 mod table;
+mod train;
 mod up;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ pub mod memory;
 pub mod rest;
 
 mod allocator;
+mod class_data;
 mod class_path;
 mod command;
 mod entry_point;
@@ -21,6 +22,10 @@ mod module_access;
 mod version;
 
 pub use allocator::{find_jemalloc, jemalloc_variables};
+pub use class_data::{
+    ClassData, OLDEST_JAVA as OLDEST_ARCHIVING_JAVA, Unused, archive_name, choose_class_data,
+    class_data_directories,
+};
 pub use command::{CommandError, CommandInput, JavaCommand, PathFault, build};
 pub use entry_point::{main_class, service};
 pub use home::{FlinkHome, FlinkHomeError};

@@ -24,6 +24,8 @@ pub struct Explanation {
     pub java: Located,
     /// The launch's directory.
     pub sandbox: PathBuf,
+    /// The class-data archive that would be used, or why none.
+    pub class_data: String,
     /// The container's limits, as far as they are known.
     pub limits: Limits,
     /// The artifacts of the manifest.
@@ -99,6 +101,7 @@ impl Explanation {
                 home: launch.java.home.clone(),
             },
             sandbox: launch.layout.root.clone(),
+            class_data: launch.class_data.to_string(),
             limits: limits(&request.host),
             artifacts: artifacts.map(artifact_line).collect(),
             configuration: launch

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use crate::conf::{Configuration, ConsoleLayout, Layer, Origin, Warning, container_environment};
 use crate::flink::memory::{self, MemoryPlan, MemorySize};
 use crate::flink::{
-    self, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity, find_jemalloc,
-    log_directory,
+    self, ClassData, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity,
+    choose_class_data, find_jemalloc, log_directory,
 };
 use crate::spec::{Role, WorkerId};
 
@@ -36,6 +36,8 @@ pub struct ResolvedLaunch {
     pub memory: MemoryPlan,
     /// The command.
     pub command: JavaCommand,
+    /// The class-data archive that the command uses, or why it uses none.
+    pub class_data: ClassData,
     /// How the JVM's console log looks.
     pub log_layout: ConsoleLayout,
     /// The working directory, if it is not the sandbox.
@@ -57,7 +59,7 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
     let memory = plan_memory(request, &home, &mut configuration)?;
     let plugins = plugins::plan(&home, &layout.root, &laid.image_request.plugins)?;
     let variables = variables(request, &configuration, plugins.as_ref());
-    let command = build_command(
+    let mut command = build_command(
         request,
         &home,
         &java,
@@ -66,6 +68,10 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         &memory,
         &variables,
     )?;
+    let class_data = choose_class_data(request.role, &java, &home, &command.arguments, &|name| {
+        request.variable(name).map(str::to_owned)
+    });
+    command.arguments.splice(0..0, class_data.options());
     Ok(ResolvedLaunch {
         role: request.role,
         worker_id: request.worker_id.clone(),
@@ -76,6 +82,7 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         configuration,
         memory,
         command,
+        class_data,
         log_layout: request.log_layout,
         directory: request.image.as_ref().map(|image| image.directory.clone()),
         plugins,

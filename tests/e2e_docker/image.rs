@@ -14,7 +14,7 @@ fn the_two_images_are_one_set_of_layers_and_say_what_they_are() {
     let images = images("2.3.0");
     let (appmaster, worker) = (inspect(&images.appmaster), inspect(&images.worker));
     assert_eq!(appmaster["RootFS"]["Layers"], worker["RootFS"]["Layers"]);
-    assert_eq!(worker["RootFS"]["Layers"].as_array().unwrap().len(), 2);
+    assert_eq!(worker["RootFS"]["Layers"].as_array().unwrap().len(), 3);
     for image in [&appmaster, &worker] {
         let config = &image["Config"];
         assert_eq!(config["User"], "9999:9999");

@@ -85,6 +85,19 @@ fn a_session_runs_a_job_under_any_user_and_stops_cleanly(version: &str) {
             .collect();
         assert_eq!(processes, [(user, "flugs"), (user, "java")], "{name}");
     }
+    // The archive that was trained when the image was built is in use; full JIT stays on.
+    for (name, role) in [
+        ("jm", "jobmanager"),
+        ("tm1", "taskmanager"),
+        ("tm2", "taskmanager"),
+    ] {
+        let pid = scene.exec(name, &["sh", "-c", "cat /proc/1/task/1/children"]);
+        let maps = scene.exec(name, &["cat", &format!("/proc/{}/maps", pid.trim())]);
+        let archive = format!("/opt/flink/class-data/{role}-");
+        assert!(maps.contains(&archive), "{name} does not use {archive}");
+        let command = scene.exec(name, &["cat", &format!("/proc/{}/cmdline", pid.trim())]);
+        assert!(!command.contains("TieredStopAtLevel"), "{command}");
+    }
     scene.wait_until("every container is healthy", || {
         ["jm", "tm1", "tm2"]
             .iter()

@@ -1,0 +1,256 @@
+//! Trains a JVM: starts a JobManager and a TaskManager of a Flink home that is in place, lets them
+//! find one another, and keeps what classes they loaded as class-data archives.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::flink::rest::RestClient;
+use crate::flink::{FlinkHome, JavaRuntime, OLDEST_ARCHIVING_JAVA, archive_name};
+use crate::launch::{LaunchError, free_port};
+use crate::spec::Role;
+
+use super::AppMasterError;
+use super::manifests::ADDRESS;
+
+/// Seconds that a JVM has to write its archive: some twenty thousand classes.
+const WRITING: u64 = 120;
+
+/// How often the JobManager is asked.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is to be trained.
+#[derive(Debug, Clone)]
+pub struct Training {
+    /// The Flink home, where it will be run from.
+    pub flink_home: PathBuf,
+    /// Where the archives go.
+    pub output: PathBuf,
+    /// How long the two may take to find one another.
+    pub timeout: Duration,
+    /// The program that launches them: flugs itself.
+    pub program: PathBuf,
+    /// Where Java is, as the launches will find it.
+    pub java: JavaRuntime,
+}
+
+/// One archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainedArchive {
+    /// Whose it is.
+    pub role: Role,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Whether it was there before.
+    pub was_there: bool,
+}
+
+/// A member in training.
+struct Trainee {
+    role: Role,
+    child: Child,
+    archive: PathBuf,
+    sandbox: PathBuf,
+}
+
+impl Training {
+    /// Makes the archives that are not there yet.
+    pub async fn run(&self) -> Result<Vec<TrainedArchive>, AppMasterError> {
+        let home = FlinkHome::open(&self.flink_home).map_err(LaunchError::from)?;
+        self.java.check(home.version()).map_err(LaunchError::from)?;
+        if self.java.feature_version < OLDEST_ARCHIVING_JAVA {
+            return Err(AppMasterError::CannotArchive {
+                found: self.java.feature_version,
+            });
+        }
+        let mut targets = Vec::new();
+        for role in [Role::JobManager, Role::TaskManager] {
+            let name = archive_name(role, &self.java, &home);
+            let name = name.map_err(|path| AppMasterError::Untrained {
+                what: format!("{} cannot be read", path.display()),
+                last_words: String::new(),
+            })?;
+            targets.push((role, self.output.join(name)));
+        }
+        if targets.iter().all(|(_, path)| path.is_file()) {
+            return targets
+                .into_iter()
+                .map(|(role, path)| trained(role, path, true))
+                .collect();
+        }
+        let scratch = tempfile::tempdir().map_err(written(&std::env::temp_dir()))?;
+        self.train(scratch.path()).await?;
+        fs::create_dir_all(&self.output).map_err(written(&self.output))?;
+        let mut made = Vec::new();
+        for (role, path) in targets {
+            publish(&archive_in(scratch.path(), role), &path)?;
+            made.push(trained(role, path, false)?);
+        }
+        Ok(made)
+    }
+
+    async fn train(&self, scratch: &Path) -> Result<(), AppMasterError> {
+        let free = || {
+            let port = free_port(Ipv4Addr::LOCALHOST.into());
+            port.map_err(|source| AppMasterError::NoFreePort { source })
+        };
+        let (rpc, rest) = (free()?, free()?);
+        let mut job_manager = self.start(Role::JobManager, scratch, rpc, rest)?;
+        let mut task_manager = self.start(Role::TaskManager, scratch, rpc, rest)?;
+        let client = RestClient::new(&format!("http://127.0.0.1:{rest}"))?;
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            if client
+                .overview()
+                .await
+                .is_ok_and(|answer| answer.taskmanagers > 0)
+            {
+                break;
+            }
+            for trainee in [&mut job_manager, &mut task_manager] {
+                if let Ok(Some(status)) = trainee.child.try_wait() {
+                    let what = format!("the {} ended with {status}", trainee.role);
+                    return Err(trainee.failed(what));
+                }
+            }
+            if Instant::now() >= deadline {
+                let what = format!("no TaskManager registered within {:?}", self.timeout);
+                return Err(task_manager.failed(what));
+            }
+            sleep(PAUSE).await;
+        }
+        task_manager.finish().await?;
+        job_manager.finish().await
+    }
+
+    fn start(
+        &self,
+        role: Role,
+        scratch: &Path,
+        rpc: u16,
+        rest: u16,
+    ) -> Result<Trainee, AppMasterError> {
+        let sandbox = scratch.join(role.as_str());
+        fs::create_dir_all(&sandbox).map_err(written(&sandbox))?;
+        let archive = archive_in(scratch, role);
+        let log = sandbox.join("stdout");
+        let output = fs::File::create(&log).map_err(written(&log))?;
+        let errors = output.try_clone().map_err(written(&log))?;
+        let mut command = Command::new(&self.program);
+        command.args(["launch", role.as_str(), "--follow-parent"]);
+        command.args(["--grace", &WRITING.to_string()]);
+        command.arg("--flink-home").arg(&self.flink_home);
+        command.arg("--dir").arg(&sandbox);
+        for (key, value) in settings(rpc, rest) {
+            command.args(["-D", &format!("{key}={value}")]);
+        }
+        // Nothing of the user's own: it would be part of what is archived.
+        command.env_clear();
+        command.env("JAVA_HOME", &self.java.home);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("FLUGS_CLASS_DATA", "off");
+        let option = format!("-XX:ArchiveClassesAtExit={}", archive.display());
+        command.env("JVM_ARGS", option);
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        command.kill_on_drop(true);
+        let child = command
+            .spawn()
+            .map_err(|source| AppMasterError::Untrained {
+                what: format!("cannot start {}: {source}", self.program.display()),
+                last_words: String::new(),
+            })?;
+        Ok(Trainee {
+            role,
+            child,
+            archive,
+            sandbox,
+        })
+    }
+}
+
+impl Trainee {
+    /// Asks it to stop, and waits until it has written its archive.
+    async fn finish(&mut self) -> Result<(), AppMasterError> {
+        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let patience = Duration::from_secs(WRITING + 5);
+        let ended = timeout(patience, self.child.wait()).await;
+        if ended.is_err() || !self.archive.is_file() {
+            let what = format!("the {}'s JVM wrote no archive", self.role);
+            return Err(self.failed(what));
+        }
+        Ok(())
+    }
+
+    fn failed(&self, what: String) -> AppMasterError {
+        let said = fs::read_to_string(self.sandbox.join("stdout")).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().collect();
+        let from = lines.len().saturating_sub(20);
+        AppMasterError::Untrained {
+            what,
+            last_words: lines.get(from..).unwrap_or_default().join("\n"),
+        }
+    }
+}
+
+/// A cluster on the loopback address, as small as Flink allows: sizes are not archived.
+fn settings(rpc: u16, rest: u16) -> Vec<(&'static str, String)> {
+    let mut settings: Vec<(&'static str, String)> = [
+        "jobmanager.rpc.address",
+        "jobmanager.bind-host",
+        "rest.address",
+        "rest.bind-address",
+        "taskmanager.host",
+        "taskmanager.bind-host",
+    ]
+    .map(|key| (key, ADDRESS.to_owned()))
+    .into();
+    settings.extend([
+        ("jobmanager.rpc.port", rpc.to_string()),
+        ("rest.port", rest.to_string()),
+        ("rest.bind-port", rest.to_string()),
+        ("jobmanager.memory.process.size", "1g".to_owned()),
+        ("taskmanager.memory.process.size", "1200m".to_owned()),
+    ]);
+    settings
+}
+
+fn archive_in(scratch: &Path, role: Role) -> PathBuf {
+    scratch.join(format!("{role}.jsa"))
+}
+
+/// Puts a finished archive in its place, where readers see all of it or nothing.
+fn publish(from: &Path, to: &Path) -> Result<(), AppMasterError> {
+    let beside = to.with_extension("jsa.new");
+    fs::copy(from, &beside).map_err(written(&beside))?;
+    fs::set_permissions(&beside, fs::Permissions::from_mode(0o644)).map_err(written(&beside))?;
+    fs::rename(&beside, to).map_err(written(to))
+}
+
+fn trained(role: Role, path: PathBuf, was_there: bool) -> Result<TrainedArchive, AppMasterError> {
+    let bytes = fs::metadata(&path).map_err(written(&path))?.len();
+    Ok(TrainedArchive {
+        role,
+        path,
+        bytes,
+        was_there,
+    })
+}
+
+fn written(path: &Path) -> impl Fn(std::io::Error) -> AppMasterError {
+    move |source| AppMasterError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}

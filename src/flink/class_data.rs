@@ -1,0 +1,379 @@
+//! Class-data archives (AppCDS): classes of Flink that a JVM maps instead of loading and
+//! verifying them at every start.
+//!
+//! An archive is good for one JVM and one class path only. Its name says which: a digest of both.
+//! So one that does not fit is never even opened, and one for another JVM can lie beside it.
+//! `java` and the JDK's `-XX:ArchiveClassesAtExit` are explained in JEP 350.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::home::FlinkHome;
+use super::java::JavaRuntime;
+use crate::spec::{Role, Sha256Digest};
+
+/// The oldest Java that can archive what an application has loaded (JEP 350).
+pub const OLDEST_JAVA: u32 = 13;
+
+/// Above this heap size objects are addressed in another way, which no archive made below it
+/// knows (32 GiB, the reach of a compressed pointer).
+const COMPRESSED_REACH: u64 = 32 << 30;
+
+/// Options that choose an archive themselves, or make the JVM lay out objects in a way that an
+/// archive made without them does not fit.
+const CONFLICTING: [&str; 8] = [
+    "-XX:SharedArchiveFile=",
+    "-XX:ArchiveClassesAtExit=",
+    "-XX:-UseCompressedOops",
+    "-XX:-UseCompressedClassPointers",
+    "-XX:+UseZGC",
+    "-XX:ObjectAlignmentInBytes=",
+    "-Xshare:",
+    "--patch-module",
+];
+
+/// Which archive a JVM uses, or why none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClassData {
+    /// This one, which fits the JVM and the class path.
+    Archive(PathBuf),
+    /// None.
+    Unused(Unused),
+}
+
+/// Why no archive is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unused {
+    /// There is none for this JVM and class path.
+    Missing {
+        /// The file that was looked for.
+        name: String,
+        /// Where.
+        searched: Vec<PathBuf>,
+        /// Whether one for another JVM or class path is there.
+        others: bool,
+    },
+    /// The JVM is too old for such archives.
+    JavaTooOld,
+    /// An option of the user's rules it out.
+    Option(String),
+    /// The heap is too large.
+    Heap,
+    /// Nobody wants one.
+    Off,
+    /// The JVM or a jar cannot be read.
+    Unreadable(PathBuf),
+}
+
+/// The file name of the archive for a role, a JVM and a class path.
+///
+/// A job's JobManager runs the same classes as a session's, so the two share one.
+///
+/// # Errors
+/// The file that cannot be read.
+pub fn archive_name(role: Role, java: &JavaRuntime, home: &FlinkHome) -> Result<String, PathBuf> {
+    let mut text = String::new();
+    for file in ["release", "lib/server/libjvm.so"] {
+        let path = java.home.join(file);
+        if file == "release" {
+            text.push_str(&fs::read_to_string(&path).map_err(|_| path)?);
+        } else if let Ok(metadata) = fs::metadata(&path) {
+            text.push_str(&metadata.len().to_string());
+            text.push_str(" bytes\n");
+        }
+    }
+    let jars = home.jars().iter().map(PathBuf::as_path);
+    for jar in jars.chain([home.dist_jar()]) {
+        // What the JVM itself compares: path, size, time.
+        let metadata = fs::metadata(jar).map_err(|_| jar.to_owned())?;
+        let line = format!(
+            "{} {} {}\n",
+            jar.display(),
+            metadata.len(),
+            metadata.mtime()
+        );
+        text.push_str(&line);
+    }
+    let mut digest = Sha256Digest::of(text.as_bytes()).to_string();
+    digest.truncate(16);
+    Ok(format!("{}-{digest}.jsa", prefix(role)))
+}
+
+const fn prefix(role: Role) -> &'static str {
+    match role {
+        Role::JobManager | Role::StandaloneJob => "jobmanager",
+        Role::TaskManager => "taskmanager",
+        Role::HistoryServer => "historyserver",
+    }
+}
+
+/// Where archives are looked for: `FLUGS_CLASS_DATA`, else the home's own directory, then the
+/// user's cache. `None` if it is `off`.
+pub fn class_data_directories(
+    home: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Option<Vec<PathBuf>> {
+    match variable("FLUGS_CLASS_DATA").as_deref() {
+        Some("off") => return None,
+        Some(named) => return Some(vec![named.into()]),
+        None => {}
+    }
+    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(Path::new(&variable("HOME")?).join(".cache")));
+    let cache = cache.filter(|path| path.is_absolute());
+    let cached = cache.map(|cache| cache.join("flugs/class-data"));
+    Some(
+        [home.join("class-data")]
+            .into_iter()
+            .chain(cached)
+            .collect(),
+    )
+}
+
+/// Chooses the archive for a JVM that is to be started with `options`.
+pub fn choose_class_data(
+    role: Role,
+    java: &JavaRuntime,
+    home: &FlinkHome,
+    options: &[String],
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> ClassData {
+    let Some(searched) = class_data_directories(home.root(), variable) else {
+        return ClassData::Unused(Unused::Off);
+    };
+    if java.feature_version < OLDEST_JAVA {
+        return ClassData::Unused(Unused::JavaTooOld);
+    }
+    // What follows the class path is Flink's, not the JVM's.
+    let of_jvm: Vec<&String> = options
+        .iter()
+        .take_while(|one| *one != "-classpath")
+        .collect();
+    let conflicting = |option: &&&String| CONFLICTING.iter().any(|one| option.starts_with(one));
+    if let Some(option) = of_jvm.iter().find(conflicting) {
+        return ClassData::Unused(Unused::Option((*option).clone()));
+    }
+    let heap = of_jvm
+        .iter()
+        .filter_map(|one| one.strip_prefix("-Xmx")?.parse::<u64>().ok());
+    if heap.max().is_some_and(|bytes| bytes >= COMPRESSED_REACH) {
+        return ClassData::Unused(Unused::Heap);
+    }
+    let name = match archive_name(role, java, home) {
+        Ok(name) => name,
+        Err(path) => return ClassData::Unused(Unused::Unreadable(path)),
+    };
+    let found = searched.iter().map(|directory| directory.join(&name));
+    match found.into_iter().find(|path| fs::File::open(path).is_ok()) {
+        Some(path) => ClassData::Archive(path),
+        None => ClassData::Unused(Unused::Missing {
+            others: searched.iter().any(|directory| has_other(directory, role)),
+            name,
+            searched,
+        }),
+    }
+}
+
+fn has_other(directory: &Path, role: Role) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let starts = |name: &str| name.starts_with(prefix(role));
+    entries
+        .into_iter()
+        .any(|entry| entry.file_name().to_str().is_some_and(starts))
+}
+
+impl ClassData {
+    /// The options that make a JVM use it; none if there is nothing to use. With `auto` a JVM
+    /// that does find fault with the archive goes on without it.
+    pub fn options(&self) -> Vec<String> {
+        match self {
+            Self::Archive(path) => vec![
+                format!("-XX:SharedArchiveFile={}", path.display()),
+                "-Xshare:auto".to_owned(),
+            ],
+            Self::Unused(_) => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for ClassData {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Archive(path) => {
+                write!(
+                    formatter,
+                    "{} (fits this JVM and class path)",
+                    path.display()
+                )
+            }
+            Self::Unused(reason) => write!(formatter, "none: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Unused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing {
+                name,
+                searched,
+                others,
+            } => {
+                let searched: Vec<String> = searched
+                    .iter()
+                    .map(|one| one.display().to_string())
+                    .collect();
+                let searched = searched.join(" or ");
+                if *others {
+                    write!(
+                        formatter,
+                        "the archives in {searched} are for another JVM or class path; make {name} \
+                         with `flugs artifact train`"
+                    )
+                } else {
+                    write!(
+                        formatter,
+                        "no {name} in {searched}; make it with `flugs artifact train`"
+                    )
+                }
+            }
+            Self::JavaTooOld => write!(formatter, "this Java is older than {OLDEST_JAVA}"),
+            Self::Option(option) => write!(formatter, "{option} rules it out"),
+            Self::Heap => formatter.write_str("the heap is 32 GiB or more"),
+            Self::Off => formatter.write_str("FLUGS_CLASS_DATA is off"),
+            Self::Unreadable(path) => write!(formatter, "cannot read {}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Machine {
+        directory: tempfile::TempDir,
+        java: JavaRuntime,
+        home: FlinkHome,
+    }
+
+    fn machine() -> Machine {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for file in [
+            "flink/lib/flink-dist-2.3.0.jar",
+            "flink/lib/log4j.jar",
+            "flink/conf/config.yaml",
+            "flink/conf/log4j-console.properties",
+            "java/release",
+        ] {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        Machine {
+            java: JavaRuntime {
+                home: root.join("java"),
+                executable: root.join("java/bin/java"),
+                feature_version: 17,
+                modules: None,
+            },
+            home: FlinkHome::open(&root.join("flink")).unwrap(),
+            directory,
+        }
+    }
+
+    impl Machine {
+        fn choose(&self, options: &[&str]) -> ClassData {
+            let options: Vec<String> = options.iter().map(|&one| one.to_owned()).collect();
+            choose_class_data(Role::TaskManager, &self.java, &self.home, &options, &|_| {
+                None
+            })
+        }
+
+        /// Makes the archive that fits now.
+        fn archive(&self) -> PathBuf {
+            let name = archive_name(Role::TaskManager, &self.java, &self.home).unwrap();
+            let path = self.directory.path().join("flink/class-data").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "archive").unwrap();
+            path
+        }
+    }
+
+    #[test]
+    fn an_archive_is_used_only_while_the_jvm_and_the_class_path_are_those_it_was_made_with() {
+        let machine = machine();
+        let path = machine.archive();
+        let used = machine.choose(&["-Xmx1073741824", "-classpath", "x", "-Xshare:off"]);
+        assert_eq!(used, ClassData::Archive(path.clone()));
+        let options = [
+            format!("-XX:SharedArchiveFile={}", path.display()),
+            "-Xshare:auto".into(),
+        ];
+        assert_eq!(used.options(), options);
+        // Another jar, a changed jar, another JVM: each is another name.
+        let root = machine.directory.path();
+        for file in ["flink/lib/user.jar", "flink/lib/log4j.jar", "java/release"] {
+            let before = fs::read(root.join(file)).ok();
+            fs::write(root.join(file), "changed").unwrap();
+            let machine = Machine {
+                home: FlinkHome::open(&root.join("flink")).unwrap(),
+                java: machine.java.clone(),
+                directory: tempfile::tempdir().unwrap(),
+            };
+            let unused = machine.choose(&[]);
+            assert!(
+                matches!(
+                    &unused,
+                    ClassData::Unused(Unused::Missing { others: true, .. })
+                ),
+                "{file}"
+            );
+            assert!(
+                unused.to_string().contains("another JVM or class path"),
+                "{unused}"
+            );
+            assert!(unused.options().is_empty());
+            match before {
+                Some(_) => {}
+                None => fs::remove_file(root.join(file)).unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn options_that_an_archive_does_not_fit_keep_it_out_and_are_named() {
+        let machine = machine();
+        machine.archive();
+        for option in ["-XX:+UseZGC", "-XX:SharedArchiveFile=x.jsa", "-Xshare:off"] {
+            let unused = machine.choose(&[option]);
+            assert_eq!(unused.to_string(), format!("none: {option} rules it out"));
+        }
+        let large = machine.choose(&["-Xmx34359738368"]);
+        assert_eq!(large, ClassData::Unused(Unused::Heap));
+    }
+
+    #[test]
+    fn where_archives_are_is_for_a_variable_to_say_and_it_may_say_nowhere() {
+        let directories = |value: Option<&str>| {
+            class_data_directories(Path::new("/opt/flink"), &|name| match name {
+                "FLUGS_CLASS_DATA" => value.map(str::to_owned),
+                "HOME" => Some("/home/x".to_owned()),
+                _ => None,
+            })
+        };
+        assert_eq!(directories(Some("off")), None);
+        assert_eq!(directories(Some("/a")), Some(vec!["/a".into()]));
+        let usual = ["/opt/flink/class-data", "/home/x/.cache/flugs/class-data"];
+        assert_eq!(directories(None), Some(usual.map(PathBuf::from).to_vec()));
+    }
+
+    #[test]
+    fn a_java_that_cannot_archive_is_not_asked_to() {
+        let mut machine = machine();
+        machine.java.feature_version = 11;
+        assert_eq!(machine.choose(&[]), ClassData::Unused(Unused::JavaTooOld));
+    }
+}
