@@ -15,6 +15,33 @@ fn rendered(scene: &Scene, name: &str, directory: &str, key: &str) -> String {
         .clone()
 }
 
+/// PID 1 is flugs, below it is the JVM, and nothing is between them.
+#[track_caller]
+fn runs_nothing_but_flugs_and_java(scene: &Scene, name: &str, user: &str) {
+    let processes = docker_ok(&["top", &scene.full(name), "-o", "pid,uid,args"]);
+    let processes: Vec<(&str, &str)> = processes
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let user = words.next().unwrap();
+            (user, words.next().unwrap().rsplit('/').next().unwrap())
+        })
+        .collect();
+    assert_eq!(processes, [(user, "flugs"), (user, "java")], "{name}");
+}
+
+/// The JVM has mapped what was trained when the image was built; full JIT stays on.
+#[track_caller]
+fn uses_the_archive_of_its_image(scene: &Scene, name: &str, role: &str) {
+    let pid = scene.exec(name, &["cat", "/proc/1/task/1/children"]);
+    let maps = scene.exec(name, &["cat", &format!("/proc/{}/maps", pid.trim())]);
+    let archive = format!("/opt/flink/class-data/{role}-");
+    assert!(maps.contains(&archive), "{name} does not use {archive}");
+    let command = scene.exec(name, &["cat", &format!("/proc/{}/cmdline", pid.trim())]);
+    assert!(!command.contains("TieredStopAtLevel"), "{command}");
+}
+
 fn a_session_runs_a_job_under_any_user_and_stops_cleanly(version: &str) {
     let scene = Scene::new(version);
     let images = scene.images.clone();
@@ -71,32 +98,15 @@ fn a_session_runs_a_job_under_any_user_and_stops_cleanly(version: &str) {
     let size = "taskmanager.memory.process.size";
     assert_eq!(rendered(&scene, "tm1", "/tmp/flugs", size), "1363148800b");
     assert_eq!(rendered(&scene, "tm2", "/run/flugs", size), "1200m");
-    // PID 1 is flugs, below it is the JVM, and nothing is between them.
     for (name, user) in [("tm1", "9999"), ("tm2", "1000680000")] {
-        let processes = docker_ok(&["top", &scene.full(name), "-o", "pid,uid,args"]);
-        let processes: Vec<(&str, &str)> = processes
-            .lines()
-            .skip(1)
-            .map(|line| {
-                let mut words = line.split_whitespace().skip(1);
-                let user = words.next().unwrap();
-                (user, words.next().unwrap().rsplit('/').next().unwrap())
-            })
-            .collect();
-        assert_eq!(processes, [(user, "flugs"), (user, "java")], "{name}");
+        runs_nothing_but_flugs_and_java(&scene, name, user);
     }
-    // The archive that was trained when the image was built is in use; full JIT stays on.
     for (name, role) in [
         ("jm", "jobmanager"),
         ("tm1", "taskmanager"),
         ("tm2", "taskmanager"),
     ] {
-        let pid = scene.exec(name, &["sh", "-c", "cat /proc/1/task/1/children"]);
-        let maps = scene.exec(name, &["cat", &format!("/proc/{}/maps", pid.trim())]);
-        let archive = format!("/opt/flink/class-data/{role}-");
-        assert!(maps.contains(&archive), "{name} does not use {archive}");
-        let command = scene.exec(name, &["cat", &format!("/proc/{}/cmdline", pid.trim())]);
-        assert!(!command.contains("TieredStopAtLevel"), "{command}");
+        uses_the_archive_of_its_image(&scene, name, role);
     }
     scene.wait_until("every container is healthy", || {
         ["jm", "tm1", "tm2"]
