@@ -12,6 +12,7 @@ pub mod bundle;
 mod cache;
 mod content;
 mod definition;
+mod dockerfile;
 mod epoch;
 mod error;
 mod examine;
@@ -29,6 +30,7 @@ pub use definition::{
     Added, AddedFile, BaseInput, BaseWay, Definition, DefinitionError, Flink, Healthcheck,
     ImagePath, Java, Mode, Owner, Port, Span, StopSignal, User, VariableName,
 };
+pub use dockerfile::{EngineBuild, ImageRole};
 pub use epoch::Epoch;
 pub use error::ImageError;
 pub use examine::{

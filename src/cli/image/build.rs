@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::CacheArgs;
+use super::engine::EngineRole;
 use crate::cli::{Ending, output, own_program, runtime, table, variable};
 use crate::image::{
     Architecture, BaseInput, BaseWay, BlobDigest, BuildInputs, BuiltImage, BuiltLayer, Compression,
@@ -29,24 +30,30 @@ use crate::spec::ExitCode;
       --flink-home /opt/flink --output oci:worker")]
 pub(super) struct Args {
     /// The definition.
-    definition: PathBuf,
+    #[arg(required_unless_present = "engine", conflicts_with = "engine")]
+    definition: Option<PathBuf>,
     /// Where the image goes: oci:DIR, archive:FILE, docker or registry:NAME; may be repeated.
-    #[arg(long = "output", value_name = "SINK", required = true)]
+    #[arg(
+        long = "output",
+        value_name = "SINK",
+        required_unless_present = "engine",
+        conflicts_with = "engine"
+    )]
     outputs: Vec<Sink>,
     /// What it stands on, in place of what the definition says: a root file system's tar, an
     /// archive or OCI layout, or rootfs:FILE, archive:FILE, oci:DIR[:TAG], docker:NAME. With
     /// PLATFORM= in front for one platform.
     #[arg(long = "base", value_name = "[PLATFORM=]BASE")]
-    bases: Vec<PerPlatform>,
+    pub(super) bases: Vec<PerPlatform>,
     /// The SHA-256 that the base must have: of the tar, or of the image's manifest.
     #[arg(long, value_name = "HEX")]
     base_sha256: Option<crate::spec::Sha256Digest>,
     /// The Flink home to bake in [default: FLINK_HOME of the environment].
     #[arg(long, value_name = "DIR")]
-    flink_home: Option<PathBuf>,
+    pub(super) flink_home: Option<PathBuf>,
     /// The flugs binary [default: this program].
     #[arg(long = "binary", value_name = "[PLATFORM=]FILE")]
-    binaries: Vec<PerPlatform>,
+    pub(super) binaries: Vec<PerPlatform>,
     /// A file for Flink's `usrlib`, in a layer of its own; may be repeated.
     #[arg(long = "user-jar", value_name = "FILE")]
     user_files: Vec<PathBuf>,
@@ -55,7 +62,7 @@ pub(super) struct Args {
     platforms: Vec<Architecture>,
     /// The image's name, in place of the definition's.
     #[arg(long, value_name = "NAME")]
-    name: Option<Reference>,
+    pub(super) name: Option<Reference>,
     /// How layers are compressed: gzip, zstd or none.
     #[arg(long, value_name = "HOW", default_value_t = Compression::Gzip)]
     compression: Compression,
@@ -64,6 +71,13 @@ pub(super) struct Args {
     threads: Option<NonZeroUsize>,
     #[command(flatten)]
     cache: CacheArgs,
+    /// Have the Docker engine build it from Dockerfile.appmaster or Dockerfile.worker instead. Of the
+    /// other options --base, --flink-home, --binary and --name count.
+    #[arg(long, value_enum, value_name = "ROLE")]
+    engine: Option<EngineRole>,
+    /// With --engine: do not train the image's JVM.
+    #[arg(long, requires = "engine")]
+    pub(super) no_training: bool,
     /// Print one JSON document instead of lines.
     #[arg(long)]
     json: bool,
@@ -71,9 +85,9 @@ pub(super) struct Args {
 
 /// A value for one platform, or for all.
 #[derive(Debug, Clone)]
-struct PerPlatform {
+pub(super) struct PerPlatform {
     platform: Option<Architecture>,
-    value: String,
+    pub(super) value: String,
 }
 
 impl FromStr for PerPlatform {
@@ -106,7 +120,14 @@ struct Document<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
-    let definition = Definition::read(&args.definition).map_err(ImageError::from)?;
+    if let Some(role) = args.engine {
+        return super::engine::run(args, role);
+    }
+    let definition = args
+        .definition
+        .as_deref()
+        .unwrap_or(Path::new("image.yaml"));
+    let definition = Definition::read(definition).map_err(ImageError::from)?;
     let inputs = inputs(args, &definition)?;
     let progress = output::Progress::new("building");
     let built = runtime()?.block_on(async {

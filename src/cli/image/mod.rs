@@ -3,6 +3,7 @@
 mod base;
 mod build;
 mod diff;
+mod engine;
 mod inspect;
 mod verify;
 
@@ -23,6 +24,7 @@ const DEFAULT_CACHE: &str = ".flugs/images";
   flugs image base --output base.tar
   flugs image build images/worker.yaml --base base.tar --flink-home /opt/flink --output oci:worker
   flugs image build images/appmaster.yaml --flink-home /opt/flink --output docker
+  flugs image build --engine worker --base eclipse-temurin:17-jre-jammy --flink-home /opt/flink
   flugs image inspect oci:worker
   flugs image diff old.tar new.tar
   flugs image verify archive:worker.tar")]
