@@ -1,44 +1,31 @@
 #!/usr/bin/env bash
 # Makes the base that the images are built on here: DIR/base.tar, the root file system of a
-# minimal Debian 12 with a headless Java 17 and jemalloc. Does nothing if it is there already.
+# minimal Debian 12 with a headless Java 17 and jemalloc, by `flugs image base`. Does nothing if it
+# is there already.
 #
 #   tools/base-image.sh DIR
 #
-# Packages come from where this machine's apt has them from. DIR/base.tar is there whole or not
-# at all; several callers at once wait for one.
+# FLUGS names the flugs to make it with; else the newest one that was built here is taken, or one
+# is built. Packages come from where this machine's apt has them from. DIR/base.tar is there whole
+# or not at all; several callers at once wait for one.
 set -euo pipefail
 
 directory=${1:?usage: tools/base-image.sh DIR}
-packages=(openjdk-17-jre-headless libjemalloc2)
 
-fail() {
-  printf 'base-image.sh: %s\n' "$*" >&2
-  exit 1
-}
-
-sources() {
-  local file
-  for file in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
-    if [ -s "$file" ]; then
-      echo "$file"
-      return
-    fi
+# The one that was built last, whatever the profile and the target.
+built_here() {
+  local root candidate newest=
+  root=$(dirname "${BASH_SOURCE[0]}")/..
+  for candidate in "$root"/target/*/{debug,release}/flugs; do
+    [ -x "$candidate" ] || continue
+    if [ -z "$newest" ] || [ "$candidate" -nt "$newest" ]; then newest=$candidate; fi
   done
-  fail 'no apt sources: neither debian.sources nor sources.list in /etc/apt'
-}
-
-bootstrap() {
-  command -v mmdebstrap >/dev/null || fail 'mmdebstrap is missing: apt-get install mmdebstrap'
-  # shellcheck disable=SC2016 # the hook's $1 is the root file system, and for the hook to expand
-  SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "${BASH_SOURCE[0]%/*}" log -1 --format=%ct)} \
-    mmdebstrap --quiet --variant=essential --include="$(IFS=, && echo "${packages[*]}")" \
-    --aptopt='Acquire::Check-Valid-Until "false"' \
-    --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --dpkgopt='path-exclude=/usr/share/doc/*' \
-    --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    --setup-hook='mkdir -p "$1/usr/share/man/man1"' \
-    bookworm "$1" "$(sources)"
+  if [ -z "$newest" ]; then
+    (cd "$root" && cargo build --quiet --locked)
+    built_here
+    return
+  fi
+  echo "$newest"
 }
 
 main() {
@@ -46,9 +33,7 @@ main() {
   exec 9>"$directory/.lock"
   flock 9
   [ ! -s "$directory/base.tar" ] || return 0
-  rm -f "$directory/new.tar"
-  bootstrap "$directory/new.tar"
-  mv "$directory/new.tar" "$directory/base.tar"
+  "${FLUGS:-$(built_here)}" image base --output "$directory/base.tar" >&2
 }
 
 main "$@"

@@ -37,6 +37,17 @@ fn docker_skopeo_umoci_and_a_mesos_image_directory_take_the_same_archive() {
     assert_eq!(of_docker, format!("{id} 9999:9999 SIGTERM"));
     run(&["docker", "image", "rm", name]);
 
+    let containerd = |words: &[&str]| {
+        run(&[&["ctr", "--namespace", "flugs-image-test", "images"], words].concat())
+    };
+    containerd(&["import", "--no-unpack", &shop.text("image.tar")]);
+    let listed = containerd(&["list"]);
+    assert!(
+        listed.contains("docker.io/library/flugs-image-test:archive") && listed.contains(digest),
+        "{listed}"
+    );
+    containerd(&["remove", "docker.io/library/flugs-image-test:archive"]);
+
     // As an OCI archive, as Docker's, and as a layout.
     let inspected = run(&[
         "skopeo",
@@ -60,6 +71,12 @@ fn docker_skopeo_umoci_and_a_mesos_image_directory_take_the_same_archive() {
     ]);
     assert!(shop.path("copied/manifest.json").exists());
 
+    umoci_unpacks(&shop);
+    mesos_unpacks(&shop, name);
+}
+
+/// What is in the image is what the definition says, with its modes.
+fn umoci_unpacks(shop: &Workshop) {
     run(&[
         "umoci",
         "unpack",
@@ -86,8 +103,6 @@ fn docker_skopeo_umoci_and_a_mesos_image_directory_take_the_same_archive() {
     assert!(fs::symlink_metadata(root.join("bin")).unwrap().is_symlink());
     let configuration = fs::read_to_string(root.join("opt/flink/conf/config.yaml")).unwrap();
     assert!(configuration.contains("0.0.0.0"), "{configuration}");
-
-    mesos_unpacks(&shop, name);
 }
 
 /// What Mesos's image puller does with `NAME:TAG.tar` (its `image_tar_puller.cpp`): `tar -x`, the

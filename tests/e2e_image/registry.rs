@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::server::{Cutting, Registry};
+use crate::server::{Cutting, Registry, Tokens};
 use crate::workshop::{EPOCH, FLUGS, Workshop, program, read, run, said};
 
 #[test]
@@ -138,4 +138,64 @@ fn a_registry_that_wants_credentials_gets_those_of_docker_login() {
     );
     let taken = push(Some("me:sesame"));
     assert!(taken.status.success(), "{}", said(&taken));
+}
+
+/// The registry of Docker and its kin: a 401 names a place for tokens, which is told who asks, here
+/// by what a credential helper says.
+#[test]
+fn a_registry_with_a_token_service_gets_a_token_for_a_credential_helpers_answer() {
+    let shop = Workshop::new();
+    let tokens = Tokens::start();
+    let registry = Registry::start_with(&format!(
+        "auth: {{silly: {{realm: \"http://127.0.0.1:{}/token\", service: test}}}}\n",
+        tokens.port
+    ));
+    let docker = shop.path("docker");
+    fs::create_dir_all(&docker).unwrap();
+    let helper = docker.join("docker-credential-vault");
+    fs::write(&helper, "#!/bin/sh\nread -r host\necho \"{\\\"ServerURL\\\":\\\"$host\\\",\\\"Username\\\":\\\"me\\\",\\\"Secret\\\":\\\"$1-sesame\\\"}\"\n").unwrap();
+    run(&["chmod", "755", helper.to_str().unwrap()]);
+    let host = format!("localhost:{}", registry.port);
+    let config = format!(r#"{{"credHelpers":{{"{host}":"vault"}}}}"#);
+    fs::write(docker.join("config.json"), config).unwrap();
+    let pushed = Command::new(FLUGS)
+        .args([
+            "image",
+            "build",
+            "images/worker.yaml",
+            "--base",
+            "base.tar",
+            "--flink-home",
+            "flink",
+        ])
+        .args([
+            "--binary",
+            "flugs",
+            "--cache",
+            "cache",
+            "--output",
+            &format!("registry:{host}/flugs/worker:1"),
+        ])
+        .current_dir(shop.path(""))
+        .env("SOURCE_DATE_EPOCH", EPOCH)
+        .env("DOCKER_CONFIG", &docker)
+        .env(
+            "PATH",
+            format!("{}:{}", docker.display(), std::env::var("PATH").unwrap()),
+        )
+        .output()
+        .unwrap();
+    assert!(pushed.status.success(), "{}", said(&pushed));
+    let asked = tokens.asked();
+    // base64 of "me:get-sesame".
+    assert!(
+        asked
+            .iter()
+            .any(|request| request.contains("Basic bWU6Z2V0LXNlc2FtZQ==")),
+        "{asked:?}"
+    );
+    assert!(
+        asked.iter().any(|request| request.contains("service=test")),
+        "{asked:?}"
+    );
 }

@@ -1,6 +1,5 @@
 //! Debian's registry as a process of the test's own, and a way to it that cuts connections.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,37 +13,45 @@ pub(crate) struct Registry {
     pub(crate) port: u16,
     process: Child,
     directory: tempfile::TempDir,
+    passwords: Option<tempfile::NamedTempFile>,
 }
 
 impl Registry {
     /// Starts one, open to all or to this `user:secret`.
     pub(crate) fn start(credentials: Option<&str>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let at = directory.path().display().to_string();
-        let mut configuration = format!(
-            "version: 0.1\nlog: {{accesslog: {{disabled: false}}, level: warn}}\nstorage:\n  filesystem:\n    rootdirectory: {at}/data\nhttp:\n  addr: 127.0.0.1:{port}\n"
+        let Some(credentials) = credentials else {
+            return Self::start_with("");
+        };
+        // Debian's Python has bcrypt in crypt(3), the one form that the registry takes.
+        let (user, secret) = credentials.split_once(':').unwrap();
+        let script =
+            "import crypt,sys; print(crypt.crypt(sys.argv[1], '$2b$05$abcdefghijklmnopqrstuu'))";
+        let hash = Command::new("python3")
+            .args(["-W", "ignore", "-c", script, secret])
+            .output()
+            .unwrap();
+        let hash = String::from_utf8(hash.stdout).unwrap();
+        assert!(hash.starts_with("$2b$"), "{hash}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), format!("{user}:{hash}")).unwrap();
+        let auth = format!(
+            "auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+            file.path().display()
         );
-        if let Some(credentials) = credentials {
-            // Debian's Python has bcrypt in crypt(3), the one form that the registry takes.
-            let (user, secret) = credentials.split_once(':').unwrap();
-            let script = "import crypt,sys; print(crypt.crypt(sys.argv[1], '$2b$05$abcdefghijklmnopqrstuu'))";
-            let hash = Command::new("python3")
-                .args(["-W", "ignore", "-c", script, secret])
-                .output()
-                .unwrap();
-            let hash = String::from_utf8(hash.stdout).unwrap();
-            assert!(hash.starts_with("$2b$"), "{hash}");
-            fs::write(directory.path().join("htpasswd"), format!("{user}:{hash}")).unwrap();
-            let _ = writeln!(
-                configuration,
-                "auth: {{htpasswd: {{realm: test, path: {at}/htpasswd}}}}"
-            );
-        }
+        let mut registry = Self::start_with(&auth);
+        registry.passwords = Some(file);
+        registry
+    }
+
+    /// Starts one with more in its configuration.
+    pub(crate) fn start_with(more: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let at = directory.path().display();
+        let configuration = format!(
+            "version: 0.1\nlog: {{accesslog: {{disabled: false}}, level: warn}}\n\
+             storage:\n  filesystem:\n    rootdirectory: {at}/data\nhttp:\n  addr: 127.0.0.1:{port}\n{more}"
+        );
         let file = directory.path().join("config.yml");
         fs::write(&file, configuration).unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
@@ -60,6 +67,7 @@ impl Registry {
             port,
             process,
             directory,
+            passwords: None,
         };
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -161,4 +169,50 @@ fn pass(
     }
     let _ = client.shutdown(Shutdown::Both);
     let _ = server.shutdown(Shutdown::Both);
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Hands the same token to everybody, and remembers what was asked.
+pub(crate) struct Tokens {
+    pub(crate) port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Tokens {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                let mut request = Vec::new();
+                let mut buffer = [0; 4096];
+                while !request.ends_with(b"\r\n\r\n") {
+                    match client.read(&mut buffer) {
+                        Ok(read) if read > 0 => request.extend_from_slice(&buffer[..read]),
+                        _ => break,
+                    }
+                }
+                all.lock()
+                    .unwrap()
+                    .push(String::from_utf8_lossy(&request).into_owned());
+                let body = r#"{"token":"abc"}"#;
+                let _ = write!(
+                    client,
+                    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        Self { port, asked }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
 }

@@ -108,6 +108,8 @@ impl BaseRecipe {
             "--quiet".to_owned(),
             "--variant=essential".to_owned(),
             "--format=tar".to_owned(),
+            // Engines mount their own, and not everybody who unpacks an image may make devices.
+            "--skip=output/dev".to_owned(),
             format!("--architectures={}", self.architecture),
             format!("--include={}", self.packages.join(",")),
             // A snapshot of an archive is out of date by design; signatures are checked still.
