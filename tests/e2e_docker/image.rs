@@ -77,6 +77,6 @@ fn the_engine_builds_from_a_streamed_context_and_a_failed_build_shows_its_log() 
     docker_ok(&["rmi", &name]);
 
     let failed = build("scratch");
-    assert_eq!(failed.status.code(), Some(108), "{}", text(&failed));
+    assert_eq!(failed.status.code(), Some(97), "{}", text(&failed));
     assert!(text(&failed).contains("Step 1/"), "{}", text(&failed));
 }
