@@ -63,18 +63,10 @@ DOCKERFILE
   # Another time gives other layers, so that only the base is there when a full build begins.
   SOURCE_DATE_EPOCH=1 run_flugs "$work/cache-base" "oci:$work/ignored" gzip
   rm -rf "$work/ignored"
-  run_buildah from --name base-container "oci-archive:$(archive_of_base)" >/dev/null
-  run_buildah commit base-container "$tag:base" >/dev/null 2>&1
-}
-
-archive_of_base() {
-  mkdir -p "$work/oci"
-  # A rootfs as an image, by a tool that is none of those that are measured.
-  (cd "$work/oci" && umoci init --layout base && umoci new --image base:base &&
-    umoci unpack --image base:base bundle >/dev/null 2>&1 && tar -xf "$base" -C bundle/rootfs &&
-    umoci repack --image base:base bundle >/dev/null 2>&1 && tar -cf base.tar -C base .) >/dev/null
-  rm -rf "$work/oci/bundle"
-  echo "$work/oci/base.tar"
+  run_buildah from --name base scratch >/dev/null
+  run_buildah add base "$base" / >/dev/null
+  run_buildah commit --quiet base "$tag:base" >/dev/null
+  run_buildah rm base >/dev/null
 }
 
 change_jar() { head -c 200000 /dev/urandom >"$work/context/job.jar"; }
@@ -186,7 +178,7 @@ PYTHON
 
 main() {
   local command
-  for command in docker buildah umoci python3; do
+  for command in docker buildah python3; do
     command -v "$command" >/dev/null || fail "$command is missing: tools/install-packages.sh bench"
   done
   [ -d "$home/lib" ] || fail "no Flink home in $home: tools/flink-home.sh $version $home"

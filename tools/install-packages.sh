@@ -67,7 +67,6 @@ missing_packages() {
     has dumb-init || echo dumb-init
     has mmdebstrap || echo mmdebstrap
     has buildah || echo buildah
-    has umoci || echo umoci
     has perl || echo perl
   fi
 }
