@@ -61,12 +61,18 @@ missing_packages() {
     has skopeo || echo skopeo
     has umoci || echo umoci
     has docker-registry || echo docker-registry
+    # libFuzzer is C++.
+    has c++ || echo g++
+    # Other peers of the artifact room, and the other hand at signatures.
+    has tinyproxy || echo tinyproxy-bin
+    has openssl || echo openssl
   fi
   if [ "$group" = bench ]; then
     has tini || echo tini
     has dumb-init || echo dumb-init
     has mmdebstrap || echo mmdebstrap
     has buildah || echo buildah
+    has nginx || echo nginx-light
     has perl || echo perl
   fi
 }
