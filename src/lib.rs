@@ -18,6 +18,7 @@ pub mod flink;
 pub mod image;
 pub mod install;
 pub mod launch;
+pub mod mesos;
 pub mod overlay;
 pub mod provider;
 pub mod spec;

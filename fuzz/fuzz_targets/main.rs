@@ -3,12 +3,14 @@
 
 mod conf_flat;
 mod conf_nested;
+mod constraint;
 mod flink_properties;
 mod image_definition;
 mod java_options;
 mod manifest;
 mod memory_size;
 mod range_header;
+mod record_io;
 mod request_head;
 mod supervisor_texts;
 mod tar_policy;
@@ -19,15 +21,17 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 12] = [
+const TARGETS: [(&str, Target); 14] = [
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
+    ("constraint", constraint::run),
     ("flink_properties", flink_properties::run),
     ("image_definition", image_definition::run),
     ("java_options", java_options::run),
     ("manifest", manifest::run),
     ("memory_size", memory_size::run),
     ("range_header", range_header::run),
+    ("record_io", record_io::run),
     ("request_head", request_head::run),
     ("supervisor_texts", supervisor_texts::run),
     ("tar_policy", tar_policy::run),

@@ -1,0 +1,9 @@
+//! Placement constraints: any text is read or refused, and what is printed is read as the same.
+
+use crate::text;
+
+pub(crate) fn run(bytes: &[u8]) {
+    let input = text(bytes);
+    assert!(flugs::mesos::constraint::probe(input), "{input:?}");
+    let _ = flugs::mesos::constraint::parse_host_attributes(input);
+}
