@@ -1,0 +1,418 @@
+//! The scheduler against a model of master, agents, network and store, with random faults.
+//!
+//! Each seed is one history: events and faults in random order, then a time without faults in
+//! which everything has to come right.
+
+mod model;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::*;
+use crate::mesos::constraint::parse_list;
+use crate::mesos::matching::Profile;
+use crate::mesos::resources::{Demand, Thousandths};
+use crate::mesos::wire::{FrameworkInfo, TaskInfo};
+use model::{Master, Random};
+
+/// Random steps of a history.
+const STEPS: usize = 200;
+
+struct Nothing;
+
+impl Describe for Nothing {
+    fn describe(&self, launch: Launch<'_>) -> TaskInfo {
+        TaskInfo {
+            name: launch.worker.to_string(),
+            ..TaskInfo::default()
+        }
+    }
+}
+
+struct World {
+    seed: u64,
+    random: Random,
+    now: Duration,
+    scheduler: Scheduler<Nothing>,
+    durable: Snapshot,
+    writes: VecDeque<(u64, Vec<Change>)>,
+    calls: VecDeque<(u64, Call)>,
+    master: Master,
+    desired: BTreeSet<WorkerId>,
+    named: u64,
+    stopped: bool,
+}
+
+fn settings(seed: u64) -> Settings {
+    let mut demand = Demand::default();
+    demand.scalars.insert("cpus".into(), Thousandths::whole(1));
+    let constraints = ["", "hostname:MAX_PER:2", "hostname:GROUP_BY"][(seed % 3) as usize];
+    let profile = Profile {
+        demand,
+        hard: parse_list(constraints).unwrap(),
+        soft: Vec::new(),
+    };
+    let profiles = BTreeMap::from([("p".to_owned(), profile)]);
+    let mut settings = Settings::new(FrameworkInfo::default(), profiles);
+    settings.back_off = (Duration::from_secs(1), Duration::from_secs(20));
+    settings.seed = seed;
+    settings
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let durable = Snapshot::default();
+        Self {
+            seed,
+            random: Random(seed),
+            now: Duration::ZERO,
+            scheduler: Scheduler::new(settings(seed), Nothing, &durable, Duration::ZERO),
+            durable,
+            writes: VecDeque::new(),
+            calls: VecDeque::new(),
+            master: Master::new(3),
+            desired: BTreeSet::new(),
+            named: 0,
+            stopped: false,
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        let actions = self.scheduler.step(self.now, input);
+        for action in actions {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Store { ticket, changes } => self.writes.push_back((ticket, changes)),
+            Action::Connect { generation, call } => {
+                self.calls = VecDeque::from([(generation, *call)]);
+                self.master.hang_up();
+            }
+            Action::Send { generation, call } => self.calls.push_back((generation, *call)),
+            Action::Close => self.master.hang_up(),
+            Action::Report(Report::FrameworkRemoved { tasks, .. }) => {
+                assert!(!tasks.is_empty(), "seed {}", self.seed);
+                self.tell(Input::ForgetFramework);
+            }
+            Action::Report(Report::Stopped) => self.stopped = true,
+            Action::Report(report @ (Report::Superseded | Report::Refused(_))) => {
+                panic!("seed {}: {report:?}", self.seed);
+            }
+            Action::Report(_) => {}
+        }
+    }
+
+    fn confirm_one(&mut self) {
+        if let Some((ticket, changes)) = self.writes.pop_front() {
+            for change in &changes {
+                self.durable.apply(change);
+            }
+            self.tell(Input::Stored(ticket));
+        }
+    }
+
+    fn deliver_call(&mut self) {
+        let Some((generation, call)) = self.calls.pop_front() else {
+            return;
+        };
+        self.check(&call);
+        let teardown = call.body == CallBody::Teardown;
+        if !self.master.receive(generation, &call, self.now) {
+            self.tell(Input::Disconnected(generation));
+        } else if teardown {
+            self.tell(Input::TornDown(generation));
+        }
+    }
+
+    fn deliver_event(&mut self) {
+        if let Some((generation, event)) = self.master.events.pop_front() {
+            let event = Box::new(event);
+            self.tell(Input::Event { generation, event });
+        }
+    }
+
+    /// What has to hold whenever a call reaches the master.
+    fn check(&self, call: &Call) {
+        let seed = self.seed;
+        match &call.body {
+            CallBody::Accept(accept) => {
+                assert!(call.framework_id.is_some());
+                assert_eq!(
+                    self.durable.framework, call.framework_id,
+                    "seed {seed}: id not stored"
+                );
+                let operations = accept
+                    .operations
+                    .iter()
+                    .filter_map(|one| one.launch.as_ref());
+                for info in operations.flat_map(|launch| &launch.task_infos) {
+                    let task = &info.task_id;
+                    let record = self.durable.tasks.get(&task.value);
+                    let worker = &record.expect("launched before it was stored").worker;
+                    let twin = self.master.live_twin(task, worker.as_str());
+                    assert_eq!(twin, None, "seed {seed}: a second task for {worker}");
+                    assert!(
+                        !self.master.ever.contains(task),
+                        "seed {seed}: {task} twice"
+                    );
+                }
+            }
+            CallBody::Acknowledge(acknowledge) => {
+                let task = &acknowledge.task_id;
+                assert_eq!(acknowledge.uuid.0.len(), 16);
+                let state = self.master.state_of(&acknowledge.uuid.0);
+                let record = self.durable.tasks.get(&task.value);
+                if state.is_terminal() {
+                    assert_eq!(
+                        record, None,
+                        "seed {seed}: {task} acknowledged before stored"
+                    );
+                } else if let Some(record) = record {
+                    assert!(
+                        record.state.is_some(),
+                        "seed {seed}: {task} acknowledged too soon"
+                    );
+                }
+            }
+            CallBody::Kill(kill) => {
+                let record = self.durable.tasks.get(&kill.task_id.value);
+                let wanted = record.is_some_and(|record| record.goal == Goal::Run);
+                assert!(!wanted, "seed {seed}: killed before that was stored");
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing is on its way: then no offer is held but those that the store keeps from use.
+    fn check_offers(&self) {
+        let quiet = self.calls.is_empty() && self.master.events.is_empty();
+        if quiet && self.scheduler.session == Session::Up {
+            let used = self.scheduler.outbox.offers();
+            let held = self
+                .master
+                .offers
+                .keys()
+                .find(|offer| !used.contains(offer));
+            assert_eq!(held, None, "seed {}: an offer is held", self.seed);
+            assert!(
+                used.is_empty() || !self.writes.is_empty(),
+                "seed {}",
+                self.seed
+            );
+        }
+    }
+
+    fn crash(&mut self) {
+        for _ in 0..self.random.below(self.writes.len() + 1) {
+            let (_, changes) = self.writes.pop_front().unwrap();
+            for change in &changes {
+                self.durable.apply(change);
+            }
+        }
+        self.lose_connection();
+        self.writes.clear();
+        self.calls.clear();
+        self.scheduler = Scheduler::new(settings(self.seed), Nothing, &self.durable, self.now);
+        let known: Vec<WorkerId> = self.scheduler.workers().cloned().collect();
+        for worker in known {
+            if !self.desired.contains(&worker) {
+                self.tell(Input::Release(worker));
+            }
+        }
+        for worker in self.desired.clone() {
+            let profile = "p".to_owned();
+            self.tell(Input::Want { worker, profile });
+        }
+    }
+
+    /// Some of what was on its way arrives, the rest does not.
+    fn lose_connection(&mut self) {
+        for _ in 0..self.random.below(self.calls.len() + 1) {
+            let (generation, call) = self.calls.pop_front().unwrap();
+            self.check(&call);
+            self.master.receive(generation, &call, self.now);
+        }
+        self.calls.clear();
+        self.master.hang_up();
+    }
+
+    fn change_wishes(&mut self) {
+        if self.desired.len() < 5 && self.random.below(3) > 0 {
+            self.named += 1;
+            let worker: WorkerId = format!("w-{}", self.named).parse().unwrap();
+            self.desired.insert(worker.clone());
+            let profile = "p".to_owned();
+            self.tell(Input::Want { worker, profile });
+        } else if !self.desired.is_empty() {
+            let at = self.random.below(self.desired.len());
+            let worker = self.desired.iter().nth(at).cloned().unwrap();
+            self.desired.remove(&worker);
+            self.tell(Input::Release(worker));
+        }
+    }
+
+    fn random_step(&mut self) {
+        match self.random.below(1000) {
+            0..220 => (0..=self.random.below(4)).for_each(|_| self.deliver_call()),
+            220..440 => (0..=self.random.below(4)).for_each(|_| self.deliver_event()),
+            440..600 => self.confirm_one(),
+            600..720 => self.master.progress(&mut self.random, self.now, true),
+            720..800 => self.master.allocate(self.now),
+            800..900 => {
+                self.now += Duration::from_millis(500 * self.random.below(40) as u64);
+                self.tell(Input::Tick);
+            }
+            900..950 => self.change_wishes(),
+            950..962 => {
+                let generation = self.scheduler.generation;
+                self.lose_connection();
+                self.tell(Input::Disconnected(generation));
+            }
+            962..970 => self.crash(),
+            970..980 => self.master.partition(&mut self.random),
+            980..992 => self.master.heal_one(&mut self.random, self.now),
+            992..995 => self.master.fail_over(),
+            995..998 => self.master.reboot_agent(&mut self.random),
+            998 => self.master.remove_framework(),
+            _ => self.notice_silence(),
+        }
+        self.check_offers();
+    }
+
+    /// A master that is gone is noticed in the end.
+    fn notice_silence(&mut self) {
+        let generation = self.scheduler.generation;
+        let connected = matches!(self.scheduler.session, Session::Up | Session::Subscribing);
+        if self.master.stream.is_none() && self.calls.is_empty() && connected {
+            self.tell(Input::Disconnected(generation));
+        }
+    }
+
+    /// A time without faults.
+    fn calm_step(&mut self) {
+        self.master.heal_all(self.now);
+        self.master.progress(&mut self.random, self.now, false);
+        for _ in 0..200 {
+            if self.writes.is_empty() && self.calls.is_empty() && self.master.events.is_empty() {
+                break;
+            }
+            self.confirm_one();
+            self.deliver_call();
+            self.deliver_event();
+        }
+        self.notice_silence();
+        self.check_offers();
+        self.now += Duration::from_secs(5);
+        self.master.allocate(self.now);
+        self.tell(Input::Tick);
+    }
+
+    fn converged(&self) -> bool {
+        let running = self.master.running();
+        let desired: Vec<String> = self.desired.iter().map(ToString::to_string).collect();
+        running.as_ref() == Some(&desired)
+            && self.durable.tasks.len() == desired.len()
+            && self.master.suppressed
+            && self.master.offers.is_empty()
+            && self.writes.is_empty()
+            && self.scheduler.session == Session::Up
+    }
+
+    fn run(mut self) {
+        for _ in 0..STEPS {
+            self.random_step();
+        }
+        let mut rounds = 0;
+        while !self.converged() {
+            self.calm_step();
+            rounds += 1;
+            assert!(
+                rounds < 300,
+                "seed {}: no convergence: desired {:?}, running {:?}, recorded {:?}, suppressed {}, {:?}",
+                self.seed,
+                self.desired,
+                self.master.running(),
+                self.durable.tasks.keys(),
+                self.master.suppressed,
+                self.scheduler.session,
+            );
+        }
+        if self.seed.is_multiple_of(4) {
+            self.tell(Input::Stop(Stop::Teardown));
+            for _ in 0..20 {
+                if !self.stopped {
+                    self.calm_step();
+                }
+            }
+            assert!(self.stopped, "seed {}", self.seed);
+            assert_eq!(
+                self.master.running(),
+                Some(Vec::new()),
+                "seed {}",
+                self.seed
+            );
+            let empty = self.durable.tasks.is_empty() && self.durable.framework.is_none();
+            assert!(empty, "seed {}: {:?}", self.seed, self.durable);
+        }
+    }
+}
+
+fn seeds(range: std::ops::Range<u64>) {
+    for seed in range {
+        World::new(seed).run();
+    }
+}
+
+#[test]
+fn histories_of_random_faults_come_right_seeds_0_to_2500() {
+    seeds(0..2500);
+}
+
+#[test]
+fn histories_of_random_faults_come_right_seeds_2500_to_5000() {
+    seeds(2500..5000);
+}
+
+#[test]
+fn histories_of_random_faults_come_right_seeds_5000_to_7500() {
+    seeds(5000..7500);
+}
+
+#[test]
+fn histories_of_random_faults_come_right_seeds_7500_to_10000() {
+    seeds(7500..10000);
+}
+
+#[test]
+fn the_model_reaches_what_it_is_for() {
+    let mut reached: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 20_000..20_100 {
+        let mut world = World::new(seed);
+        for _ in 0..STEPS {
+            world.random_step();
+        }
+        for (what, count) in world.master.reached {
+            *reached.entry(what).or_default() += count;
+        }
+    }
+    for what in [
+        "accept",
+        "stale offer",
+        "kill",
+        "acknowledge",
+        "unreachable",
+        "returned",
+        "silence",
+        "gone",
+        "unknown agent",
+        "framework removed",
+        "repeated update",
+    ] {
+        assert!(
+            reached.get(what).is_some_and(|count| *count > 3),
+            "{what}: {reached:?}"
+        );
+    }
+}
