@@ -1,11 +1,13 @@
 //! Apache Mesos' v1 scheduler API, without libmesos.
 //!
-//! Owns the messages ([`wire`]), their framing ([`record_io`]), what can be taken out of an
+//! Owns where a master is asked for ([`master_address`]), the messages ([`wire`]), their framing
+//! ([`record_io`]), what can be taken out of an
 //! offer ([`resources`]), where a task may run ([`constraint`]), which offer is used for which
 //! worker ([`matching`]), and the scheduler itself as a pure state machine ([`scheduler`]).
 //! Never knows Flink, and uses nothing of this package but `spec`.
 
 pub mod constraint;
+pub mod master_address;
 pub mod matching;
 pub mod record_io;
 pub mod resources;
