@@ -67,6 +67,8 @@ impl Cluster {
         for variable in ["FLINK_HOME", "FLINK_CONF_DIR", "FLINK_PROPERTIES"] {
             flugs.env_remove(variable);
         }
+        // The images have a Java; the machine need not, nor any other program.
+        flugs.env_remove("JAVA_HOME").env("PATH", "/nonexistent");
         flugs
     }
 

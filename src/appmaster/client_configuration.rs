@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::conf::{Layer, Origin};
-use crate::flink::missing_access;
-use crate::launch::{self, ResolvedLaunch};
+use crate::flink::{JavaRuntime, missing_access};
+use crate::launch::{self, SettledLaunch};
 
 use super::AppMasterError;
 use super::manifests::ADDRESS;
@@ -16,10 +16,11 @@ pub(super) fn directory(cluster: &Path) -> PathBuf {
 }
 
 /// Writes it: the JobManager's configuration with the cluster's address, and the log settings of
-/// the Flink home.
+/// the Flink home. `java` is this machine's, if it has one: clients run here.
 pub(super) fn write(
     cluster: &Path,
-    job_manager: &ResolvedLaunch,
+    job_manager: &SettledLaunch,
+    java: Option<&JavaRuntime>,
     rest_port: u16,
 ) -> Result<(), AppMasterError> {
     let mut client = job_manager.clone();
@@ -34,7 +35,8 @@ pub(super) fn write(
             .configuration
             .set(key, value, Origin::from_source(Layer::Forced, "flugs"));
     }
-    if let Some(options) = client_options(job_manager) {
+    let options = java.and_then(|java| client_options(job_manager, java));
+    if let Some(options) = options {
         let origin = Origin::from_source(Layer::Derived, "what this Java needs");
         client
             .configuration
@@ -54,14 +56,14 @@ pub(super) fn write(
 
 /// The Java options of a client: the user's, and the module access that this Flink needs on this
 /// Java and does not ask for itself (a Flink before 1.18 on a Java of its future).
-fn client_options(job_manager: &ResolvedLaunch) -> Option<String> {
+fn client_options(job_manager: &SettledLaunch, java: &JavaRuntime) -> Option<String> {
     let configuration = &job_manager.configuration;
     let given = ["env.java.opts.all", "env.java.opts", "env.java.opts.client"]
         .iter()
         .filter_map(|key| configuration.get(key))
         .flat_map(str::split_whitespace);
     let given: Vec<String> = given.map(str::to_owned).collect();
-    let missing = missing_access(job_manager.home.version(), &job_manager.java, &given);
+    let missing = missing_access(job_manager.home.version(), java, &given);
     let own = configuration.get("env.java.opts.client").map(str::to_owned);
     (!missing.is_empty()).then(|| own.into_iter().chain(missing).collect::<Vec<_>>().join(" "))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::flink::memory::{Breakdown, MemorySize};
-use crate::launch::ResolvedLaunch;
+use crate::launch::SettledLaunch;
 use crate::provider::docker::{
     DockerProvider, DockerTerms, Engine, cluster_name, container_user, network_name,
 };
@@ -61,7 +61,7 @@ impl Place {
 
     /// What a member may use. A container is limited to what the memory model gives its process:
     /// no more is used, and less would end in a kill.
-    pub(super) fn resources(&self, launch: &ResolvedLaunch) -> Resources {
+    pub(super) fn resources(&self, launch: &SettledLaunch) -> Resources {
         let Self::Containers(containers) = self else {
             return Resources::default();
         };

@@ -14,9 +14,10 @@ use crate::artifact::server::TlsIdentity;
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::ConsoleLayout;
 use crate::fleet::{Desired, Fleet};
+use crate::flink::JavaRuntime;
 use crate::flink::rest::RestClient;
 use crate::launch::{
-    self, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortOption, REST, ResolvedLaunch,
+    self, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortOption, REST, SettledLaunch,
 };
 use crate::overlay::{Overlay, OverlaySources, overlays};
 use crate::provider::ChosenProvider;
@@ -75,7 +76,7 @@ pub async fn prepare(
         // ports that are needed now.
         clear_leftovers(earlier, settings.grace * 2).await?;
     }
-    let [job_manager, task_manager] = resolve_members(settings)?;
+    let ([job_manager, task_manager], java) = settle_members(settings)?;
     let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;
     let web_url = format!("http://{ADDRESS}:{rest_port}");
@@ -92,7 +93,7 @@ pub async fn prepare(
         .make_ready(settings.program.clone(), &settings.directory, rest_port)
         .await?;
     let server = bind_server(&artifacts, &published, &token_file, ground.server)?;
-    client_configuration::write(&settings.directory, &job_manager, rest_port)?;
+    client_configuration::write(&settings.directory, &job_manager, java.as_ref(), rest_port)?;
 
     let terms = ClusterTerms {
         artifacts: published,
@@ -168,31 +169,48 @@ fn identity_for(
     Ok(Some(TlsIdentity::generate(&names, None)?))
 }
 
-/// Resolves a JobManager and a TaskManager as their launches will, against the Flink home that
-/// they will be given: what would fail there fails here, before anything runs.
-fn resolve_members(settings: &ClusterSettings) -> Result<[ResolvedLaunch; 2], AppMasterError> {
-    let resolve = |role: Role| {
-        let worker_id = WorkerId::of(role, None);
-        launch::resolve(&LaunchRequest {
-            role,
-            sandbox: sandbox::path(&settings.directory, &worker_id),
-            worker_id,
-            flink_home: settings.flink_home.clone(),
-            manifest: None,
-            properties: settings.properties.clone(),
-            arguments: Vec::new(),
-            log_layout: ConsoleLayout::AsConfigured,
-            environment: settings.environment.clone(),
-            host: HostFacts::gather(),
-            image: None,
-        })
+/// Settles a JobManager and a TaskManager as their launches will, against the Flink home that
+/// they will be given: what would fail there fails here, before anything runs. Processes need this
+/// machine's Java, containers run on their image's.
+fn settle_members(settings: &ClusterSettings) -> Result<SettledMembers, AppMasterError> {
+    let job_manager = request(settings, Role::JobManager);
+    let task_manager = request(settings, Role::TaskManager);
+    let settled = [
+        launch::settle(&job_manager)?,
+        launch::settle(&task_manager)?,
+    ];
+    let [first, _] = &settled;
+    let java = launch::java_of(&job_manager, first);
+    let java = match settings.place {
+        Place::Processes => Some(java?),
+        Place::Containers(_) => java.ok(),
     };
-    Ok([resolve(Role::JobManager)?, resolve(Role::TaskManager)?])
+    Ok((settled, java))
+}
+
+/// The two roles' launches, and this machine's Java.
+type SettledMembers = ([SettledLaunch; 2], Option<JavaRuntime>);
+
+fn request(settings: &ClusterSettings, role: Role) -> LaunchRequest {
+    let worker_id = WorkerId::of(role, None);
+    LaunchRequest {
+        role,
+        sandbox: sandbox::path(&settings.directory, &worker_id),
+        worker_id,
+        flink_home: settings.flink_home.clone(),
+        manifest: None,
+        properties: settings.properties.clone(),
+        arguments: Vec::new(),
+        log_layout: ConsoleLayout::AsConfigured,
+        environment: settings.environment.clone(),
+        host: HostFacts::gather(),
+        image: None,
+    }
 }
 
 /// A port that the user set, if it can be had, else any free one. A value that Flink's own
 /// distribution ships is nobody's wish.
-fn port(option: PortOption, launch: &ResolvedLaunch, shipped: &str) -> Result<u16, AppMasterError> {
+fn port(option: PortOption, launch: &SettledLaunch, shipped: &str) -> Result<u16, AppMasterError> {
     let lookup = |key: &str| {
         let value = launch.configuration.get(key);
         // Without an address of its own the cluster binds the loopback address.
@@ -211,7 +229,7 @@ fn port(option: PortOption, launch: &ResolvedLaunch, shipped: &str) -> Result<u1
 
 /// Where the cluster's own process reaches the JobManager: by address, so that no name has to be
 /// resolved.
-fn rest_address(settings: &ClusterSettings, job_manager: &ResolvedLaunch, port: u16) -> String {
+fn rest_address(settings: &ClusterSettings, job_manager: &SettledLaunch, port: u16) -> String {
     // A container's port is published on the loopback address.
     if matches!(settings.place, Place::Containers(_)) {
         return format!("http://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -238,7 +256,7 @@ fn desired(settings: &ClusterSettings) -> Desired {
 
 fn first_state(
     settings: &ClusterSettings,
-    job_manager: &ResolvedLaunch,
+    job_manager: &SettledLaunch,
     earlier: Option<ClusterState>,
     web_url: String,
 ) -> ClusterState {
@@ -263,7 +281,7 @@ fn first_state(
 /// What the overlays add to every member's launch.
 fn overlays_of(
     settings: &ClusterSettings,
-    job_manager: &ResolvedLaunch,
+    job_manager: &SettledLaunch,
 ) -> Result<Vec<Overlay>, AppMasterError> {
     let variable = |name: &str| {
         settings

@@ -90,21 +90,22 @@ impl Explanation {
             .iter()
             .flat_map(|manifest| &manifest.artifacts);
         Self {
-            role: launch.role,
+            role: launch.settled.role,
             worker_id: launch.worker_id.clone(),
             flink: Located {
-                version: launch.home.version().to_string(),
-                home: launch.home.root().to_owned(),
+                version: launch.settled.home.version().to_string(),
+                home: launch.settled.home.root().to_owned(),
             },
             java: Located {
                 version: launch.java.feature_version.to_string(),
                 home: launch.java.home.clone(),
             },
-            sandbox: launch.layout.root.clone(),
+            sandbox: launch.settled.layout.root.clone(),
             class_data: launch.class_data.to_string(),
             limits: limits(&request.host),
             artifacts: artifacts.map(artifact_line).collect(),
             configuration: launch
+                .settled
                 .configuration
                 .iter()
                 .map(|(key, setting)| ConfigurationLine {
@@ -128,7 +129,12 @@ impl Explanation {
                         .map(|word| hide(word, &secrets)),
                 )
                 .collect(),
-            warnings: launch.warnings.iter().map(ToString::to_string).collect(),
+            warnings: launch
+                .settled
+                .warnings
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         }
     }
 }
@@ -154,7 +160,12 @@ fn secret_values(launch: &ResolvedLaunch) -> Vec<String> {
     let secret = |(key, setting): (&str, &Setting)| {
         (is_sensitive(key) && setting.value.len() >= 4).then(|| setting.value.clone())
     };
-    let mut values: Vec<String> = launch.configuration.iter().filter_map(secret).collect();
+    let mut values: Vec<String> = launch
+        .settled
+        .configuration
+        .iter()
+        .filter_map(secret)
+        .collect();
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     values
 }

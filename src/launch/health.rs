@@ -10,10 +10,10 @@ use super::{REST, ResolvedLaunch, bind_address};
 /// The check of a role, for those who ask the supervisor. It never leads to a stop: whether a
 /// process that does not answer should end is for whoever runs the container to say.
 pub(super) fn health(launch: &ResolvedLaunch) -> HealthPolicy {
-    let lookup = |key: &str| launch.configuration.get(key);
+    let lookup = |key: &str| launch.settled.configuration.get(key);
     HealthPolicy {
         failures: u32::MAX,
-        ..HealthPolicy::of(check(launch.role, &lookup))
+        ..HealthPolicy::of(check(launch.settled.role, &lookup))
     }
 }
 

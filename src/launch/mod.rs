@@ -33,4 +33,4 @@ pub use ports::{
 pub use prepare::{ManifestSource, fetch_manifest};
 pub use render::{make_directories, render, supervision};
 pub use request::{HostFacts, LaunchRequest};
-pub use resolve::{ResolvedLaunch, resolve};
+pub use resolve::{ResolvedLaunch, SettledLaunch, java_of, resolve, settle};

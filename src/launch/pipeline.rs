@@ -132,18 +132,18 @@ impl LaunchOrder {
         let (grace, extent, mut terms) = (self.grace, self.extent, self.terms.clone());
         let request = self.request(manifest)?;
         let resolved = resolve(&request)?;
-        resolved.warnings.iter().for_each(warn);
+        resolved.settled.warnings.iter().for_each(warn);
         let explained = || LaunchEnd::Explained(Box::new(Explanation::of(&resolved, &request)));
         match extent {
             Extent::Check => return Ok(explained()),
             Extent::Prepare => {
-                render(&resolved)?;
+                render(&resolved.settled)?;
                 return Ok(explained());
             }
             Extent::Run => {}
         }
-        check_ports(request.role, &|key| resolved.configuration.get(key))?;
-        render(&resolved)?;
+        check_ports(request.role, &|key| resolved.settled.configuration.get(key))?;
+        render(&resolved.settled)?;
         if let Some(signal) = held.stop_requested() {
             return Ok(LaunchEnd::Stopped(signal));
         }
@@ -151,7 +151,10 @@ impl LaunchOrder {
         terms.stop.grace = grace.unwrap_or_else(|| default_grace(&request));
         terms.phases = stages.done().to_vec();
         if terms.privileges.user.is_some() {
-            terms.privileges.own.push(resolved.layout.root.clone());
+            terms
+                .privileges
+                .own
+                .push(resolved.settled.layout.root.clone());
         }
         // Whatever of the cache this launch uses stays there until its supervisor ends.
         let lease = lease.map(Lease::into_descriptor).transpose()?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::conf;
 use crate::supervise::Supervision;
 
-use super::{LaunchError, ResolvedLaunch};
+use super::{LaunchError, ResolvedLaunch, SettledLaunch};
 
 /// Makes the sandbox's directories.
 pub fn make_directories(sandbox: &Path) -> Result<(), LaunchError> {
@@ -23,7 +23,7 @@ pub fn make_directories(sandbox: &Path) -> Result<(), LaunchError> {
 
 /// Writes the configuration directory (what is found in the source, console logging, and the one
 /// configuration file that this Flink version reads) and the plugins that are asked for.
-pub fn render(launch: &ResolvedLaunch) -> Result<(), LaunchError> {
+pub fn render(launch: &SettledLaunch) -> Result<(), LaunchError> {
     if let Some(plugins) = &launch.plugins {
         plugins.make()?;
     }
@@ -55,9 +55,9 @@ pub fn supervision(launch: &ResolvedLaunch, terms: Supervision) -> Supervision {
             launch
                 .directory
                 .clone()
-                .unwrap_or_else(|| launch.layout.root.clone()),
+                .unwrap_or_else(|| launch.settled.layout.root.clone()),
         ),
-        report: Some(launch.layout.exit_report.clone()),
+        report: Some(launch.settled.layout.exit_report.clone()),
         program: command.program.clone(),
         ..terms
     }

@@ -15,17 +15,13 @@ use crate::spec::{Role, WorkerId};
 use super::plugins::{self, PluginDirectory};
 use super::{ImageTerms, LaunchError, LaunchRequest, SandboxLayout, configuration};
 
-/// A launch with nothing left to decide.
+/// What of a launch is settled whichever Java runs it: also where that Java is in an image.
 #[derive(Debug, Clone)]
-pub struct ResolvedLaunch {
+pub struct SettledLaunch {
     /// What is launched.
     pub role: Role,
-    /// Its name in its cluster.
-    pub worker_id: WorkerId,
     /// The Flink it runs.
     pub home: FlinkHome,
-    /// The Java it runs on.
-    pub java: JavaRuntime,
     /// Where things go.
     pub layout: SandboxLayout,
     /// The directory that the user's configuration and log settings are taken from.
@@ -34,78 +30,95 @@ pub struct ResolvedLaunch {
     pub configuration: Configuration,
     /// The memory of the process.
     pub memory: MemoryPlan,
-    /// The command.
-    pub command: JavaCommand,
-    /// The class-data archive that the command uses, or why it uses none.
-    pub class_data: ClassData,
     /// How the JVM's console log looks.
     pub log_layout: ConsoleLayout,
-    /// The working directory, if it is not the sandbox.
-    pub directory: Option<PathBuf>,
     /// The plugins directory to put together, if the launch asks for plugins.
     pub plugins: Option<PluginDirectory>,
     /// What was noticed in the configuration's sources.
     pub warnings: Vec<Warning>,
 }
 
-/// Resolves a launch.
-pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
+/// A launch with nothing left to decide.
+#[derive(Debug, Clone)]
+pub struct ResolvedLaunch {
+    /// What does not depend on the Java.
+    pub settled: SettledLaunch,
+    /// Its name in its cluster.
+    pub worker_id: WorkerId,
+    /// The Java it runs on.
+    pub java: JavaRuntime,
+    /// The command.
+    pub command: JavaCommand,
+    /// The class-data archive that the command uses, or why it uses none.
+    pub class_data: ClassData,
+    /// The working directory, if it is not the sandbox.
+    pub directory: Option<PathBuf>,
+}
+
+/// Settles the configuration, the memory and the plugins of a launch.
+pub fn settle(request: &LaunchRequest) -> Result<SettledLaunch, LaunchError> {
     let home = FlinkHome::open(&request.flink_home)?;
     let layout = SandboxLayout::of(&request.sandbox);
     let laid = configuration::lay(request, &home, &layout)?;
     let mut configuration = laid.configuration;
-    let java = find_java(request, &configuration)?;
-    java.check(home.version())?;
     let memory = plan_memory(request, &home, &mut configuration)?;
     let plugins = plugins::plan(&home, &layout.root, &laid.image_request.plugins)?;
-    let variables = variables(request, &configuration, plugins.as_ref());
-    let mut command = build_command(
-        request,
-        &home,
-        &java,
-        &layout,
-        &configuration,
-        &memory,
-        &variables,
-    )?;
-    let class_data = choose_class_data(request.role, &java, &home, &command.arguments, &|name| {
-        request.variable(name).map(str::to_owned)
-    });
-    command.arguments.splice(0..0, class_data.options());
-    Ok(ResolvedLaunch {
+    Ok(SettledLaunch {
         role: request.role,
-        worker_id: request.worker_id.clone(),
         conf_source: configuration::conf_directory(request, &home),
         home,
-        java,
         layout,
         configuration,
         memory,
-        command,
-        class_data,
         log_layout: request.log_layout,
-        directory: request.image.as_ref().map(|image| image.directory.clone()),
         plugins,
         warnings: laid.warnings,
     })
 }
 
+/// Finds the Java that a settled launch will run on, if it is one that its Flink accepts.
+pub fn java_of(
+    request: &LaunchRequest,
+    settled: &SettledLaunch,
+) -> Result<JavaRuntime, LaunchError> {
+    let java = find_java(request, &settled.configuration)?;
+    java.check(settled.home.version())?;
+    Ok(java)
+}
+
+/// Resolves a launch.
+pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
+    let settled = settle(request)?;
+    let java = java_of(request, &settled)?;
+    let variables = variables(request, &settled);
+    let mut command = build_command(request, &settled, &java, &variables)?;
+    let SettledLaunch { role, home, .. } = &settled;
+    let class_data = choose_class_data(*role, &java, home, &command.arguments, &|name| {
+        request.variable(name).map(str::to_owned)
+    });
+    command.arguments.splice(0..0, class_data.options());
+    Ok(ResolvedLaunch {
+        settled,
+        worker_id: request.worker_id.clone(),
+        java,
+        command,
+        class_data,
+        directory: request.image.as_ref().map(|image| image.directory.clone()),
+    })
+}
+
 /// The environment that the JVM is to see: the launcher's own, then what the configuration asks
 /// for, then what the manifest says.
-fn variables(
-    request: &LaunchRequest,
-    configuration: &Configuration,
-    plugins: Option<&PluginDirectory>,
-) -> BTreeMap<String, String> {
+fn variables(request: &LaunchRequest, settled: &SettledLaunch) -> BTreeMap<String, String> {
     let mut variables = request.environment.clone();
-    variables.extend(container_environment(configuration, request.role));
+    variables.extend(container_environment(&settled.configuration, request.role));
     variables.extend(
         request
             .manifest
             .iter()
             .flat_map(|one| one.environment.clone()),
     );
-    if let Some(plugins) = plugins {
+    if let Some(plugins) = &settled.plugins {
         let path = plugins.path.display().to_string();
         variables.insert("FLINK_PLUGINS_DIR".to_owned(), path);
     }
@@ -162,13 +175,11 @@ fn default_log(request: &LaunchRequest, layout: &SandboxLayout) -> PathBuf {
 
 fn build_command(
     request: &LaunchRequest,
-    home: &FlinkHome,
+    settled: &SettledLaunch,
     java: &JavaRuntime,
-    layout: &SandboxLayout,
-    configuration: &Configuration,
-    memory: &MemoryPlan,
     variables: &BTreeMap<String, String>,
 ) -> Result<JavaCommand, LaunchError> {
+    let (layout, configuration) = (&settled.layout, &settled.configuration);
     let of_manifest = request
         .manifest
         .iter()
@@ -183,7 +194,7 @@ fn build_command(
     };
     let ident = environment("FLINK_IDENT_STRING").or_else(|| environment("USER"));
     let mut command = flink::build(&CommandInput {
-        home,
+        home: &settled.home,
         java,
         role: request.role,
         configuration: &lookup,
@@ -195,7 +206,7 @@ fn build_command(
             index: 0,
             host_name: &request.host.host_name,
         },
-        memory,
+        memory: &settled.memory,
         arguments: &arguments,
         allocator: find_jemalloc(&environment).as_deref(),
         cpu_quota: request.host.cpu_limit,
