@@ -22,6 +22,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use flugs::spec::Sha256Digest;
 use flugs::supervise::{ExitReport, Phase, Reason};
 use nix::sys::signal::Signal;
 use supervise_support::{FLUGS, Init, Mode, status_field, until};
@@ -47,30 +48,57 @@ fn holds_signals(init: &Init) -> Option<()> {
     (name == "flugs" && blocked & (1 << 14) != 0).then_some(())
 }
 
-/// An artifact server that accepts the connection and never answers.
+/// An artifact server that accepts the connection and never answers: to the question for the
+/// manifest, or for what a manifest that is a file names.
 #[test]
 fn term_during_fetch_ends_the_launch_with_95_and_a_report_that_names_the_phase() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!(
-        "http://{}/manifest",
-        listener.local_addr().expect("an address")
-    );
+    let url = format!("http://{}/x", listener.local_addr().expect("an address"));
+    let digest = "0".repeat(64);
+    let place = tempfile::tempdir().expect("a directory");
+    let (file, file_digest) = manifest_that_names(&url, place.path());
     for mode in [Mode::Pid1, Mode::Plain] {
-        let sandbox = tempfile::tempdir().expect("a directory");
-        let directory = sandbox.path().to_str().expect("UTF-8");
-        let digest = "0".repeat(64);
-        let words = ["--manifest", &url, "--sha256", &digest, "--dir", directory];
-        let mut launch = start(mode, &words);
-        let _connection = listener.accept().expect("the fetch begins");
-        launch.signal(Signal::SIGTERM);
-        assert_eq!(launch.end_within(Duration::from_secs(5)), 95, "{mode:?}");
-        let report = report(sandbox.path());
-        assert_eq!(
-            (report.phase, report.reason),
-            (Phase::Fetch, Reason::StoppedBeforeStart)
-        );
-        assert_eq!(report.exit_code, 95);
+        for (manifest, digest, phase) in [
+            (&url, &digest, Phase::Manifest),
+            (&file, &file_digest, Phase::Fetch),
+        ] {
+            let sandbox = tempfile::tempdir().expect("a directory");
+            let directory = sandbox.path().to_str().expect("UTF-8");
+            let words = [
+                "--manifest",
+                manifest,
+                "--sha256",
+                digest,
+                "--dir",
+                directory,
+            ];
+            let mut launch = start(mode, &words);
+            let _connection = listener.accept().expect("the fetch begins");
+            launch.signal(Signal::SIGTERM);
+            assert_eq!(launch.end_within(Duration::from_secs(5)), 95, "{mode:?}");
+            let report = report(sandbox.path());
+            assert_eq!(
+                (report.phase, report.reason),
+                (phase, Reason::StoppedBeforeStart)
+            );
+            assert_eq!(report.exit_code, 95);
+        }
     }
+}
+
+/// A manifest in a file, with one artifact at `url`: its name, and its digest.
+fn manifest_that_names(url: &str, directory: &Path) -> (String, String) {
+    let artifact = serde_json::json!({
+        "name": "a", "urls": [url], "sha256": "0".repeat(64), "size": 1, "dest": "a", "kind": "file",
+    });
+    let document = serde_json::json!({
+        "version": "1.0", "role": "taskmanager", "workerId": "taskmanager-1", "artifacts": [artifact],
+    });
+    let text = document.to_string();
+    let file = directory.join("manifest.json");
+    fs::write(&file, &text).expect("a manifest");
+    let digest = Sha256Digest::of(text.as_bytes()).to_string();
+    (file.to_str().expect("UTF-8").to_owned(), digest)
 }
 
 /// The launch is stopped in its tracks as soon as it holds signals, told to end, and continued:
