@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for SECONDS, or those that are named; 0 only replays the corpora.
 #
-#   fuzz/run.sh SECONDS [TARGET...]
+#   fuzz/run.sh SECONDS [TARGET...]      SEED: where to begin (default: anywhere)
 #
 # Needs a C++ compiler for libFuzzer, and neither cargo-fuzz nor a nightly Rust: the coverage
 # flags are those of stable rustc. As many targets run side by side as there are CPUs. What is
@@ -24,7 +24,7 @@ found=${KEEP:-$(mktemp -d)}
 
 # run TARGET: one line that says how it went.
 run() {
-  local target=$1 log limits=(-max_total_time="$seconds" -max_len=4096)
+  local target=$1 log limits=(-max_total_time="$seconds" -max_len=4096 -seed="${SEED:-0}")
   [ "$seconds" -gt 0 ] || limits=(-runs=0)
   mkdir -p "$found/$target" "artifacts/$target"
   log=$found/$target.log

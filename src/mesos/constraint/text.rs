@@ -126,7 +126,12 @@ fn constraint(
         constraint: whole.to_owned(),
         problem,
     };
-    if field.is_empty() {
+    // Blanks around a field or a value are nobody's, in either form. A bracket begins Marathon's
+    // JSON; no attribute of Mesos has one in its name.
+    let field = field.trim();
+    let value = value.map(|text| text.trim().to_owned());
+    let value = value.as_ref();
+    if field.is_empty() || field.starts_with('[') {
         return Err(ConstraintError::Form {
             found: whole.to_owned(),
         });
