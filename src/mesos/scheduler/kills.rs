@@ -138,25 +138,31 @@ impl<D: Describe> Scheduler<D> {
     /// Tasks whose ACCEPT was never sent: they are forgotten, and their workers wait again.
     pub(super) fn never_launched(&mut self, tasks: Vec<TaskId>) {
         for task in tasks {
-            let Some(record) = self.drop_task(&task).and_then(|entry| entry.record) else {
-                continue;
-            };
-            self.store(Change::Forget(task.clone()));
-            let ending = Ending {
-                state: None,
-                reason: None,
-                message: None,
-                wanted: record.goal == Goal::End,
-            };
-            let worker = record.worker;
-            self.report(Report::Ended {
-                worker: worker.clone(),
-                task: task.clone(),
-                ending,
-            });
-            if self.vacate(&worker, &task) {
-                self.wait(&worker, self.now);
-            }
+            self.forget(&task, false);
+        }
+    }
+
+    /// Takes a task that Mesos does not have, or will not have, out of the records; its worker
+    /// waits again. `asked`: the end is somebody's wish whatever the record says.
+    pub(super) fn forget(&mut self, task: &TaskId, asked: bool) {
+        let Some(record) = self.drop_task(task).and_then(|entry| entry.record) else {
+            return;
+        };
+        self.store(Change::Forget(task.clone()));
+        let ending = Ending {
+            state: None,
+            reason: None,
+            message: None,
+            wanted: asked || record.goal == Goal::End,
+        };
+        let worker = record.worker;
+        self.report(Report::Ended {
+            worker: worker.clone(),
+            task: task.clone(),
+            ending,
+        });
+        if self.vacate(&worker, task) {
+            self.wait(&worker, self.now);
         }
     }
 

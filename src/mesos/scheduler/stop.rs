@@ -1,6 +1,6 @@
 //! The ends: framework removed, taken over, refused; teardown; failover.
 
-use super::{Action, Change, Describe, Ending, Goal, Report, Scheduler, Session, Stop};
+use super::{Action, Change, Describe, Report, Scheduler, Session, Stop};
 use crate::mesos::wire::{CallBody, TaskId};
 
 /// How far a stop is.
@@ -83,26 +83,9 @@ impl<D: Describe> Scheduler<D> {
 
     fn forget_tasks(&mut self) {
         let tasks: Vec<TaskId> = self.tasks.keys().cloned().collect();
+        let asked = self.stopping != Stopping::No;
         for task in tasks {
-            let Some(record) = self.drop_task(&task).and_then(|entry| entry.record) else {
-                continue;
-            };
-            self.store(Change::Forget(task.clone()));
-            let ending = Ending {
-                state: None,
-                reason: None,
-                message: None,
-                wanted: record.goal == Goal::End || self.stopping != Stopping::No,
-            };
-            let worker = record.worker;
-            self.report(Report::Ended {
-                worker: worker.clone(),
-                task: task.clone(),
-                ending,
-            });
-            if self.vacate(&worker, &task) {
-                self.wait(&worker, self.now);
-            }
+            self.forget(&task, asked);
         }
     }
 
