@@ -77,7 +77,7 @@ impl Credentials {
                     "its entry for {name:?} is not the base64 of NAME:PASSWORD"
                 ));
             }
-            by_registry.insert(registry(&name).to_owned(), entry.auth);
+            by_registry.insert(registry_host(&name).to_owned(), entry.auth);
         }
         Ok(Self { by_registry })
     }
@@ -102,8 +102,9 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// `https://HOST:PORT/v1/`, as older files have it, or `HOST:PORT`.
-fn registry(name: &str) -> &str {
+/// The `HOST` or `HOST:PORT` that an entry of such a file is for; older files have
+/// `https://HOST:PORT/v1/`.
+pub fn registry_host(name: &str) -> &str {
     let bare = name.split_once("://").map_or(name, |(_, rest)| rest);
     bare.split('/').next().unwrap_or(bare)
 }

@@ -30,10 +30,12 @@ use tokio::time::timeout_at;
 use url::Url;
 
 pub use backoff::Retry;
+pub use credentials::registry_host;
 pub use error::{FetchError, Tried, TriedUrl};
 pub use options::FetchOptions;
 pub use pin::{Fingerprint, PIN_PREFIX};
 pub use present::{STAMP_FILE, Stamps};
+pub use registry::{Challenge, NoToken};
 
 use super::Token;
 use super::store::Lease;

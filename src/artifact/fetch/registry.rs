@@ -23,9 +23,18 @@ pub(super) struct Registries {
     tokens: Mutex<HashMap<(Origin, String), String>>,
 }
 
+/// Why a registry's place for tokens gave none.
+#[derive(Debug)]
+pub enum NoToken {
+    /// It may give one later.
+    Later(String),
+    /// It will not, as long as nobody changes something there.
+    Never(String),
+}
+
 /// What `WWW-Authenticate: Bearer …` asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Challenge {
+pub struct Challenge {
     realm: Url,
     parameters: Vec<(String, String)>,
 }
@@ -117,7 +126,7 @@ fn is_basic(challenge: &str) -> bool {
 
 impl Challenge {
     /// Reads `Bearer realm="…",service="…",scope="…"` (RFC 9110 §11.6.1).
-    fn parse(header: &str) -> Option<Self> {
+    pub fn parse(header: &str) -> Option<Self> {
         let (scheme, rest) = header.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return None;
@@ -141,7 +150,23 @@ impl Challenge {
         })
     }
 
-    /// Asks the place that the registry at `registry` has named.
+    /// A token from the place that the registry at `registry` has named. `password` is what
+    /// `Authorization` says there, `limit` how long anything may take.
+    pub async fn token(
+        &self,
+        client: &reqwest::Client,
+        registry: &Url,
+        password: Option<HeaderValue>,
+        limit: Duration,
+    ) -> Result<String, NoToken> {
+        let token = self.ask(client, registry, password, limit).await;
+        token.map_err(|error| match error {
+            AttemptError::Transient(why) => NoToken::Later(why),
+            AttemptError::Refused(why) | AttemptError::Wrong(why) => NoToken::Never(why),
+            AttemptError::Local(error) => NoToken::Never(error.to_string()),
+        })
+    }
+
     async fn ask(
         &self,
         client: &reqwest::Client,

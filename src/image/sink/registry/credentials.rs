@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use crate::artifact::fetch::registry_host;
 use crate::image::ImageError;
 
 /// A user's name and secret.
@@ -93,7 +94,7 @@ fn of_config(bytes: &[u8], registry: &str, path: &Path) -> Result<Option<Credent
     let listed = config
         .auths
         .iter()
-        .find(|(name, _)| host_of(name) == registry);
+        .find(|(name, _)| registry_host(name) == registry);
     if let Some((_, auth)) = listed {
         if let Some(token) = auth
             .identitytoken
@@ -118,15 +119,6 @@ fn of_config(bytes: &[u8], registry: &str, path: &Path) -> Result<Option<Credent
         (Some(helper), Some(_)) => ask(helper, registry).map(Some).map_err(failed),
         _ => Ok(None),
     }
-}
-
-/// Entries are hosts, or URLs as older versions wrote them.
-fn host_of(name: &str) -> &str {
-    let bare = name
-        .strip_prefix("https://")
-        .or_else(|| name.strip_prefix("http://"))
-        .unwrap_or(name);
-    bare.split('/').next().unwrap_or(bare)
 }
 
 fn decoded(auth: &str) -> Option<Credentials> {

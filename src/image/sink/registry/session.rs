@@ -1,16 +1,17 @@
-//! Requests to a registry: authorised as it asks (RFC 9110 §11.6.1; the token service is that of
-//! distribution/distribution, "Token Authentication Specification"), tried again where that can
-//! help.
+//! Requests to a registry: authorised as it asks (by name and password, or a token that the artifact
+//! room's fetcher knows how to come by), tried again where that can help.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    AUTHORIZATION, HeaderValue, InvalidHeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use reqwest::{RequestBuilder, Response, StatusCode};
-use serde::Deserialize;
 use url::Url;
 
 use super::credentials::Credentials;
+use crate::artifact::fetch::{Challenge, NoToken};
 use crate::image::ImageError;
 
 /// A registry must answer within this time.
@@ -27,7 +28,7 @@ pub(super) struct Session {
     pub(super) base: Url,
     credentials: Option<Credentials>,
     /// The value of `Authorization` that the registry took last.
-    authorization: Mutex<Option<String>>,
+    authorization: Mutex<Option<HeaderValue>>,
 }
 
 /// Why one attempt failed.
@@ -36,12 +37,6 @@ pub(super) enum Trouble {
     Passing(String),
     /// It will not.
     Final(ImageError),
-}
-
-#[derive(Deserialize)]
-struct Grant {
-    token: Option<String>,
-    access_token: Option<String>,
 }
 
 impl Session {
@@ -148,16 +143,17 @@ impl Session {
         let header = response
             .headers()
             .get(WWW_AUTHENTICATE)
-            .and_then(|value| value.to_str().ok());
-        let header = header.unwrap_or_default();
-        let value = match (header.split_once(' '), &self.credentials) {
-            (Some((scheme, rest)), _) if scheme.eq_ignore_ascii_case("bearer") => {
-                format!("Bearer {}", self.token(rest, what).await?)
-            }
-            (Some((scheme, _)), Some(credentials)) if scheme.eq_ignore_ascii_case("basic") => {
-                basic(credentials)
-            }
-            (_, None) => {
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let password = self.credentials.as_ref().map(basic).transpose();
+        let password = password.map_err(|_| {
+            self.refused(what, "the credentials have characters that no header takes")
+        })?;
+        let scheme = header.split(' ').next().unwrap_or_default();
+        let value = match (Challenge::parse(header), password) {
+            (Some(challenge), password) => self.bearer(&challenge, password, what).await?,
+            (None, Some(password)) if scheme.eq_ignore_ascii_case("basic") => password,
+            (None, None) => {
                 return Err(self.refused(what, "it wants credentials; log in with `docker login`"));
             }
             _ => {
@@ -174,39 +170,19 @@ impl Session {
         Ok(())
     }
 
-    async fn token(&self, challenge: &str, what: &str) -> Result<String, Trouble> {
-        let parameters = parameters(challenge);
-        let realm = parameters.iter().find(|(name, _)| name == "realm");
-        let mut url = realm
-            .and_then(|(_, realm)| Url::parse(realm).ok())
-            .ok_or_else(|| self.refused(what, "its challenge names no place for tokens"))?;
-        if self.base.scheme() == "https" && url.scheme() != "https" {
-            return Err(self.refused(what, "it asks for a token over plain text"));
-        }
-        let asked = parameters
-            .iter()
-            .filter(|(name, _)| name == "service" || name == "scope");
-        url.query_pairs_mut().extend_pairs(asked);
-        let mut request = self.client.get(url);
-        if let Some(credentials) = &self.credentials {
-            request = request.header(AUTHORIZATION, basic(credentials));
-        }
-        let answer = tokio::time::timeout(ANSWER, request.send()).await;
-        let answer = answer
-            .map_err(|_| Trouble::Passing("no token in time".to_owned()))?
-            .map_err(|error| Trouble::Passing(causes(&error.without_url())))?;
-        if !answer.status().is_success() {
-            return Err(self.refused(what, &format!("no token is given: {}", answer.status())));
-        }
-        let body = answer
-            .bytes()
-            .await
-            .map_err(|error| Trouble::Passing(causes(&error.without_url())))?;
-        let grant: Option<Grant> = serde_json::from_slice(&body).ok();
-        grant
-            .and_then(|grant| grant.token.or(grant.access_token))
-            .filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()))
-            .ok_or_else(|| self.refused(what, "the answer to who asks holds no token"))
+    async fn bearer(
+        &self,
+        challenge: &Challenge,
+        password: Option<HeaderValue>,
+        what: &str,
+    ) -> Result<HeaderValue, Trouble> {
+        let token = challenge.token(&self.client, &self.base, password, ANSWER);
+        let token = token.await.map_err(|error| match error {
+            NoToken::Later(why) => Trouble::Passing(format!("no token: {why}")),
+            NoToken::Never(why) => self.refused(what, &format!("no token is given: {why}")),
+        })?;
+        let value = secret_header(&format!("Bearer {token}"));
+        value.map_err(|_| self.refused(what, "its token has characters that no header takes"))
     }
 }
 
@@ -219,28 +195,18 @@ fn is_local(registry: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn basic(credentials: &Credentials) -> String {
+fn basic(credentials: &Credentials) -> Result<HeaderValue, InvalidHeaderValue> {
     use base64::Engine as _;
     let pair = format!("{}:{}", credentials.user, credentials.secret);
-    format!(
-        "Basic {}",
-        base64::engine::general_purpose::STANDARD.encode(pair)
-    )
+    let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+    secret_header(&format!("Basic {encoded}"))
 }
 
-/// `name="value",…`
-fn parameters(text: &str) -> Vec<(String, String)> {
-    let mut parameters = Vec::new();
-    let mut rest = text;
-    while let Some((name, after)) = rest.split_once("=\"") {
-        let Some((value, after)) = after.split_once('"') else {
-            break;
-        };
-        let name = name.trim_matches([',', ' ']).to_ascii_lowercase();
-        parameters.push((name, value.to_owned()));
-        rest = after;
-    }
-    parameters
+/// A header's value that no debug output shows.
+fn secret_header(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::try_from(text)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn causes(error: &reqwest::Error) -> String {
@@ -274,17 +240,5 @@ mod tests {
                 .into_iter()
                 .any(is_local)
         );
-    }
-
-    #[test]
-    fn a_challenges_parameters_are_read() {
-        let read =
-            parameters(r#"realm="https://a/token",service="s",scope="repository:a/b:pull,push""#);
-        assert_eq!(
-            read[2],
-            ("scope".to_owned(), "repository:a/b:pull,push".to_owned())
-        );
-        assert_eq!(parameters("realm=x"), []);
-        assert_eq!(parameters("realm=\"x"), []);
     }
 }
