@@ -102,7 +102,12 @@ impl<P: Provider> Cluster<P> {
             match action {
                 Action::Launch(role) => self.launch(*role, notify).await?,
                 Action::Stop(id) => {
-                    self.fleet.observe(id, MemberState::Stopping);
+                    let now = self.started.elapsed();
+                    self.fleet.observe(id, MemberState::Stopping, now);
+                    self.provider.stop(id, self.grace);
+                }
+                Action::GiveUpOn(id) => {
+                    self.fleet.overdue(id, self.started.elapsed());
                     self.provider.stop(id, self.grace);
                 }
             }
@@ -126,7 +131,7 @@ impl<P: Provider> Cluster<P> {
             cache: self.directory.join("cache"),
             resources: self.terms.resources_of(role),
         };
-        self.fleet.add(id.clone(), role);
+        self.fleet.add(id.clone(), role, self.started.elapsed());
         self.state.members.push(MemberRecord {
             id: id.clone(),
             role,
@@ -231,7 +236,7 @@ impl<P: Provider> Cluster<P> {
         let mut news = false;
         let mut serving = Vec::new();
         for (id, state) in states(&self.fleet, registered) {
-            self.fleet.observe(&id, state);
+            self.fleet.observe(&id, state, self.started.elapsed());
             let Some(record) = self.state.members.iter_mut().find(|record| record.id == id) else {
                 continue;
             };
@@ -294,6 +299,11 @@ impl<P: Provider> Cluster<P> {
         let last_words =
             |id: &WorkerId| sandbox::last_words(&sandbox::path(&self.directory, id), LAST_WORDS);
         match reason {
+            GiveUp::TooManyFailed { failed, allowed } => AppMasterError::TooManyFailed {
+                failed: *failed,
+                allowed: *allowed,
+                last: String::new(),
+            },
             GiveUp::Refused { id, code } => AppMasterError::Refused {
                 id: id.clone(),
                 code: *code,
@@ -350,7 +360,8 @@ impl<P: Provider> Cluster<P> {
             .map(|(id, _)| id.clone())
             .collect();
         for id in &ids {
-            self.fleet.observe(id, MemberState::Stopping);
+            self.fleet
+                .observe(id, MemberState::Stopping, self.started.elapsed());
             self.provider.stop(id, self.grace);
         }
         while ids.iter().any(|id| self.fleet.member(id).is_some()) {

@@ -100,6 +100,18 @@ pub enum AppMasterError {
         /// What it said.
         last_words: String,
     },
+    /// More workers failed than `mesos.maximum-failed-tasks` allows.
+    #[error(
+        "gave up: {failed} workers have failed, and mesos.maximum-failed-tasks allows {allowed}{last}"
+    )]
+    TooManyFailed {
+        /// How many.
+        failed: usize,
+        /// How many are allowed.
+        allowed: usize,
+        /// How the last ones ended, or nothing.
+        last: String,
+    },
     /// The members of a role failed too often.
     #[error(
         "gave up: {role} processes failed {failures} times, which is more than the restart policy allows; the last said:\n{last_words}\nthe logs are in {logs}"
@@ -142,6 +154,7 @@ impl Failure for AppMasterError {
                     .unwrap_or(ExitCode::ChildStart)
             }
             Self::Exhausted { .. } => ExitCode::RestartsExhausted,
+            Self::TooManyFailed { .. } => ExitCode::TooManyFailed,
         }
     }
 }

@@ -251,6 +251,7 @@ fn desired(settings: &ClusterSettings) -> Desired {
     Desired {
         members,
         restart: settings.restart,
+        starts: None,
     }
 }
 

@@ -80,6 +80,7 @@ mod tests {
             fleet.add(
                 format!("taskmanager-{number}").parse().unwrap(),
                 Role::TaskManager,
+                Duration::ZERO,
             );
         }
         let registered = Registered {

@@ -126,6 +126,7 @@ impl MemberReport {
 /// A member's state as people read it.
 const fn state_word(state: MemberState) -> &'static str {
     match state {
+        MemberState::Waiting => "waiting",
         MemberState::Starting => "starting",
         MemberState::Running => "running",
         MemberState::Registered => "registered",

@@ -18,6 +18,8 @@ pub struct Member {
     pub served: bool,
     /// Its place in the order in which members were added.
     pub added: u64,
+    /// Since when it is in its state, on the planner's clock.
+    pub since: Duration,
 }
 
 /// How a member ended.
@@ -34,6 +36,11 @@ pub enum Ending {
     NotStarted {
         /// Why.
         reason: String,
+    },
+    /// It ended where only its provider could see it.
+    Elsewhere {
+        /// Whether its place was lost and not the member: an agent that went away, say.
+        blameless: bool,
     },
 }
 
@@ -61,18 +68,22 @@ impl Ending {
     }
 }
 
+/// How many ends of a role are remembered one by one.
+const MOST_ENDS: usize = 4096;
+
 /// Every member, and how those that are gone ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fleet {
     members: BTreeMap<WorkerId, Member>,
     added: u64,
     ends: BTreeMap<Role, Vec<MemberEnd>>,
+    failures: BTreeMap<Role, usize>,
     hopeless: Option<(WorkerId, u8)>,
 }
 
 impl Fleet {
     /// Adds a member that was just written to the store.
-    pub fn add(&mut self, id: WorkerId, role: Role) {
+    pub fn add(&mut self, id: WorkerId, role: Role, now: Duration) {
         self.added += 1;
         self.members.insert(
             id,
@@ -81,18 +92,39 @@ impl Fleet {
                 state: MemberState::Starting,
                 served: false,
                 added: self.added,
+                since: now,
             },
         );
     }
 
     /// Notes how far a member got. A member that is stopping stays so, whatever is heard of it.
-    pub fn observe(&mut self, id: &WorkerId, state: MemberState) {
+    pub fn observe(&mut self, id: &WorkerId, state: MemberState, now: Duration) {
         if let Some(member) = self.members.get_mut(id)
             && member.state != MemberState::Stopping
+            && member.state != state
         {
             member.state = state;
+            member.since = now;
             member.served |= state == MemberState::Registered;
         }
+    }
+
+    /// Gives up a member that did not register in time: it is to stop, and counts as failed.
+    pub fn overdue(&mut self, id: &WorkerId, now: Duration) {
+        let Some(member) = self.members.get(id) else {
+            return;
+        };
+        let (role, served) = (member.role, member.served);
+        self.observe(id, MemberState::Stopping, now);
+        self.remember(
+            role,
+            MemberEnd {
+                at: now,
+                finished: false,
+                served,
+                blameless: false,
+            },
+        );
     }
 
     /// Takes a member out, and remembers its end unless it was asked for. A code that stands for
@@ -111,8 +143,26 @@ impl Fleet {
         }
         let done = member.served && *ending == Ending::Exited { code: 0 };
         let finished = done && member.role != Role::TaskManager;
-        let ends = self.ends.entry(member.role).or_default();
-        ends.push(MemberEnd { at: now, finished });
+        self.remember(
+            member.role,
+            MemberEnd {
+                at: now,
+                finished,
+                served: member.served,
+                blameless: *ending == Ending::Elsewhere { blameless: true },
+            },
+        );
+    }
+
+    fn remember(&mut self, role: Role, end: MemberEnd) {
+        if !end.finished {
+            *self.failures.entry(role).or_default() += 1;
+        }
+        let ends = self.ends.entry(role).or_default();
+        ends.push(end);
+        // No policy looks back further; a cluster may live for years.
+        let surplus = ends.len().saturating_sub(MOST_ENDS);
+        ends.drain(..surplus);
     }
 
     /// The members in the order of their ids.
@@ -128,6 +178,12 @@ impl Fleet {
     /// How members of a role ended that were not asked to, oldest first.
     pub fn ends(&self, role: Role) -> &[MemberEnd] {
         self.ends.get(&role).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many members of a role have ended without being asked to and without having finished,
+    /// ever.
+    pub fn failures(&self, role: Role) -> usize {
+        self.failures.get(&role).copied().unwrap_or(0)
     }
 
     /// A member that ended in a way that trying again cannot mend, and its exit code.

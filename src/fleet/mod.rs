@@ -7,7 +7,9 @@
 mod member;
 mod planner;
 mod restart;
+mod start;
 
 pub use member::{Ending, Fleet, Member};
 pub use planner::{Action, Desired, GiveUp, Plan, plan};
 pub use restart::{MemberEnd, Retry, default_policy, judge};
+pub use start::{StartPolicy, Verdict, judge_starts};

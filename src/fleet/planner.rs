@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::spec::{MemberState, Role, WorkerId};
 use crate::supervise::RestartPolicy;
 
-use super::{Fleet, Retry, judge};
+use super::{Fleet, Member, Retry, StartPolicy, Verdict, judge, judge_starts};
 
 /// How many members of each role there should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,9 @@ pub struct Desired {
     pub members: BTreeMap<Role, usize>,
     /// Which members that ended are replaced, how soon, and how often.
     pub restart: RestartPolicy,
+    /// For TaskManagers in place of `restart`, where they are started on machines that come and
+    /// go: a lost one is no reason to wait, and no number of failures in a while ends the cluster.
+    pub starts: Option<StartPolicy>,
 }
 
 /// One thing to do.
@@ -24,6 +27,9 @@ pub enum Action {
     Launch(Role),
     /// Stop this member.
     Stop(WorkerId),
+    /// Stop this member, which did not register in time; it counts as failed
+    /// ([`Fleet::overdue`]).
+    GiveUpOn(WorkerId),
 }
 
 /// Why the cluster cannot be kept up.
@@ -35,6 +41,13 @@ pub enum GiveUp {
         role: Role,
         /// How many failures were counted within the window.
         failures: usize,
+    },
+    /// More TaskManagers have failed than the cluster allows at all.
+    TooManyFailed {
+        /// How many.
+        failed: usize,
+        /// How many are allowed.
+        allowed: usize,
     },
     /// A member's launcher refused its input; another try would end the same way.
     Refused {
@@ -56,6 +69,9 @@ pub struct Plan {
     pub give_up: Option<GiveUp>,
     /// A JobManager ended because its work is done: the cluster's is, too.
     pub finished: bool,
+    /// TaskManagers are missing and none is started before [`Plan::next`]: so many failed to start
+    /// within the last minute.
+    pub paused: Option<usize>,
 }
 
 /// Decides. Pure: the same arguments give the same plan, and a plan that was carried out and
@@ -81,10 +97,20 @@ pub fn plan(desired: &Desired, fleet: &Fleet, now: Duration) -> Plan {
             remove(&mut plan, fleet, role, present - wanted);
         }
     }
+    if let Some(starts) = &desired.starts {
+        give_up_on_the_late(&mut plan, starts, fleet, now);
+    }
     plan
 }
 
+fn look_again(plan: &mut Plan, at: Duration) {
+    plan.next = Some(plan.next.map_or(at, |next| next.min(at)));
+}
+
 fn add(plan: &mut Plan, desired: &Desired, fleet: &Fleet, role: Role, few: usize, now: Duration) {
+    if let (Some(starts), Role::TaskManager) = (&desired.starts, role) {
+        return add_elsewhere(plan, starts, fleet, few, now);
+    }
     match judge(&desired.restart, fleet.ends(role), now) {
         Retry::Exhausted { failures } => {
             plan.give_up
@@ -95,7 +121,56 @@ fn add(plan: &mut Plan, desired: &Desired, fleet: &Fleet, role: Role, few: usize
             plan.actions
                 .extend(std::iter::repeat_n(Action::Launch(role), few));
         }
-        Retry::At(due) => plan.next = Some(plan.next.map_or(due, |next| next.min(due))),
+        Retry::At(due) => look_again(plan, due),
+    }
+}
+
+fn add_elsewhere(plan: &mut Plan, starts: &StartPolicy, fleet: &Fleet, few: usize, now: Duration) {
+    let failed = fleet.failures(Role::TaskManager);
+    if let Some(allowed) = starts.maximum_failed.filter(|allowed| failed > *allowed) {
+        plan.give_up
+            .get_or_insert(GiveUp::TooManyFailed { failed, allowed });
+        return;
+    }
+    match judge_starts(starts, fleet.ends(Role::TaskManager), now) {
+        Verdict::Start { most } => {
+            let many = most.map_or(few, |most| few.min(most));
+            plan.actions
+                .extend(std::iter::repeat_n(Action::Launch(Role::TaskManager), many));
+        }
+        Verdict::Pause { until, failed } => {
+            plan.paused = Some(failed);
+            look_again(plan, until);
+        }
+    }
+}
+
+/// Finds TaskManagers that run and are not registered for too long. Only time in which the
+/// JobManager served counts: nobody can register with one that is away.
+fn give_up_on_the_late(plan: &mut Plan, starts: &StartPolicy, fleet: &Fleet, now: Duration) {
+    let serves = |(_, member): &(&WorkerId, &Member)| {
+        member.role.is_job_manager() && member.state == MemberState::Registered
+    };
+    let Some((_, job_manager)) = fleet.members().find(serves) else {
+        return;
+    };
+    let late = |member: &Member| match member.state {
+        MemberState::Starting | MemberState::Running if member.role == Role::TaskManager => {
+            let patience = if member.served {
+                starts.return_timeout
+            } else {
+                starts.registration_timeout
+            };
+            Some(member.since.max(job_manager.since) + patience)
+        }
+        _ => None,
+    };
+    for (id, member) in fleet.members() {
+        match late(member) {
+            Some(due) if due <= now => plan.actions.push(Action::GiveUpOn(id.clone())),
+            Some(due) => look_again(plan, due),
+            None => {}
+        }
     }
 }
 
@@ -135,6 +210,7 @@ mod tests {
         Desired {
             members,
             restart: default_policy(),
+            starts: None,
         }
     }
 
@@ -155,9 +231,9 @@ mod tests {
     #[test]
     fn a_lost_worker_is_replaced_at_once_and_one_that_keeps_dying_waits() {
         let mut fleet = Fleet::default();
-        fleet.add(id(Role::JobManager, 1), Role::JobManager);
+        fleet.add(id(Role::JobManager, 1), Role::JobManager, Duration::ZERO);
         let now = Duration::from_secs(10);
-        fleet.add(id(Role::TaskManager, 1), Role::TaskManager);
+        fleet.add(id(Role::TaskManager, 1), Role::TaskManager, Duration::ZERO);
         fleet.ended(
             &id(Role::TaskManager, 1),
             &Ending::Exited { code: 137 },
@@ -168,7 +244,7 @@ mod tests {
             [Action::Launch(Role::TaskManager)]
         );
 
-        fleet.add(id(Role::TaskManager, 2), Role::TaskManager);
+        fleet.add(id(Role::TaskManager, 2), Role::TaskManager, Duration::ZERO);
         fleet.ended(&id(Role::TaskManager, 2), &Ending::Exited { code: 1 }, now);
         let waiting = plan(&desired(1), &fleet, now);
         assert_eq!(waiting.actions, []);
@@ -179,9 +255,9 @@ mod tests {
     fn a_member_that_was_told_to_stop_is_no_failure_whatever_its_exit_code() {
         let mut fleet = Fleet::default();
         let worker = id(Role::TaskManager, 1);
-        fleet.add(worker.clone(), Role::TaskManager);
-        fleet.observe(&worker, MemberState::Stopping);
-        fleet.observe(&worker, MemberState::Registered);
+        fleet.add(worker.clone(), Role::TaskManager, Duration::ZERO);
+        fleet.observe(&worker, MemberState::Stopping, Duration::ZERO);
+        fleet.observe(&worker, MemberState::Registered, Duration::ZERO);
         fleet.ended(&worker, &Ending::Exited { code: 143 }, Duration::ZERO);
         assert!(fleet.ends(Role::TaskManager).is_empty());
     }
@@ -190,10 +266,10 @@ mod tests {
     fn a_job_manager_that_served_and_exits_with_0_has_finished_and_a_worker_never_does() {
         let mut fleet = Fleet::default();
         let job_manager = id(Role::JobManager, 1);
-        fleet.add(job_manager.clone(), Role::JobManager);
-        fleet.observe(&job_manager, MemberState::Registered);
+        fleet.add(job_manager.clone(), Role::JobManager, Duration::ZERO);
+        fleet.observe(&job_manager, MemberState::Registered, Duration::ZERO);
         // Its web server closes before its process ends.
-        fleet.observe(&job_manager, MemberState::Starting);
+        fleet.observe(&job_manager, MemberState::Starting, Duration::ZERO);
         let clean = Ending::Exited { code: 0 };
         fleet.ended(&job_manager, &clean, Duration::ZERO);
         let after_failures = plan(&desired(0), &fleet, Duration::ZERO);
@@ -205,10 +281,10 @@ mod tests {
         assert!(!again.finished);
 
         let mut fleet = Fleet::default();
-        fleet.add(id(Role::JobManager, 1), Role::JobManager);
+        fleet.add(id(Role::JobManager, 1), Role::JobManager, Duration::ZERO);
         let worker = id(Role::TaskManager, 1);
-        fleet.add(worker.clone(), Role::TaskManager);
-        fleet.observe(&worker, MemberState::Registered);
+        fleet.add(worker.clone(), Role::TaskManager, Duration::ZERO);
+        fleet.observe(&worker, MemberState::Registered, Duration::ZERO);
         fleet.ended(&worker, &clean, Duration::ZERO);
         let replaced = plan(&desired(1), &fleet, Duration::ZERO);
         assert_eq!(replaced.actions, [Action::Launch(Role::TaskManager)]);
@@ -218,7 +294,7 @@ mod tests {
     fn a_launcher_that_refuses_its_input_is_not_tried_again() {
         let mut fleet = Fleet::default();
         let worker = id(Role::TaskManager, 1);
-        fleet.add(worker.clone(), Role::TaskManager);
+        fleet.add(worker.clone(), Role::TaskManager, Duration::ZERO);
         let code = crate::spec::ExitCode::Configuration.code();
         fleet.ended(&worker, &Ending::Exited { code }, Duration::ZERO);
         let plan = plan(&desired(1), &fleet, Duration::ZERO);
@@ -229,15 +305,149 @@ mod tests {
     #[test]
     fn scaling_down_stops_unregistered_workers_first_and_never_the_job_manager() {
         let mut fleet = Fleet::default();
-        fleet.add(id(Role::JobManager, 1), Role::JobManager);
+        fleet.add(id(Role::JobManager, 1), Role::JobManager, Duration::ZERO);
         for number in 1..=3 {
-            fleet.add(id(Role::TaskManager, number), Role::TaskManager);
+            fleet.add(
+                id(Role::TaskManager, number),
+                Role::TaskManager,
+                Duration::ZERO,
+            );
         }
-        fleet.observe(&id(Role::TaskManager, 1), MemberState::Registered);
-        fleet.observe(&id(Role::TaskManager, 3), MemberState::Registered);
+        fleet.observe(
+            &id(Role::TaskManager, 1),
+            MemberState::Registered,
+            Duration::ZERO,
+        );
+        fleet.observe(
+            &id(Role::TaskManager, 3),
+            MemberState::Registered,
+            Duration::ZERO,
+        );
         let plan = plan(&desired(1), &fleet, Duration::ZERO);
         let stops = [id(Role::TaskManager, 2), id(Role::TaskManager, 3)].map(Action::Stop);
         assert_eq!(plan.actions, stops);
+    }
+
+    fn starts() -> StartPolicy {
+        StartPolicy {
+            registration_timeout: Duration::from_secs(300),
+            return_timeout: Duration::from_secs(60),
+            failures_per_minute: 10,
+            retry_interval: Duration::from_secs(3),
+            maximum_failed: None,
+        }
+    }
+
+    fn elsewhere(task_managers: usize, starts: StartPolicy) -> Desired {
+        Desired {
+            starts: Some(starts),
+            ..desired(task_managers)
+        }
+    }
+
+    /// A JobManager that serves since then, and one worker.
+    fn fleet_of_one(worker: &WorkerId, serves_since: u64) -> Fleet {
+        let mut fleet = Fleet::default();
+        let job_manager = id(Role::JobManager, 1);
+        fleet.add(job_manager.clone(), Role::JobManager, Duration::ZERO);
+        let since = Duration::from_secs(serves_since);
+        fleet.observe(&job_manager, MemberState::Registered, since);
+        fleet.add(worker.clone(), Role::TaskManager, Duration::ZERO);
+        fleet
+    }
+
+    #[test]
+    fn a_worker_that_waits_for_a_place_is_never_late_and_one_that_runs_unregistered_is() {
+        let worker = id(Role::TaskManager, 1);
+        let mut fleet = fleet_of_one(&worker, 1);
+        fleet.observe(&worker, MemberState::Waiting, Duration::ZERO);
+        let wanted = elsewhere(1, starts());
+        let hours = Duration::from_secs(9999);
+        assert_eq!(plan(&wanted, &fleet, hours), Plan::default());
+
+        fleet.observe(&worker, MemberState::Running, hours);
+        let due = hours + Duration::from_secs(300);
+        let waiting = plan(&wanted, &fleet, hours);
+        assert_eq!((waiting.next, waiting.actions.len()), (Some(due), 0));
+        let late = plan(&wanted, &fleet, due);
+        assert_eq!(late.actions, [Action::GiveUpOn(worker.clone())]);
+
+        fleet.overdue(&worker, due);
+        let replaced = plan(&wanted, &fleet, due);
+        assert_eq!(replaced.actions, [Action::Launch(Role::TaskManager)]);
+        fleet.ended(&worker, &Ending::Elsewhere { blameless: false }, due);
+        assert_eq!(fleet.failures(Role::TaskManager), 1);
+    }
+
+    #[test]
+    fn time_without_a_job_manager_is_no_workers_fault() {
+        let worker = id(Role::TaskManager, 1);
+        let mut fleet = fleet_of_one(&worker, 1000);
+        fleet.observe(&worker, MemberState::Running, Duration::from_secs(1));
+        let wanted = elsewhere(1, starts());
+        let at = |seconds| plan(&wanted, &fleet, Duration::from_secs(seconds)).actions;
+        assert_eq!(at(1299), []);
+        assert_eq!(at(1300), [Action::GiveUpOn(worker.clone())]);
+        fleet.observe(
+            &id(Role::JobManager, 1),
+            MemberState::Running,
+            Duration::ZERO,
+        );
+        assert_eq!(plan(&wanted, &fleet, Duration::from_secs(9999)).actions, []);
+    }
+
+    #[test]
+    fn a_worker_that_had_registered_and_is_away_is_given_up_sooner() {
+        let worker = id(Role::TaskManager, 1);
+        let mut fleet = fleet_of_one(&worker, 1);
+        fleet.observe(&worker, MemberState::Registered, Duration::from_secs(5));
+        fleet.observe(&worker, MemberState::Running, Duration::from_secs(100));
+        let wanted = elsewhere(1, starts());
+        let late = plan(&wanted, &fleet, Duration::from_secs(160));
+        assert_eq!(late.actions, [Action::GiveUpOn(worker)]);
+    }
+
+    #[test]
+    fn mesos_maximum_failed_tasks_ends_the_cluster_with_the_first_failure_above_it() {
+        let policy = StartPolicy {
+            maximum_failed: Some(2),
+            ..starts()
+        };
+        let mut fleet = Fleet::default();
+        fleet.add(id(Role::JobManager, 1), Role::JobManager, Duration::ZERO);
+        for number in 1..=3 {
+            assert_eq!(
+                plan(&elsewhere(1, policy), &fleet, Duration::ZERO).give_up,
+                None
+            );
+            let worker = id(Role::TaskManager, number);
+            fleet.add(worker.clone(), Role::TaskManager, Duration::ZERO);
+            let lost = Ending::Elsewhere { blameless: true };
+            fleet.ended(&worker, &lost, Duration::ZERO);
+        }
+        let given_up = plan(&elsewhere(1, policy), &fleet, Duration::ZERO);
+        let too_many = GiveUp::TooManyFailed {
+            failed: 3,
+            allowed: 2,
+        };
+        assert_eq!(given_up.give_up, Some(too_many));
+        assert_eq!(given_up.actions, []);
+    }
+
+    #[test]
+    fn starts_that_fail_over_and_over_pause_and_never_exhaust_anything() {
+        let mut fleet = Fleet::default();
+        fleet.add(id(Role::JobManager, 1), Role::JobManager, Duration::ZERO);
+        let now = Duration::from_secs(7);
+        for number in 1..=50 {
+            let worker = id(Role::TaskManager, number);
+            fleet.add(worker.clone(), Role::TaskManager, now);
+            fleet.ended(&worker, &Ending::Elsewhere { blameless: false }, now);
+        }
+        let plan = plan(&elsewhere(4, starts()), &fleet, now);
+        assert_eq!((plan.actions.len(), plan.paused), (0, Some(50)));
+        assert_eq!(plan.next, Some(Duration::from_secs(67)));
+        assert_eq!(plan.give_up, None);
     }
 
     /// What can happen to a fleet between two looks of the planner.
@@ -265,10 +475,14 @@ mod tests {
             match action {
                 Action::Launch(role) => {
                     *next += 1;
-                    fleet.add(id(*role, *next), *role);
+                    fleet.add(id(*role, *next), *role, now);
                 }
                 Action::Stop(worker) => {
-                    fleet.observe(worker, MemberState::Stopping);
+                    fleet.observe(worker, MemberState::Stopping, now);
+                    fleet.ended(worker, &Ending::Stopped, now);
+                }
+                Action::GiveUpOn(worker) => {
+                    fleet.overdue(worker, now);
                     fleet.ended(worker, &Ending::Stopped, now);
                 }
             }
@@ -289,7 +503,7 @@ mod tests {
                         fleet.ended(id, &Ending::Exited { code }, now);
                     },
                     Happening::Serves(who) => if let Some(id) = ids.get(who) {
-                        fleet.observe(id, MemberState::Registered);
+                        fleet.observe(id, MemberState::Registered, Duration::ZERO);
                     },
                     Happening::Wait(seconds) => now += Duration::from_secs(seconds),
                     Happening::Want(workers) => wanted = desired(workers),

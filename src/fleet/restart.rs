@@ -7,12 +7,16 @@ use std::time::Duration;
 use crate::supervise::{RestartPolicy, RestartWhen};
 
 /// One end of a member that nobody had asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemberEnd {
     /// When, on the planner's clock.
     pub at: Duration,
     /// Whether it was the end of its work, as a JobManager's exit with 0 is, and no failure.
     pub finished: bool,
+    /// Whether it had served before.
+    pub served: bool,
+    /// Whether its place was lost and not the member.
+    pub blameless: bool,
 }
 
 /// What to do about a role that has just lost a member.
@@ -95,7 +99,7 @@ mod tests {
     fn failures(seconds: &[u64]) -> Vec<MemberEnd> {
         let end = |at: &u64| MemberEnd {
             at: Duration::from_secs(*at),
-            finished: false,
+            ..MemberEnd::default()
         };
         seconds.iter().map(end).collect()
     }
@@ -162,6 +166,7 @@ mod tests {
         let finished = [MemberEnd {
             at: now,
             finished: true,
+            ..MemberEnd::default()
         }];
         assert_eq!(judge(&never, &finished, now), Retry::Finished);
         assert_eq!(judge(&default_policy(), &finished, now), Retry::Finished);
@@ -177,6 +182,7 @@ mod tests {
         let finished = [MemberEnd {
             at: now,
             finished: true,
+            ..MemberEnd::default()
         }];
         assert_eq!(judge(&always, &finished, now), Retry::At(now));
     }
@@ -185,7 +191,7 @@ mod tests {
         #[test]
         fn jitter_shortens_the_wait_by_at_most_a_quarter_and_is_drawn_once(nanos in 0..1_000_000_000_u32) {
             let second = Duration::new(10, nanos);
-            let ends = [Duration::from_secs(9), second].map(|at| MemberEnd { at, finished: false });
+            let ends = [Duration::from_secs(9), second].map(|at| MemberEnd { at, ..MemberEnd::default() });
             let due = |now| match judge(&default_policy(), &ends, now) {
                 Retry::At(due) => due,
                 other => panic!("{other:?}"),

@@ -95,11 +95,20 @@ pub enum ExitCode {
     BundleTooNew = 113,
     /// A delta bundle lacks the one that it builds on.
     BundleIncomplete = 114,
+    /// More workers have failed than the cluster allows.
+    TooManyFailed = 115,
+    /// Another scheduler has taken the Mesos framework over.
+    FrameworkSuperseded = 116,
+    /// The Mesos master refuses the framework.
+    FrameworkRefused = 117,
+    /// The Mesos master has removed the framework while workers were running: an operator has to
+    /// say that they may be forgotten.
+    FrameworkRemoved = 118,
 }
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 47] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,
@@ -143,6 +152,10 @@ impl ExitCode {
         Self::BundleSignature,
         Self::BundleTooNew,
         Self::BundleIncomplete,
+        Self::TooManyFailed,
+        Self::FrameworkSuperseded,
+        Self::FrameworkRefused,
+        Self::FrameworkRemoved,
     ];
 
     /// The number that the process exits with.

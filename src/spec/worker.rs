@@ -92,6 +92,8 @@ pub struct Resources {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberState {
+    /// Wanted; nothing was started for it yet, because no place for it has been found.
+    Waiting,
     /// Written down, not yet known to run.
     Starting,
     /// Its process runs; Flink does not know it yet.
