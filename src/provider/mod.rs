@@ -4,6 +4,7 @@
 //! is replaced: that is [`crate::fleet`]'s.
 
 pub mod docker;
+pub mod mesos;
 pub mod process;
 
 mod chosen;

@@ -1,0 +1,323 @@
+//! What ended a task, told from its last status: whose fault it was, and in plain words.
+//!
+//! Mesos tells most ends by a state and a sentence; the sentences are those of its agents and
+//! executors from 1.0 to 1.12.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::mesos::scheduler::Ending;
+use crate::mesos::wire::{Reason, TaskState};
+use crate::spec::ExitCode;
+
+/// What ended a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// It was never launched, or its offer was stale: it is launched again without further ado.
+    NeverLaunched,
+    /// The agent could not get the image.
+    ImagePull,
+    /// A file could not be fetched: by the agent, or by the launcher.
+    Fetch,
+    /// Fetching, pulling and starting took longer than the agent allows.
+    StartTimeout,
+    /// The agent could not start it for another reason.
+    Start,
+    /// The launcher refused what it was given, or its machine.
+    Launcher,
+    /// It used more memory than it may.
+    OutOfMemory,
+    /// It used more of something else than it may.
+    OverLimit,
+    /// The master refuses the task as it is.
+    Refused,
+    /// Its agent is gone, or does not answer.
+    AgentLost,
+    /// Somebody else killed it.
+    Killed,
+    /// Its process ended by itself.
+    Exited,
+    /// It did not register with the JobManager in time.
+    NotRegistered,
+}
+
+/// How a task failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskFailure {
+    /// What ended it.
+    pub kind: FailureKind,
+    /// The exit code of its process, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    /// What Mesos says.
+    pub message: String,
+}
+
+impl FailureKind {
+    /// Whether its place was lost and not the task.
+    pub const fn is_blameless(self) -> bool {
+        matches!(self, Self::NeverLaunched | Self::AgentLost)
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::NeverLaunched => "the launch did not happen",
+            Self::ImagePull => "the agent could not get the image",
+            Self::Fetch => "a file could not be fetched",
+            Self::StartTimeout => {
+                "fetching, pulling and starting took longer than the agent allows"
+            }
+            Self::Start => "the agent could not start it",
+            Self::Launcher => "the launcher refused",
+            Self::OutOfMemory => "it used more memory than it may",
+            Self::OverLimit => "it used more than it may",
+            Self::Refused => "the master refuses the task",
+            Self::AgentLost => "its agent is lost",
+            Self::Killed => "it was killed",
+            Self::Exited => "its process ended",
+            Self::NotRegistered => "it did not register in time",
+        }
+    }
+}
+
+impl TaskFailure {
+    /// What the last status of a task says.
+    pub fn of(ending: &Ending) -> Self {
+        let message = ending.message.clone().unwrap_or_default();
+        let exit_code = exit_code(&message);
+        Self {
+            kind: kind(ending, &message, exit_code),
+            exit_code,
+            message: shortened(&message),
+        }
+    }
+
+    /// A worker that did not register in time.
+    pub fn not_registered(message: String) -> Self {
+        Self {
+            kind: FailureKind::NotRegistered,
+            exit_code: None,
+            message,
+        }
+    }
+}
+
+impl fmt::Display for TaskFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind.words())?;
+        let named = self
+            .exit_code
+            .filter(|_| matches!(self.kind, FailureKind::Fetch | FailureKind::Launcher))
+            .and_then(launcher_code);
+        if let Some(code) = named {
+            write!(formatter, " ({code:?}, see docs/exit-codes.md)")?;
+        }
+        if !self.message.is_empty() {
+            write!(formatter, ": {}", self.message)?;
+        }
+        Ok(())
+    }
+}
+
+fn kind(ending: &Ending, message: &str, exit_code: Option<u8>) -> FailureKind {
+    use FailureKind as Kind;
+    let Some(state) = &ending.state else {
+        return Kind::NeverLaunched;
+    };
+    match ending.reason {
+        Some(Reason::InvalidOffers) => return Kind::NeverLaunched,
+        Some(Reason::ContainerLimitationMemory) => return Kind::OutOfMemory,
+        Some(Reason::ContainerLimitation | Reason::ContainerLimitationDisk) => {
+            return Kind::OverLimit;
+        }
+        Some(Reason::ExecutorRegistrationTimeout) => return Kind::StartTimeout,
+        Some(Reason::ContainerLaunchFailed) => return launch_failure(message),
+        Some(Reason::TaskInvalid | Reason::TaskUnauthorized) => return Kind::Refused,
+        _ => {}
+    }
+    match state {
+        TaskState::Failed | TaskState::Finished => match exit_code.and_then(launcher_code) {
+            Some(
+                ExitCode::ArtifactUnreachable
+                | ExitCode::ArtifactRefused
+                | ExitCode::ArtifactDigest
+                | ExitCode::ManifestDigest
+                | ExitCode::RegistryUnreachable
+                | ExitCode::RegistryRefused,
+            ) => Kind::Fetch,
+            Some(_) => Kind::Launcher,
+            None => Kind::Exited,
+        },
+        TaskState::Error => Kind::Refused,
+        TaskState::Killed | TaskState::Killing => Kind::Killed,
+        _ => Kind::AgentLost,
+    }
+}
+
+/// Why a container could not be launched: the agent says it in words alone
+/// (`REASON_CONTAINER_LAUNCH_FAILED` stands for fetching and pulling as well).
+fn launch_failure(message: &str) -> FailureKind {
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    // `mesos-fetcher` of both containerizers.
+    if says(&["Failed to fetch all URIs", "Failed to fetch"]) && !says(&["manifest", "image"]) {
+        return FailureKind::Fetch;
+    }
+    // `docker pull`, `docker inspect`; the provisioner's puller and local archives.
+    let image = [
+        " pull ",
+        "Failed to pull",
+        "archive for image",
+        "image",
+        "Unexpected HTTP response",
+        "Failed to provision",
+    ];
+    if says(&image) {
+        return FailureKind::ImagePull;
+    }
+    FailureKind::Start
+}
+
+/// `Command exited with status 3` (command executor), `Container exited with status 137` (Docker
+/// executor).
+fn exit_code(message: &str) -> Option<u8> {
+    let (_, after) = message.split_once(" exited with status ")?;
+    let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
+    let executor = message.starts_with("Command ") || message.starts_with("Container ");
+    digits.parse().ok().filter(|_| executor)
+}
+
+/// The launcher's own exit code of that number. The JVM's codes pass through it; the two do not
+/// overlap, save by a job's own wish.
+fn launcher_code(code: u8) -> Option<ExitCode> {
+    let known = |one: &&ExitCode| one.code() == code && **one != ExitCode::Usage;
+    ExitCode::ALL.iter().find(known).copied()
+}
+
+/// The first line of a message: what follows are statistics, or a program's whole output.
+fn shortened(message: &str) -> String {
+    const MOST: usize = 400;
+    let line = message.lines().next().unwrap_or_default().trim();
+    if line.chars().count() <= MOST {
+        return line.to_owned();
+    }
+    line.chars().take(MOST).chain("…".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(state: TaskState, reason: Option<Reason>, message: &str) -> TaskFailure {
+        TaskFailure::of(&Ending {
+            state: Some(state),
+            reason,
+            message: Some(message.to_owned()),
+            wanted: false,
+        })
+    }
+
+    fn launch(message: &str) -> FailureKind {
+        failure(
+            TaskState::Failed,
+            Some(Reason::ContainerLaunchFailed),
+            message,
+        )
+        .kind
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_told_from_a_file_that_cannot_be_fetched() {
+        let pull = "Failed to launch container: Failed to run 'docker -H \
+                    unix:///var/run/docker.sock pull nosuch.invalid/x:y': exited with status 1; \
+                    stderr='Error response from daemon: no such host'";
+        let archive = "Failed to launch container: Failed to find archive for image 'absent:1' \
+                       at '/var/lib/mesos/images/absent:1.tar'";
+        let fetch = "Failed to launch container: Failed to fetch all URIs for container \
+                     'a1bdb301-f114-49ec-9d9a-5aab529d80dd': exited with status 1";
+        let older = "Failed to fetch all URIs for container 'x' with exit status: 256";
+        assert_eq!(launch(pull), FailureKind::ImagePull);
+        assert_eq!(launch(archive), FailureKind::ImagePull);
+        assert_eq!(launch(fetch), FailureKind::Fetch);
+        assert_eq!(launch(older), FailureKind::Fetch);
+        assert_eq!(
+            launch("Failed to create docker run options: x"),
+            FailureKind::Start
+        );
+    }
+
+    #[test]
+    fn the_launchers_exit_codes_tell_a_fetch_that_failed_from_a_process_that_did() {
+        let code = |message| {
+            let failure = failure(TaskState::Failed, None, message);
+            (failure.kind, failure.exit_code)
+        };
+        assert_eq!(
+            code("Command exited with status 84"),
+            (FailureKind::Fetch, Some(84))
+        );
+        assert_eq!(
+            code("Container exited with status 66"),
+            (FailureKind::Launcher, Some(66))
+        );
+        assert_eq!(
+            code("Command exited with status 1"),
+            (FailureKind::Exited, Some(1))
+        );
+        assert_eq!(
+            code("Container exited with status 137"),
+            (FailureKind::Exited, Some(137))
+        );
+        assert_eq!(
+            code("Command terminated with signal Segmentation fault"),
+            (FailureKind::Exited, None)
+        );
+    }
+
+    #[test]
+    fn stale_offers_and_lost_agents_are_nobodys_fault() {
+        let stale = "Task launched with invalid offers: Offer O41 is no longer valid";
+        let stale = failure(TaskState::Lost, Some(Reason::InvalidOffers), stale);
+        let gone = failure(TaskState::Gone, None, "");
+        let removed = failure(TaskState::Lost, Some(Reason::AgentRemoved), "");
+        assert_eq!(stale.kind, FailureKind::NeverLaunched);
+        assert_eq!(gone.kind, FailureKind::AgentLost);
+        for one in [stale, gone, removed] {
+            assert!(one.kind.is_blameless(), "{one:?}");
+        }
+        let killed = failure(
+            TaskState::Killed,
+            None,
+            "Command terminated with signal Killed",
+        );
+        assert!(!killed.kind.is_blameless());
+    }
+
+    #[test]
+    fn failures_in_words() {
+        let memory = "Memory limit exceeded: Requested: 80MB Maximum Used: 80MB\n\nMEMORY STATISTICS: \ncache 8192";
+        let all = [
+            failure(
+                TaskState::Failed,
+                Some(Reason::ContainerLimitationMemory),
+                memory,
+            ),
+            failure(TaskState::Failed, None, "Command exited with status 84"),
+            failure(
+                TaskState::Error,
+                Some(Reason::TaskInvalid),
+                "Task uses no resources",
+            ),
+            failure(TaskState::Unreachable, None, ""),
+        ];
+        let text: Vec<String> = all.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(text.join("\n"), @"
+        it used more memory than it may: Memory limit exceeded: Requested: 80MB Maximum Used: 80MB
+        a file could not be fetched (ArtifactUnreachable, see docs/exit-codes.md): Command exited with status 84
+        the master refuses the task: Task uses no resources
+        its agent is lost
+        ");
+    }
+}

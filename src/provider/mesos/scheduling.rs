@@ -1,0 +1,279 @@
+//! The shell around the pure scheduler: carries its actions out, and tells it what happened.
+//!
+//! Owns the clock, the order of things and what is known of the contact with the master. Decides
+//! nothing: that is [`crate::mesos::scheduler`]'s.
+
+use std::collections::VecDeque;
+use std::future::pending;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::mesos::scheduler::{
+    Action, Change, Describe, Input, Report, Scheduler, Settings, Snapshot,
+};
+use crate::mesos::wire::{Call, Event};
+use crate::store::StoreError;
+
+/// What carries calls to the master and events from it. No function waits but [`Link::next`].
+pub trait Link {
+    /// Connects to the leading master and subscribes; an older connection ends.
+    fn connect(&mut self, generation: u64, subscribe: Call);
+    /// Sends a call, in order with the others of its generation.
+    fn send(&mut self, generation: u64, call: Call);
+    /// Ends the connection.
+    fn close(&mut self);
+    /// Waits for the next thing to be heard; may be dropped at any time without losing one.
+    fn next(&mut self) -> impl Future<Output = Heard>;
+}
+
+/// What is heard over a [`Link`].
+#[derive(Debug)]
+pub enum Heard {
+    /// The master says something.
+    Event {
+        /// On which connection.
+        generation: u64,
+        /// What.
+        event: Box<Event>,
+    },
+    /// There is no connection, or none any more.
+    Disconnected {
+        /// Which.
+        generation: u64,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The master took the TEARDOWN.
+    TornDown {
+        /// On which connection.
+        generation: u64,
+    },
+    /// Something that only people care for.
+    Notice(String),
+}
+
+/// What remembers the scheduler's changes.
+pub trait Memory: Send + 'static {
+    /// Remembers all of these changes, or none. Returns once they are safe.
+    fn apply(&mut self, changes: &[Change]) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Puts the documents that were made for tasks where the tasks will find them.
+pub trait Publish {
+    /// Called before the tasks are launched for which documents were made.
+    fn publish(&mut self) -> Result<(), crate::artifact::StoreError>;
+}
+
+/// Why scheduling cannot go on. Nothing that runs is touched by it.
+#[derive(Debug, thiserror::Error)]
+pub enum SchedulingError {
+    /// The scheduler's changes cannot be remembered.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A task's documents cannot be published.
+    #[error(transparent)]
+    Publish(#[from] crate::artifact::StoreError),
+}
+
+/// What comes out of [`Scheduling::next`].
+#[derive(Debug, PartialEq)]
+pub enum News {
+    /// The scheduler has something to report.
+    Report(Report),
+    /// The connection to the master failed or ended; why.
+    Disconnected(String),
+    /// Something that only people care for.
+    Notice(String),
+}
+
+/// What is known of the contact with the master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// How far it is.
+    pub phase: ContactPhase,
+    /// Since when.
+    pub since: Instant,
+    /// How many offers came since the framework subscribed.
+    pub offers: u64,
+    /// When the last of them came.
+    pub last_offer: Option<Instant>,
+}
+
+/// How far the contact with the master is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContactPhase {
+    /// It is being made.
+    Connecting,
+    /// The master has accepted the framework.
+    Subscribed,
+    /// There is none; why.
+    Disconnected(String),
+}
+
+struct Write {
+    ticket: u64,
+    changes: Vec<Change>,
+}
+
+/// A scheduler at work.
+#[derive(Debug)]
+pub struct Scheduling<D, L, P> {
+    scheduler: Scheduler<D>,
+    link: L,
+    publish: P,
+    writes: mpsc::UnboundedSender<Write>,
+    written: mpsc::UnboundedReceiver<Result<u64, StoreError>>,
+    news: VecDeque<News>,
+    contact: Contact,
+    started: Instant,
+}
+
+impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
+    /// A scheduler that goes on where the snapshot ends, and remembers in `memory`. Must be called
+    /// within a runtime.
+    pub fn new(
+        settings: Settings,
+        describe: D,
+        snapshot: &Snapshot,
+        link: L,
+        publish: P,
+        memory: impl Memory,
+    ) -> Self {
+        let (writes, to_write) = mpsc::unbounded_channel();
+        let (told, written) = mpsc::unbounded_channel();
+        tokio::spawn(remember(memory, to_write, told));
+        let started = Instant::now();
+        Self {
+            scheduler: Scheduler::new(settings, describe, snapshot, started.elapsed()),
+            link,
+            publish,
+            writes,
+            written,
+            news: VecDeque::new(),
+            contact: Contact {
+                phase: ContactPhase::Connecting,
+                since: started,
+                offers: 0,
+                last_offer: None,
+            },
+            started,
+        }
+    }
+
+    /// The scheduler, to be looked at.
+    pub fn scheduler(&self) -> &Scheduler<D> {
+        &self.scheduler
+    }
+
+    /// What is known of the contact with the master.
+    pub fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    /// Tells the scheduler something, and carries out what it asks for.
+    pub fn tell(&mut self, input: Input) -> Result<(), SchedulingError> {
+        let actions = self.scheduler.step(self.started.elapsed(), input);
+        // What a task will fetch is there before anybody can launch it.
+        self.publish.publish()?;
+        for action in actions {
+            match action {
+                Action::Store { ticket, changes } => {
+                    // Fails only if remembering has failed, which `next` tells.
+                    let _ = self.writes.send(Write { ticket, changes });
+                }
+                Action::Connect { generation, call } => self.link.connect(generation, *call),
+                Action::Send { generation, call } => self.link.send(generation, *call),
+                Action::Close => self.link.close(),
+                Action::Report(report) => self.note(report),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the next news; may be dropped at any time without losing any.
+    pub async fn next(&mut self) -> Result<News, SchedulingError> {
+        loop {
+            if let Some(news) = self.news.pop_front() {
+                return Ok(news);
+            }
+            let due = self.scheduler.next_tick().map(|at| self.started + at);
+            let input = tokio::select! {
+                heard = self.link.next() => self.hear(heard),
+                Some(written) = self.written.recv() => Some(Input::Stored(written?)),
+                () = until(due) => Some(Input::Tick),
+            };
+            if let Some(input) = input {
+                self.tell(input)?;
+            }
+        }
+    }
+
+    fn note(&mut self, report: Report) {
+        if matches!(report, Report::Subscribed(_)) {
+            self.contact = Contact {
+                phase: ContactPhase::Subscribed,
+                since: Instant::now(),
+                offers: 0,
+                last_offer: None,
+            };
+        }
+        self.news.push_back(News::Report(report));
+    }
+
+    fn hear(&mut self, heard: Heard) -> Option<Input> {
+        match heard {
+            Heard::Event { generation, event } => {
+                if let Event::Offers(offers) = &*event {
+                    self.contact.offers += offers.offers.len() as u64;
+                    self.contact.last_offer = Some(Instant::now());
+                }
+                Some(Input::Event { generation, event })
+            }
+            Heard::Disconnected { generation, reason } => {
+                if self.contact.phase == ContactPhase::Subscribed {
+                    self.contact.since = Instant::now();
+                }
+                self.contact.phase = ContactPhase::Disconnected(reason.clone());
+                self.news.push_back(News::Disconnected(reason));
+                Some(Input::Disconnected(generation))
+            }
+            Heard::TornDown { generation } => Some(Input::TornDown(generation)),
+            Heard::Notice(text) => {
+                self.news.push_back(News::Notice(text));
+                None
+            }
+        }
+    }
+}
+
+/// Remembers batches in their order; what has piled up meanwhile is remembered in one.
+async fn remember(
+    mut memory: impl Memory,
+    mut to_write: mpsc::UnboundedReceiver<Write>,
+    told: mpsc::UnboundedSender<Result<u64, StoreError>>,
+) {
+    while let Some(Write { ticket, changes }) = to_write.recv().await {
+        let (mut last, mut batch) = (ticket, changes);
+        while let Ok(Write { ticket, changes }) = to_write.try_recv() {
+            last = ticket;
+            batch.extend(changes);
+        }
+        let written = memory.apply(&batch).await.map(|()| last);
+        let failed = written.is_err();
+        if told.send(written).is_err() || failed {
+            return;
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+#[cfg(test)]
+#[path = "scheduling/tests.rs"]
+mod tests;
