@@ -6,7 +6,7 @@
 #             before 1.19: both in sed and the file), then what taskmanager.sh and jobmanager.sh
 #             do: config.sh, the memory of the role, config.sh again, the class path
 #   flugs     flugs launch ROLE --prepare: the same layers and the memory, the configuration and the
-#             logging settings written, the command printed
+#             logging settings written into an empty directory, the command printed
 #
 # Neither starts a server. Each round runs both ways once (flugs ten times, of which the mean
 # counts), so that load from elsewhere falls on both. CPU: the whole process tree. With
@@ -106,8 +106,12 @@ def once(way, version, role):
     expected = "-Xmx697932173" if role == "taskmanager" else "-Xmx1073741824"
     if way == "official":
         return run(["bash", f"{work}/official.sh", role], variables, expected)
-    prepare = [flugs, "launch", role, "--prepare", "--dir", f"{work}/sandbox"]
-    samples = [run(prepare, variables, expected) for _ in range(10)]
+    samples = []
+    for index in range(10):
+        # As in a new container: nothing has been written before.
+        prepare = [flugs, "launch", role, "--prepare", "--dir", f"{work}/sandbox-{index}"]
+        samples.append(run(prepare, variables, expected))
+        shutil.rmtree(f"{work}/sandbox-{index}")
     return tuple(statistics.mean(values) for values in zip(*samples))
 
 

@@ -207,44 +207,41 @@ fn manifest_source(args: &Args) -> Result<Option<ManifestSource>, LaunchError> {
 fn explain(explanation: &Explanation, json: bool) {
     if json {
         output::json(explanation);
-        return;
+    } else {
+        output::text(&explained(explanation));
     }
-    output::line(&format!("role           {}", explanation.role));
-    output::line(&format!("worker id      {}", explanation.worker_id));
+}
+
+/// The explanation for people, in one piece: it has over a hundred lines.
+fn explained(explanation: &Explanation) -> String {
     let located = |what: &launch::Located| format!("{} in {}", what.version, what.home.display());
-    output::line(&format!("Flink          {}", located(&explanation.flink)));
-    output::line(&format!("Java           {}", located(&explanation.java)));
-    output::line(&format!("sandbox        {}", explanation.sandbox.display()));
-    output::line(&format!("class data     {}", explanation.class_data));
     let limit = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
-    let memory = limit(
-        explanation
-            .limits
-            .memory_bytes
-            .map(|bytes| format!("{bytes} bytes")),
-    );
+    let memory = explanation.limits.memory_bytes;
+    let memory = limit(memory.map(|bytes| format!("{bytes} bytes")));
     let cpus = limit(explanation.limits.cpus.map(|cpus| format!("{cpus} cores")));
-    output::line(&format!("limits         memory {memory}, CPU {cpus}"));
-    output::line("\nartifacts");
-    for artifact in &explanation.artifacts {
-        output::line(&format!(
-            "  {}  {} bytes, sha256 {}",
-            artifact.dest, artifact.size, artifact.sha256
-        ));
-    }
-    output::line("\nconfiguration");
-    for line in &explanation.configuration {
-        output::line(&format!(
-            "  {}: {}  ({})",
-            line.key, line.value, line.origin
-        ));
-    }
-    output::line("\nenvironment");
-    for (name, value) in &explanation.environment {
-        output::line(&format!("  {name}={value}"));
-    }
-    output::line("\ncommand");
-    for word in &explanation.command {
-        output::line(&format!("  {word}"));
-    }
+    let mut lines = vec![
+        format!("role           {}", explanation.role),
+        format!("worker id      {}", explanation.worker_id),
+        format!("Flink          {}", located(&explanation.flink)),
+        format!("Java           {}", located(&explanation.java)),
+        format!("sandbox        {}", explanation.sandbox.display()),
+        format!("class data     {}", explanation.class_data),
+        format!("limits         memory {memory}, CPU {cpus}"),
+        "\nartifacts".to_owned(),
+    ];
+    lines.extend(explanation.artifacts.iter().map(|artifact| {
+        let (dest, size, sha256) = (&artifact.dest, artifact.size, &artifact.sha256);
+        format!("  {dest}  {size} bytes, sha256 {sha256}")
+    }));
+    lines.push("\nconfiguration".to_owned());
+    let configuration = explanation.configuration.iter();
+    lines
+        .extend(configuration.map(|one| format!("  {}: {}  ({})", one.key, one.value, one.origin)));
+    lines.push("\nenvironment".to_owned());
+    let environment = explanation.environment.iter();
+    lines.extend(environment.map(|(name, value)| format!("  {name}={value}")));
+    lines.push("\ncommand".to_owned());
+    lines.extend(explanation.command.iter().map(|word| format!("  {word}")));
+    lines.push(String::new());
+    lines.join("\n")
 }

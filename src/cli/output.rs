@@ -9,15 +9,21 @@ use crate::spec::ExitCode;
 
 /// Prints one line of result.
 pub(super) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    // Standard output writes a line at a time: what it is given at once, it writes at once.
+    let _ = std::io::stdout()
+        .lock()
+        .write_all(format!("{text}\n").as_bytes());
+}
+
+/// Prints a result of many lines, each with its end, in one go.
+pub(super) fn text(lines: &str) {
+    let _ = std::io::stdout().lock().write_all(lines.as_bytes());
 }
 
 /// Prints one JSON document.
 pub(super) fn json(document: &impl serde::Serialize) {
-    let mut stdout = std::io::stdout().lock();
-    let written = serde_json::to_writer_pretty(&mut stdout, document);
-    if written.is_ok() {
-        let _ = writeln!(stdout);
+    if let Ok(text) = serde_json::to_string_pretty(document) {
+        line(&text);
     }
 }
 

@@ -40,7 +40,14 @@ pub fn prepare_directory(
         copy(source, target, MAXIMUM_DEPTH)?;
     }
     let log4j = target.join(LOG4J_CONSOLE);
-    let existing = read_optional(&log4j)?;
+    let existing = match source {
+        Some(source) => read_optional(&source.join(LOG4J_CONSOLE))?,
+        None => None,
+    };
+    let existing = match existing {
+        Some(text) => Some(text),
+        None => read_optional(&log4j)?,
+    };
     let text = log4j_console(existing.as_deref(), layout);
     write_file(&log4j, text.as_bytes(), 0o644)?;
     if !target.join(LOGBACK_CONSOLE).exists() {
@@ -59,9 +66,12 @@ fn copy(source: &Path, target: &Path, depth: usize) -> Result<(), ConfError> {
     for entry in fs::read_dir(source).map_err(|error| read(source, error))? {
         let entry = entry.map_err(|error| read(source, error))?;
         let (name, from) = (entry.file_name(), entry.path());
-        let is_rendered = [Dialect::Flat, Dialect::Nested]
-            .iter()
-            .any(|dialect| name == dialect.file_name() && depth == MAXIMUM_DEPTH);
+        let rendered = [
+            Dialect::Flat.file_name(),
+            Dialect::Nested.file_name(),
+            LOG4J_CONSOLE,
+        ];
+        let is_rendered = depth == MAXIMUM_DEPTH && rendered.iter().any(|one| name == *one);
         if is_rendered || name.as_encoded_bytes().starts_with(b"..") {
             continue;
         }

@@ -1,7 +1,8 @@
 //! Where a controller's files are: `/proc/self/cgroup` says which group, `/proc/self/mountinfo`
 //! where the hierarchy is mounted and which part of it.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The generation of control groups that a controller is on.
@@ -24,33 +25,44 @@ pub struct Group {
     pub directory: PathBuf,
 }
 
-impl Group {
-    /// The group that `controller` accounts this process to, if it is mounted. A v1 hierarchy
-    /// comes first: a controller that is bound to one does nothing in the unified hierarchy.
-    pub(super) fn find(root: &Path, controller: &str) -> Option<Self> {
-        let memberships = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
-        let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).ok()?;
-        let v1 = || {
-            locate(
-                root,
-                &mounts,
-                Version::V1,
-                controller,
-                v1_path(&memberships, controller)?,
-            )
-        };
-        let v2 = || {
-            locate(
-                root,
-                &mounts,
-                Version::V2,
-                controller,
-                v2_path(&memberships)?,
-            )
-        };
-        v1().or_else(v2)
+/// Which groups this process is in, and where they are mounted.
+#[derive(Debug)]
+pub(super) struct Memberships<'a> {
+    root: &'a Path,
+    groups: String,
+    mounts: String,
+}
+
+impl<'a> Memberships<'a> {
+    /// Reads them, with `/proc` looked for below `root`.
+    pub(super) fn read(root: &'a Path) -> Option<Self> {
+        Some(Self {
+            root,
+            groups: read_pseudo_file(&root.join("proc/self/cgroup"))?,
+            mounts: read_pseudo_file(&root.join("proc/self/mountinfo"))?,
+        })
     }
 
+    /// The group that `controller` accounts this process to, if it is mounted. A v1 hierarchy
+    /// comes first: a controller that is bound to one does nothing in the unified hierarchy.
+    pub(super) fn group(&self, controller: &str) -> Option<Group> {
+        let locate = |version, path: Option<&str>| {
+            locate(self.root, &self.mounts, version, controller, path?)
+        };
+        locate(Version::V1, v1_path(&self.groups, controller))
+            .or_else(|| locate(Version::V2, v2_path(&self.groups)))
+    }
+}
+
+/// Reads a file that the kernel makes up. It has no size, by which a buffer would be chosen:
+/// most of these fit into one page.
+pub(super) fn read_pseudo_file(path: &Path) -> Option<String> {
+    let mut text = String::with_capacity(4096);
+    File::open(path).ok()?.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+impl Group {
     /// The group and the groups around it, innermost first, as far as they are mounted.
     pub(super) fn with_ancestors(&self) -> impl Iterator<Item = &Path> {
         let inside = |path: &&Path| path.starts_with(&self.mount);

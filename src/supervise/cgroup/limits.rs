@@ -1,9 +1,8 @@
 //! Memory and CPU limits: the tightest of the group and of every group around it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::hierarchy::{Group, Version};
+use super::hierarchy::{Group, Memberships, Version, read_pseudo_file};
 
 /// v1 writes "no limit" as the largest number of whole pages below 2⁶³.
 const V1_UNLIMITED: u64 = 1 << 62;
@@ -28,10 +27,11 @@ pub fn container_limits() -> ContainerLimits {
 
 /// As [`container_limits`], with `/proc` and `/sys` looked for below `root`.
 pub fn container_limits_below(root: &Path) -> ContainerLimits {
-    let memory_group = Group::find(root, "memory");
-    let cpu_group = Group::find(root, "cpu");
+    let memberships = Memberships::read(root);
+    let group = |controller| memberships.as_ref()?.group(controller);
+    let (memory_group, cpu_group) = (group("memory"), group("cpu"));
     let quota = cpu_group.as_ref().and_then(cpu_quota);
-    let set = Group::find(root, "cpuset").and_then(|group| cpu_set(root, &group));
+    let set = group("cpuset").and_then(|group| cpu_set(root, &group));
     ContainerLimits {
         memory_bytes: memory_group.as_ref().and_then(memory),
         cpus: match (quota, set) {
@@ -50,7 +50,7 @@ fn memory(group: &Group) -> Option<u64> {
     };
     let own = group
         .with_ancestors()
-        .filter_map(|directory| number(directory.join(file)))
+        .filter_map(|directory| number(&directory.join(file)))
         .filter(|limit| *limit < V1_UNLIMITED)
         .min();
     // v1 also says what the groups outside of the mounted part allow.
@@ -76,12 +76,12 @@ fn cpu_quota(group: &Group) -> Option<f64> {
 }
 
 fn v1_quota(directory: &Path) -> Option<f64> {
-    let quota = number(directory.join("cpu.cfs_quota_us"))?; // −1, "no quota", is no u64.
-    share(quota, number(directory.join("cpu.cfs_period_us"))?)
+    let quota = number(&directory.join("cpu.cfs_quota_us"))?; // −1, "no quota", is no u64.
+    share(quota, number(&directory.join("cpu.cfs_period_us"))?)
 }
 
 fn v2_quota(directory: &Path) -> Option<f64> {
-    let text = fs::read_to_string(directory.join("cpu.max")).ok()?;
+    let text = read_pseudo_file(&directory.join("cpu.max"))?;
     let (quota, period) = text.trim().split_once(' ')?;
     share(quota.parse().ok()?, period.parse().ok()?)
 }
@@ -98,8 +98,8 @@ fn cpu_set(root: &Path, group: &Group) -> Option<f64> {
         Version::V1 => "cpuset.effective_cpus",
         Version::V2 => "cpuset.cpus.effective",
     };
-    let set = length(&fs::read_to_string(group.directory.join(file)).ok()?)?;
-    let online = fs::read_to_string(root.join("sys/devices/system/cpu/online")).ok()?;
+    let set = length(&read_pseudo_file(&group.directory.join(file))?)?;
+    let online = read_pseudo_file(&root.join("sys/devices/system/cpu/online"))?;
     (set < length(&online)?).then(|| f64::from(set))
 }
 
@@ -114,13 +114,13 @@ fn length(ranges: &str) -> Option<u32> {
     Some(total)
 }
 
-fn number(path: PathBuf) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+fn number(path: &Path) -> Option<u64> {
+    read_pseudo_file(path)?.trim().parse().ok()
 }
 
 /// The number after `key` in a file of `key number` lines.
 pub(super) fn keyed(path: &Path, key: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = read_pseudo_file(path)?;
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(' ')?;
         (name == key).then(|| value.trim().parse().ok())?
