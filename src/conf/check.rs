@@ -101,7 +101,7 @@ const ADDRESSES: [&str; 7] = [
 /// Everything that is wrong, sorted by key.
 pub fn check(
     configuration: &Configuration,
-    tables: &[&OptionTable],
+    tables: &[&'static OptionTable],
     dialect: Dialect,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -136,8 +136,9 @@ pub fn check(
     findings
 }
 
-fn check_setting(key: &str, value: &str, tables: &[&OptionTable]) -> Option<Problem> {
-    let found = tables
+fn check_setting(key: &str, value: &str, tables: &[&'static OptionTable]) -> Option<Problem> {
+    let all = OptionTable::with_own(tables);
+    let found = all
         .iter()
         .map(|table| table.lookup(key))
         .find(|lookup| *lookup != Lookup::Unknown);
@@ -155,7 +156,7 @@ fn check_setting(key: &str, value: &str, tables: &[&OptionTable]) -> Option<Prob
         Some(_) => None,
         None => Some(Problem::UnknownKey {
             line: tables.first()?.line,
-            nearest: tables.iter().find_map(|table| table.nearest(key)),
+            nearest: all.iter().find_map(|table| table.nearest(key)),
         }),
     }
 }

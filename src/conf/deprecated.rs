@@ -36,7 +36,7 @@ const JOB_MANAGER_SIZES: &[&str] = &[
 ];
 
 /// In this order: a worker's whole size decides before its heap does.
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 19] = [
     // MesosTaskManagerParameters up to 1.10 (FLINK-15082, FLINK-15198).
     sized(
         "mesos.resourcemanager.tasks.mem",
@@ -98,11 +98,6 @@ const RULES: [Rule; 20] = [
     // ConfigConstants up to 1.9 (FLIP-49).
     gone("containerized.heap-cutoff-ratio", OVERHEAD),
     gone("containerized.heap-cutoff-min", OVERHEAD),
-    // MesosOptions of 1.5, dropped with the legacy mode.
-    gone(
-        "mesos.maximum-failed-tasks",
-        "no Flink since 1.8 reads it; remove it",
-    ),
     // The official image's entrypoint.
     gone(
         "query.server.port",

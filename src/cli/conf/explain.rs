@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::sources::Gathered;
 use super::{Ending, Sources, output, table, warn};
-use crate::conf::options::{FlinkOption, Lookup};
+use crate::conf::options::{FlinkOption, Lookup, OptionTable};
 use crate::conf::{Setting, redacted};
 use crate::spec::ExitCode;
 
@@ -107,9 +107,8 @@ fn explain(gathered: &Gathered, key: &str) -> Explanation {
 }
 
 fn option(gathered: &Gathered, key: &str) -> Option<&'static FlinkOption> {
-    gathered
-        .tables
-        .iter()
+    OptionTable::with_own(&gathered.tables)
+        .into_iter()
         .find_map(|table| match table.lookup(key) {
             Lookup::Current(option) | Lookup::Alias(option) => Some(option),
             Lookup::Family | Lookup::Unknown => None,
@@ -126,7 +125,8 @@ fn not_set(gathered: &Gathered, key: &str) -> Ending {
         }
         Some(_) => format!("{key} is not set, and Flink has no default for it"),
         None => {
-            let nearest = gathered.tables.iter().find_map(|table| table.nearest(key));
+            let tables = OptionTable::with_own(&gathered.tables);
+            let nearest = tables.iter().find_map(|table| table.nearest(key));
             let hint = nearest.map(|nearest| format!("; did you mean {nearest}?"));
             format!(
                 "{key} is not set, and no option has this name{}",

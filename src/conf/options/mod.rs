@@ -1,12 +1,16 @@
 //! Every configuration option of Flink, with its type, default and older names, as data.
 //!
 //! The tables are dumped from Flink's own option classes by `tools/flink-options/dump.sh` and
-//! compiled in as text: three release lines stand for those between them.
+//! compiled in as text: three release lines stand for those between them. The fourth table has
+//! what flugs itself reads, with every Flink: the options of the Mesos integration that Flink had
+//! up to 1.13, and those that came with flugs (`flugs.*`).
 
+mod duration;
 mod value_type;
 
 use std::sync::LazyLock;
 
+pub use duration::parse_duration;
 pub use value_type::ValueType;
 
 /// One configuration option.
@@ -108,6 +112,20 @@ impl OptionTable {
         nearest_first.iter().map(|table| &***table).collect()
     }
 
+    /// The options that flugs itself reads. What it says of a key goes before any other table:
+    /// the key means here what flugs makes of it.
+    pub fn own() -> &'static Self {
+        &OWN
+    }
+
+    /// The tables that say what a key is, given those of a release line: that of flugs first.
+    pub fn with_own(tables: &[&'static Self]) -> Vec<&'static Self> {
+        [Self::own()]
+            .into_iter()
+            .chain(tables.iter().copied())
+            .collect()
+    }
+
     /// Every option, sorted by key.
     pub fn options(&self) -> &[FlinkOption] {
         &self.options
@@ -176,6 +194,8 @@ fn matches(pattern: &str, key: &str) -> bool {
 
 type LazyTable = LazyLock<OptionTable>;
 
+static OWN: LazyTable = LazyLock::new(|| read(&("flugs", include_str!("data/flugs.tsv"))));
+
 static TABLES: [LazyTable; 3] = [
     LazyLock::new(|| read(&DATA[0])),
     LazyLock::new(|| read(&DATA[1])),
@@ -222,6 +242,32 @@ mod tests {
             assert!(table.options().len() > 600, "{}", table.line);
             assert!(text.lines().all(|line| line.split('\t').count() == 4));
         }
+    }
+
+    #[test]
+    fn every_line_of_flugs_own_table_is_an_option_of_its_own_type() {
+        let text = include_str!("data/flugs.tsv");
+        let table = OptionTable::own();
+        assert_eq!(table.options().len(), text.lines().count());
+        assert!(text.lines().all(|line| line.split('\t').count() == 4));
+        assert!(table.options().is_sorted_by_key(|option| option.key));
+        for option in table.options() {
+            let fits = |default: &str| option.value_type.accepts(default);
+            assert!(option.default.is_none_or(fits), "{}", option.key);
+        }
+    }
+
+    #[test]
+    fn every_option_of_flinks_own_mesos_integration_is_one_of_flugs() {
+        let [oldest, _, _] = &TABLES;
+        let of_mesos = oldest.options().iter().map(|option| option.key);
+        for key in of_mesos.filter(|key| key.contains("mesos")) {
+            let known = OptionTable::own().lookup(key);
+            assert!(matches!(known, Lookup::Current(_)), "{key}");
+        }
+        let of_profile = "flugs.mesos.profile.big.conf.taskmanager.memory.process.size";
+        let known = OptionTable::own().lookup(of_profile);
+        assert!(matches!(known, Lookup::Current(_)), "{of_profile}");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Workers as tasks of Mesos.
 //!
-//! Owns the loop around the pure scheduler ([`scheduling`]), which worker is which task
-//! ([`workers`]), and what ended a task ([`failure`]). Never decides how many workers there are.
+//! Owns what the configuration says about them ([`options`]), the
+//! loop around the pure scheduler ([`scheduling`]), which worker is which task ([`workers`]), and
+//! what ended a task ([`failure`]). Never decides how many workers there are.
 
 pub mod failure;
+pub mod options;
 pub mod scheduling;
 pub mod workers;
