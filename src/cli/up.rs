@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     slots: Option<u32>,
     /// Where the members run.
-    #[arg(long, value_enum, default_value = "process")]
+    #[arg(long, value_enum, value_name = "PLACE", default_value = "process")]
     on: On,
     /// With --on docker: the JobManager's image.
     #[arg(long, value_name = "IMAGE", default_value = "flugs-appmaster")]

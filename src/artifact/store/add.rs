@@ -36,27 +36,13 @@ impl Store {
     /// The digest and length of a file elsewhere, which is not added. Like adding it again, this
     /// costs a stat and no read for as long as the file stays as it is.
     pub fn digest_of(&self, path: &Path) -> Result<(Sha256Digest, u64), StoreError> {
-        let unreadable = |source| StoreError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let source = File::open(path).map_err(unreadable)?;
-        let metadata = source.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(StoreError::NotAFile {
-                path: path.to_owned(),
-            });
+        let source = Source::open(self, path)?;
+        if let Some(digest) = source.entry.recall(&source.state) {
+            return Ok((digest, source.length));
         }
-        let state = known::FileState::of(&metadata);
-        let entry = known::Entry::locate(&self.root, path).map_err(unreadable)?;
-        if let Some(digest) = entry.recall(&state) {
-            return Ok((digest, metadata.len()));
-        }
-        let (digest, length) = super::hash_file(&source).map_err(unreadable)?;
-        let after = source.metadata().map_err(unreadable)?;
-        if known::FileState::of(&after) == state {
-            entry.remember(&state, &digest);
-        }
+        let (digest, length) =
+            super::hash_file(&source.file).map_err(|error| unreadable(path, error))?;
+        source.remember(&digest)?;
         Ok((digest, length))
     }
 
@@ -71,33 +57,18 @@ impl Store {
     }
 
     fn add_file_as(&self, path: &Path, as_: Visibility) -> Result<StoredObject, StoreError> {
-        let unreadable = |source| StoreError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let source = File::open(path).map_err(unreadable)?;
-        let metadata = source.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(StoreError::NotAFile {
-                path: path.to_owned(),
-            });
-        }
-        let state = known::FileState::of(&metadata);
-        let entry = known::Entry::locate(&self.root, path).map_err(unreadable)?;
-        if let Some(digest) = entry.recall(&state)
+        let source = Source::open(self, path)?;
+        if let Some(digest) = source.entry.recall(&source.state)
             && let Some(object) = self.look_in(&digest, as_)
         {
             super::evict::mark_used(&object.path);
             return Ok(object);
         }
         let temporary = self.temporary()?;
-        let (digest, _) = copy_hashed(&source, temporary.as_file())
+        let (digest, _) = copy_hashed(&source.file, temporary.as_file())
             .map_err(|source| self.unwritable(temporary.path(), source))?;
         let object = self.publish_as(temporary, &digest, as_)?;
-        let after = source.metadata().map_err(unreadable)?;
-        if known::FileState::of(&after) == state {
-            entry.remember(&state, &digest);
-        }
+        source.remember(&digest)?;
         Ok(object)
     }
 
@@ -190,5 +161,51 @@ impl Store {
             path: path.to_owned(),
             source,
         }
+    }
+}
+
+/// A file elsewhere whose digest may be known from an earlier time.
+struct Source<'a> {
+    path: &'a Path,
+    file: File,
+    length: u64,
+    state: known::FileState,
+    entry: known::Entry,
+}
+
+impl<'a> Source<'a> {
+    fn open(store: &Store, path: &'a Path) -> Result<Self, StoreError> {
+        let failed = |error| unreadable(path, error);
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(StoreError::NotAFile {
+                path: path.to_owned(),
+            });
+        }
+        Ok(Self {
+            path,
+            file,
+            length: metadata.len(),
+            state: known::FileState::of(&metadata),
+            entry: known::Entry::locate(&store.root, path).map_err(failed)?,
+        })
+    }
+
+    /// Keeps the digest for the next time, unless the file changed while it was read.
+    fn remember(&self, digest: &Sha256Digest) -> Result<(), StoreError> {
+        let after = self.file.metadata();
+        let after = after.map_err(|error| unreadable(self.path, error))?;
+        if known::FileState::of(&after) == self.state {
+            self.entry.remember(&self.state, digest);
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> StoreError {
+    StoreError::Read {
+        path: path.to_owned(),
+        source,
     }
 }
