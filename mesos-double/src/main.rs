@@ -1,0 +1,154 @@
+//! The double by hand: `cargo run -p mesos-double -- --agents 2 --port 5050`.
+
+use clap::{Parser, ValueEnum};
+use mesos_double::{ADMIN_HELP, AgentOptions, DoubleError, Executors, MesosDouble, Options, Time};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A Mesos master with agents that really run tasks, for trying a framework without a cluster.
+#[derive(Parser)]
+#[command(after_help = format!("What --admin-port answers:\n{ADMIN_HELP}"))]
+struct Arguments {
+    /// The address to listen on, and by which masters and agents are known.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// The first master's port; further masters take the ports behind it.
+    #[arg(long, default_value_t = 5050)]
+    port: u16,
+    /// Masters; the first one leads.
+    #[arg(long, default_value_t = 1)]
+    masters: u16,
+    #[arg(long, default_value_t = 1)]
+    agents: u16,
+    /// Resources of each agent.
+    #[arg(long, default_value = "ports:[31000-32000];cpus:4;mem:4096;disk:10000")]
+    resources: String,
+    /// Attributes of each agent, `rack:r1;cores:8`; `%` becomes the agent's number.
+    #[arg(long, default_value = "")]
+    attributes: String,
+    /// The name of each agent's host; `%` becomes the agent's number. Default: the address.
+    #[arg(long)]
+    hostname: Option<String>,
+    /// Whether tasks run or only seem to.
+    #[arg(long, value_enum, default_value_t = Tasks::Real)]
+    tasks: Tasks,
+    /// Limit the memory of tasks without Docker by a cgroup.
+    #[arg(long)]
+    limit_memory: bool,
+    /// Seconds until an agent that is cut off is unreachable.
+    #[arg(long, default_value_t = 75.0)]
+    agent_timeout: f64,
+    /// Seconds that fetching and pulling may take.
+    #[arg(long, default_value_t = 60)]
+    registration_timeout: u64,
+    /// Ask for this principal and secret, `principal:secret`. May be repeated.
+    #[arg(long)]
+    credential: Vec<String>,
+    /// Where sandboxes go; they stay when the double ends. Default: a temporary directory.
+    #[arg(long)]
+    work_dir: Option<PathBuf>,
+    /// Where faults are asked for.
+    #[arg(long, default_value_t = 0)]
+    admin_port: u16,
+    /// Time stands still until `POST /advance?SECONDS`.
+    #[arg(long)]
+    virtual_time: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Tasks {
+    Real,
+    Pretended,
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        let agents = (0..self.agents)
+            .map(|number| {
+                let numbered = |text: &str| text.replace('%', &number.to_string());
+                AgentOptions {
+                    hostname: self.hostname.as_deref().map_or(self.host.clone(), numbered),
+                    resources: self.resources.clone(),
+                    attributes: numbered(&self.attributes),
+                    executors: match self.tasks {
+                        Tasks::Real => Executors::Real,
+                        Tasks::Pretended => Executors::Pretended,
+                    },
+                    limit_memory: self.limit_memory,
+                    executor_registration_timeout: Duration::from_secs(self.registration_timeout),
+                    ..AgentOptions::default()
+                }
+            })
+            .collect();
+        Options {
+            host: self.host.clone(),
+            ports: (0..self.masters)
+                .map(|number| match self.port {
+                    0 => 0,
+                    first => first.saturating_add(number),
+                })
+                .collect(),
+            agents,
+            time: if self.virtual_time {
+                Time::Virtual
+            } else {
+                Time::Real
+            },
+            work_dir: self.work_dir.clone(),
+            credentials: self
+                .credential
+                .iter()
+                .filter_map(|one| one.split_once(':'))
+                .map(|(principal, secret)| (principal.to_owned(), secret.to_owned()))
+                .collect(),
+            agent_timeout: Duration::try_from_secs_f64(self.agent_timeout).unwrap_or_default(),
+            ..Options::default()
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "mesos-double: error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<(), DoubleError> {
+    let double = Arc::new(MesosDouble::start(arguments.options()).await?);
+    let admin =
+        mesos_double::serve_admin(Arc::clone(&double), &arguments.host, arguments.admin_port)
+            .await?;
+    let mut out = std::io::stdout();
+    for address in double.addresses() {
+        let _ = writeln!(out, "master http://{address}");
+    }
+    let _ = writeln!(out, "admin http://{admin}");
+    let _ = writeln!(out, "sandboxes {}", double.work_dir().display());
+    let _ = out.flush();
+    wait_for_end().await;
+    double.stop().await;
+    Ok(())
+}
+
+async fn wait_for_end() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
