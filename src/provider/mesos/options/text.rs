@@ -228,7 +228,8 @@ pub fn probe(text: &str) -> bool {
         let one = |(name, value): &(String, String)| {
             format!("{name}{separator}{}", value.replace(',', comma))
         };
-        pairs.iter().map(one).collect::<Vec<_>>().join(",")
+        // Blanks keep a backslash that ends a value away from the comma behind it.
+        pairs.iter().map(one).collect::<Vec<_>>().join(" ,")
     };
     let of_volumes = volumes(text).is_ok_and(|all| {
         let written: Vec<String> = all.iter().map(ToString::to_string).collect();
