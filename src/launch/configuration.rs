@@ -51,6 +51,7 @@ pub(super) fn lay(
     }
     let tables = OptionTable::for_line(home.version().major(), home.version().minor());
     warnings.extend(map_deprecated(&mut configuration, &tables));
+    take_out(&mut configuration, request);
     Ok(Laid {
         configuration,
         image_request,
@@ -91,5 +92,15 @@ fn lay_manifest(configuration: &mut Configuration, request: &LaunchRequest) {
         for (key, value) in properties {
             configuration.set(key, value, Origin::from_source(layer, "launch manifest"));
         }
+    }
+}
+
+/// Takes out what the manifest forces to be empty: some options have no value that means what
+/// leaving them out does.
+fn take_out(configuration: &mut Configuration, request: &LaunchRequest) {
+    let manifest = request.manifest.iter();
+    let forced = manifest.flat_map(|manifest| &manifest.forced_properties);
+    for (key, _) in forced.filter(|(_, value)| value.is_empty()) {
+        configuration.remove(key);
     }
 }

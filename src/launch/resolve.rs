@@ -129,13 +129,21 @@ fn find_java(
     request: &LaunchRequest,
     configuration: &Configuration,
 ) -> Result<JavaRuntime, LaunchError> {
-    let java_home = request.variable("JAVA_HOME").map(AsRef::as_ref);
+    // A runtime that the manifest's artifacts brought is below the sandbox.
+    let sandbox = &request.sandbox;
+    let named = configuration
+        .get("env.java.home")
+        .map(|home| sandbox.join(home));
+    let named = named.and_then(|home| home.into_os_string().into_string().ok());
+    // What the configuration sets for the JVM's own environment goes before what is there.
+    let key = "containerized.taskmanager.env.JAVA_HOME";
+    let of_container = (request.role == Role::TaskManager).then(|| configuration.get(key));
+    let java_home = of_container
+        .flatten()
+        .or_else(|| request.variable("JAVA_HOME"));
+    let java_home = java_home.map(AsRef::as_ref);
     let path = request.variable("PATH").map(AsRef::as_ref);
-    Ok(JavaRuntime::find(
-        configuration.get("env.java.home"),
-        java_home,
-        path,
-    )?)
+    Ok(JavaRuntime::find(named.as_deref(), java_home, path)?)
 }
 
 /// Derives the memory of the process. Where no size is set and the container has a limit, the

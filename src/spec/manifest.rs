@@ -28,7 +28,7 @@ pub struct LaunchManifest {
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
     /// Flink options that the cluster decides and a user must not (the "forced" layer): ports,
-    /// addresses, the resource id.
+    /// addresses, the resource id. One that is empty is taken out of every layer.
     #[serde(default)]
     pub forced_properties: BTreeMap<String, String>,
     /// Environment variables of the JVM.

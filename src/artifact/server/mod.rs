@@ -191,7 +191,25 @@ impl ObjectUrls {
     /// The URL of an object: the same before and after a restart. Where the certificate is a
     /// generated one, its fingerprint travels in the fragment, which no client ever sends.
     pub fn of(&self, digest: &Sha256Digest) -> String {
-        let url = format!("{}/sha256/{digest}", self.base);
+        self.pinned(format!("{}/sha256/{digest}", self.base))
+    }
+
+    /// The URL of an object that is itself the permission to have that object, and no other: for
+    /// those who are not to have the token. As good as a password for the object.
+    pub fn granting(&self, digest: &Sha256Digest, token: &Token) -> String {
+        self.pinned(self.granting_unpinned(digest, token))
+    }
+
+    /// The same for a client that is not flugs, to which a fingerprint means nothing.
+    pub fn granting_unpinned(&self, digest: &Sha256Digest, token: &Token) -> String {
+        format!(
+            "{}/c/{}/sha256/{digest}",
+            self.base,
+            token.capability(digest)
+        )
+    }
+
+    fn pinned(&self, url: String) -> String {
         match self.pin {
             Some(pin) => format!("{url}#{}{pin}", super::fetch::PIN_PREFIX),
             None => url,

@@ -53,6 +53,20 @@ pub(super) fn mark_used(path: &Path) {
 }
 
 impl Store {
+    /// Removes one object, if it is there: from now on nobody can have it who has not.
+    pub fn withdraw(&self, digest: &Sha256Digest) -> Result<(), StoreError> {
+        let Some(object) = self.look(digest) else {
+            return Ok(());
+        };
+        match fs::remove_file(&object.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::Write {
+                path: object.path,
+                source: error,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes objects, least recently used first, until the rest fits; those that leases or links hold
     /// stay even if it does not. Abandoned partial downloads go too.
     pub fn evict(&self, eviction: Eviction) -> Result<Evicted, StoreError> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::cli::Ending;
 use crate::conf::options::OptionTable;
 use crate::conf::{
-    Configuration, Dialect, Layer, Origin, Warning, add_flugs_defaults, apply_environment,
-    load_directory, map_deprecated,
+    Configuration, Dialect, Layer, Origin, Warning, add_flugs_defaults, add_mesos_defaults,
+    apply_environment, load_directory, map_deprecated,
 };
 use crate::flink::{FlinkHome, FlinkVersion};
 use crate::spec::{ExitCode, Property};
@@ -75,6 +75,7 @@ impl Sources {
             configuration.set(key, value, Origin::of(Layer::CommandLine));
         }
         warnings.extend(map_deprecated(&mut configuration, &tables));
+        add_mesos_defaults(&mut configuration, &tables);
         Ok(Gathered {
             configuration,
             warnings,

@@ -1,10 +1,11 @@
 //! Workers as tasks of Mesos.
 //!
-//! Owns what the configuration says about them ([`options`]), the
+//! Owns what the configuration says about them ([`options`]), what each task runs ([`task`]), the
 //! loop around the pure scheduler ([`scheduling`]), which worker is which task ([`workers`]), and
 //! what ended a task ([`failure`]). Never decides how many workers there are.
 
 pub mod failure;
 pub mod options;
 pub mod scheduling;
+pub mod task;
 pub mod workers;
