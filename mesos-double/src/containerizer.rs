@@ -1,6 +1,8 @@
 //! How tasks are run: the Mesos containerizer as processes, the Docker containerizer through the
 //! local engine, and what both have in common.
 
+pub(crate) mod docker;
+mod docker_arguments;
 pub(crate) mod environment;
 pub(crate) mod fetcher;
 pub(crate) mod health;

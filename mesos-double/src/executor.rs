@@ -1,7 +1,7 @@
 //! Executors: what carries the agent's orders out, and what it is told.
 
 use crate::cluster::Report;
-use crate::containerizer::process;
+use crate::containerizer::{docker, process};
 use crate::double::Shared;
 use crate::faults::Faults;
 use crate::identity::{Uuid, random_below};
@@ -171,7 +171,14 @@ async fn run(launch: Launch, channel: Channel) {
     if launch.options.executors == Executors::Pretended {
         return pretend(&launch, channel).await;
     }
-    process::run(&launch, channel).await;
+    let containerizer = launch
+        .part("container")
+        .and_then(|container| crate::call::text(container, "type"));
+    if containerizer == Some("DOCKER") {
+        docker::run(&launch, channel).await;
+    } else {
+        process::run(&launch, channel).await;
+    }
 }
 
 /// A task of which nothing runs.

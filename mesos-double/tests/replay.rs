@@ -7,12 +7,14 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "a failed test panics, and waits for what other threads do"
 )]
 
 mod replay {
     pub(crate) mod files;
     pub(crate) mod matching;
+    #[expect(dead_code, reason = "other recordings need more of it")]
     pub(crate) mod player;
     pub(crate) mod recording;
 }

@@ -174,8 +174,8 @@ struct Task<'a> {
     memory: Option<MemoryGroup>,
     /// What the health check finds, if there is one.
     verdicts: Option<mpsc::UnboundedReceiver<Verdict>>,
-    healthy: Option<bool>,
     killed: bool,
+    killed_by_check: bool,
     /// Nobody wants to hear of it.
     silent: bool,
     /// When SIGKILL follows.
@@ -198,8 +198,8 @@ impl<'a> Task<'a> {
                 let (launch, sandbox) = (launch.clone(), sandbox.path.clone());
                 health.watch(move |check| run_check(check, launch.clone(), sandbox.clone()))
             }),
-            healthy: None,
             killed: false,
+            killed_by_check: false,
             silent: false,
             escalation: None,
         }
@@ -221,13 +221,13 @@ impl<'a> Task<'a> {
                         None => pending().await,
                     }
                 } => if let Some(verdict) = verdict {
-                    self.healthy = Some(verdict.healthy);
                     channel.report(Report {
                         reason: Some("REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"),
-                        healthy: self.healthy,
-                        ..self.report("TASK_RUNNING")
+                        healthy: Some(verdict.healthy),
+                        ..of_executor("TASK_RUNNING", std::process::id())
                     });
                     if verdict.kill {
+                        self.killed_by_check = true;
                         self.kill(self.launch.grace(), channel);
                     }
                 },
@@ -255,13 +255,6 @@ impl<'a> Task<'a> {
                 }
                 sleep(LOOK).await;
             }
-        }
-    }
-
-    fn report(&self, state: &'static str) -> Report {
-        Report {
-            healthy: self.healthy,
-            ..of_executor(state, std::process::id())
         }
     }
 
@@ -297,7 +290,7 @@ impl<'a> Task<'a> {
         self.killed = true;
         self.escalation = Some(until);
         if self.launch.knows_killing() {
-            channel.report(self.report("TASK_KILLING"));
+            channel.report(of_executor("TASK_KILLING", std::process::id()));
         }
         signal_tree(self.pid, Signal::SIGTERM);
     }
@@ -319,7 +312,13 @@ impl<'a> Task<'a> {
             (false, true) => "TASK_FINISHED",
             (false, false) => "TASK_FAILED",
         };
-        channel.report(self.report(state).saying(message));
+        channel.report(
+            Report {
+                healthy: self.killed_by_check.then_some(false),
+                ..of_executor(state, std::process::id())
+            }
+            .saying(message),
+        );
     }
 
     /// Whether the container is over because it wanted too much memory.
@@ -343,6 +342,16 @@ impl<'a> Task<'a> {
             .saying(message),
         );
         true
+    }
+}
+
+impl Drop for Task<'_> {
+    /// A double that is dropped leaves no process behind.
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            signal_tree(self.pid, Signal::SIGKILL);
+            kill_marked(&self.launch.container.to_string());
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use mesos_double::{MesosDouble, Options};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -23,6 +24,8 @@ pub(crate) struct Player {
     target: usize,
     names: Names,
     streams: BTreeMap<u64, Stream>,
+    /// Events that came before others were looked for.
+    held: BTreeMap<u64, Vec<Value>>,
     /// Where the virtual clock stands, in the recording's time.
     now: f64,
     /// Frameworks with a stream, as the recording names them.
@@ -57,6 +60,7 @@ impl Player {
             target: 0,
             names,
             streams: BTreeMap::new(),
+            held: BTreeMap::new(),
             now: 0.0,
             subscribed: BTreeMap::new(),
             last_task: String::new(),
@@ -71,10 +75,18 @@ impl Player {
         self
     }
 
+    /// What the recording calls something else.
+    pub(crate) fn with_name(mut self, recorded: &str, own: &str) -> Self {
+        self.names.learn(recorded, own);
+        self
+    }
+
     pub(crate) fn play(mut self) {
         let lines = std::mem::take(&mut self.lines);
         for (position, line) in lines.iter().enumerate() {
             let rest = &lines[position + 1..];
+            // Shown if the test fails: the last one is what was not so.
+            eprintln!("{}", line.to_string().chars().take(400).collect::<String>());
             if line.get("open").is_some() {
                 self.pass(line, 0.0);
                 self.subscribe(line, rest);
@@ -90,6 +102,8 @@ impl Player {
             } else if line["note"] == "agent continues" {
                 self.pass(line, 0.0);
                 self.double.return_agent(0);
+            } else if let Some(recorded) = line.get("docker_inspect") {
+                self.inspect(recorded);
             } else if line["sandbox"] == "stdout" {
                 self.sandbox(line);
             }
@@ -206,10 +220,7 @@ impl Player {
         if recorded["type"] == "HEARTBEAT" {
             return;
         }
-        let item = self.streams[&number].next();
-        let Item::Event(own) = item else {
-            panic!("expected {recorded}, but the stream ended");
-        };
+        let own = self.next_of_source(number, recorded);
         assert_eq!(recorded["type"], own["type"], "{own}");
         self.names.learn_event(recorded, &own);
         if recorded["type"] == "SUBSCRIBED" {
@@ -221,9 +232,31 @@ impl Player {
         assert_eq!(without_machine(expected), without_machine(normal(&own)));
     }
 
+    /// The next event from where the recorded one came from. Offers come from the allocator and
+    /// updates from agents: their order among each other is nobody's promise, all other order is.
+    fn next_of_source(&mut self, number: u64, recorded: &Value) -> Value {
+        let kind = recorded["type"].as_str().unwrap();
+        let held = self.held.entry(number).or_default();
+        if let Some(position) = held.iter().position(|event| event["type"] == kind) {
+            return held.remove(position);
+        }
+        loop {
+            let Item::Event(own) = self.streams[&number].next() else {
+                panic!("expected {recorded}, but the stream ended");
+            };
+            let other = own["type"].as_str().unwrap();
+            if !matches!((kind, other), ("OFFERS", "UPDATE") | ("UPDATE", "OFFERS")) {
+                return own;
+            }
+            held.push(own);
+        }
+    }
+
     /// Whoever ended the recorded stream ends this one.
     fn end(&mut self, line: &Value) {
         let number = line["stream"].as_u64().unwrap();
+        let held = self.held.remove(&number).unwrap_or_default();
+        assert_eq!(held, Vec::<Value>::new(), "more came than was recorded");
         let stream = &self.streams[&number];
         let framework = self.subscribed.get(&number);
         let own = framework.map(|id| self.names.translate(id));
@@ -255,6 +288,51 @@ impl Player {
         if is_loss && line["event"]["type"] == "OFFERS" {
             self.double.cut_agent(0);
         }
+    }
+
+    /// What the agent asked of Docker.
+    fn inspect(&self, recorded: &Value) {
+        let recorded = self.names.translate_value(recorded);
+        let name = recorded["Name"].as_str().unwrap().trim_start_matches('/');
+        let output = Command::new("docker")
+            .args(["inspect", name])
+            .output()
+            .unwrap();
+        let own: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for path in [
+            "/Path",
+            "/Args",
+            "/Config/User",
+            "/Config/AttachStdin",
+            "/Config/AttachStdout",
+            "/Config/Tty",
+            "/Config/OpenStdin",
+            "/Config/ExposedPorts",
+            "/Config/Cmd",
+            "/Config/Image",
+            "/Config/WorkingDir",
+            "/Config/Entrypoint",
+            "/Config/Labels",
+            "/HostConfig/Binds",
+            "/HostConfig/NetworkMode",
+            "/HostConfig/PortBindings",
+            "/HostConfig/RestartPolicy",
+            "/HostConfig/CpuShares",
+            "/HostConfig/Memory",
+            "/HostConfig/MemorySwap",
+        ] {
+            let own = own.pointer(&format!("/0{path}"));
+            let own = own.filter(|own| **own != serde_json::json!({}) || path.ends_with("Labels"));
+            assert_eq!(recorded.pointer(path), own, "{path}");
+        }
+        // The engine keeps variables in no order, and adds the image's own.
+        let variables = |of: &Value| {
+            let all = of["Config"]["Env"].as_array().unwrap().iter();
+            let all = all.map(|one| one.as_str().unwrap().to_owned());
+            all.filter(|one| !one.starts_with("PATH="))
+                .collect::<BTreeSet<String>>()
+        };
+        assert_eq!(variables(&recorded), variables(&own[0]));
     }
 
     /// What a task wrote, as far as it is not about processes, times and the machine.

@@ -93,11 +93,11 @@ impl Stream {
         }
     }
 
-    /// Whether the server ended it, soon if not yet; what came before is passed over.
+    /// Whether the server ended it, soon if not yet; nothing but heartbeats may come before.
     pub(crate) fn has_ended(&self) -> bool {
         loop {
             match self.items.recv_timeout(Duration::from_millis(100)) {
-                Ok(Item::Event(_)) => {}
+                Ok(Item::Event(event)) => assert_eq!(event["type"], "HEARTBEAT", "{event}"),
                 Ok(Item::End) | Err(RecvTimeoutError::Disconnected) => return true,
                 Err(RecvTimeoutError::Timeout) => return false,
             }
