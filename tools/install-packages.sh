@@ -66,6 +66,8 @@ missing_packages() {
     # Other peers of the artifact room, and the other hand at signatures.
     has tinyproxy || echo tinyproxy-bin
     has openssl || echo openssl
+    # The masters' election and the scheduler's state, with a real server.
+    [ -e /usr/share/java/zookeeper.jar ] || echo zookeeper
   fi
   if [ "$group" = bench ]; then
     has tini || echo tini

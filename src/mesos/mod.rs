@@ -19,3 +19,4 @@ pub mod resources;
 pub mod scheduler;
 pub mod version;
 pub mod wire;
+pub mod zookeeper;

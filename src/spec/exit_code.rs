@@ -104,11 +104,15 @@ pub enum ExitCode {
     /// The Mesos master has removed the framework while workers were running: an operator has to
     /// say that they may be forgotten.
     FrameworkRemoved = 118,
+    /// The servers that keep the state (ZooKeeper) cannot be reached.
+    StateUnreachable = 119,
+    /// The servers that keep the state (ZooKeeper) refuse.
+    StateForbidden = 120,
 }
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,
@@ -156,6 +160,8 @@ impl ExitCode {
         Self::FrameworkSuperseded,
         Self::FrameworkRefused,
         Self::FrameworkRemoved,
+        Self::StateUnreachable,
+        Self::StateForbidden,
     ];
 
     /// The number that the process exits with.

@@ -55,6 +55,30 @@ pub enum StoreError {
         /// The version this program reads and writes.
         expected: u32,
     },
+    /// Another scheduler has taken the state over.
+    #[error("another scheduler has taken over the state in {place}: this one is no longer needed")]
+    Superseded {
+        /// Where the state is.
+        place: PathBuf,
+    },
+    /// The servers that have the state cannot be reached, or have no quorum.
+    #[error("the state in {place} cannot be reached: {reason}")]
+    Away {
+        /// Where the state is.
+        place: PathBuf,
+        /// What was tried last.
+        reason: String,
+    },
+    /// The servers that have the state refuse.
+    #[error(
+        "the state in {place} is refused: {reason}; check the credentials and who owns the nodes"
+    )]
+    Refused {
+        /// Where the state is.
+        place: PathBuf,
+        /// What they said.
+        reason: String,
+    },
 }
 
 impl Failure for StoreError {
@@ -64,6 +88,9 @@ impl Failure for StoreError {
             Self::InUse { .. } => ExitCode::DirectoryInUse,
             Self::InputOutput { source, .. } => ExitCode::of_io(source),
             Self::Damaged { .. } | Self::Version { .. } => ExitCode::StateRefused,
+            Self::Superseded { .. } => ExitCode::FrameworkSuperseded,
+            Self::Away { .. } => ExitCode::StateUnreachable,
+            Self::Refused { .. } => ExitCode::StateForbidden,
         }
     }
 }

@@ -6,8 +6,13 @@
 
 mod error;
 mod file;
+mod scheduler;
 mod state;
 
 pub use error::StoreError;
 pub use file::{DirectoryLock, FileStore};
+pub use scheduler::{
+    PlaceError, SCHEDULER_VERSION, SchedulerJournal, SchedulerNodes, SchedulerStore,
+    ZooKeeperPlace, probe as probe_journal,
+};
 pub use state::{ClusterPhase, ClusterState, MemberRecord, STATE_VERSION};

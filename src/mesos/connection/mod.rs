@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::detection::Detector;
+use super::detection::{Detector, Ways};
 use super::master_address::{HostPort, MasterAddress};
 use super::resolve::HostResolver;
 use super::version::MasterVersion;
@@ -75,6 +75,8 @@ pub struct ConnectionSettings {
     pub not_ready_patience: Duration,
     /// The largest event that is taken, in bytes.
     pub record_limit: usize,
+    /// The session timeout with ZooKeeper, if masters are found there.
+    pub zookeeper_session_timeout: Duration,
 }
 
 impl ConnectionSettings {
@@ -91,6 +93,7 @@ impl ConnectionSettings {
             missed_heartbeats: 3,
             not_ready_patience: Duration::from_secs(60),
             record_limit: DEFAULT_LIMIT,
+            zookeeper_session_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -279,9 +282,13 @@ impl Connection {
     pub fn connect(&mut self, generation: u64, subscribe: Call) {
         self.open = None;
         self.closing = None;
-        let detector = self
-            .detector
-            .get_or_insert_with(|| Detector::start(&self.settings.master));
+        let detector = self.detector.get_or_insert_with(|| {
+            let ways = Ways {
+                resolver: self.settings.resolver.clone(),
+                session_timeout: self.settings.zookeeper_session_timeout,
+            };
+            Detector::start(&self.settings.master, &ways)
+        });
         let (calls, queue) = mpsc::unbounded_channel();
         let session = Session {
             settings: self.settings.clone(),

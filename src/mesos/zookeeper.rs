@@ -1,0 +1,98 @@
+//! Sessions with ZooKeeper: which servers, under which names, as whom.
+//!
+//! Owns how a session comes about. Never knows what the nodes mean.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use zookeeper_client::{Acls, Client, Error};
+
+use super::master_address::{HostPort, ZooKeeperCredentials};
+use super::resolve::HostResolver;
+
+/// Servers of ZooKeeper, and how to be with them.
+#[derive(Debug, Clone)]
+pub struct ZooKeeper {
+    /// The servers of one ensemble; at least one.
+    pub servers: Vec<HostPort>,
+    /// Who to be (scheme `digest`).
+    pub credentials: Option<ZooKeeperCredentials>,
+    /// What resolves the servers' names.
+    pub resolver: HostResolver,
+    /// How long the ensemble keeps a session whose client is silent. It has its own bounds.
+    pub session_timeout: Duration,
+}
+
+/// Why an operation failed, as far as it matters what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// No server answers, or none that has a quorum; it may later. What was asked for may have
+    /// been done.
+    Away(String),
+    /// The ensemble refuses; asking again does not help.
+    Refused(String),
+}
+
+impl Trouble {
+    /// What an error means. Errors that say something about a node are the caller's.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::NoAuth | Error::AuthFailed | Error::InvalidAcl | Error::QuotaExceeded => {
+                Self::Refused(error.to_string())
+            }
+            other => Self::Away(other.to_string()),
+        }
+    }
+
+    /// For people.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Away(text) | Self::Refused(text) => text,
+        }
+    }
+}
+
+impl ZooKeeper {
+    /// A new session. Names are resolved anew for each.
+    pub async fn connect(&self) -> Result<Client, Trouble> {
+        let mut addresses = Vec::new();
+        let mut unresolved = String::new();
+        for server in &self.servers {
+            match self.resolver.lookup(server).await {
+                Ok(found) => addresses.extend(found.iter().map(ToString::to_string)),
+                Err(reason) => unresolved = reason,
+            }
+        }
+        if addresses.is_empty() {
+            return Err(Trouble::Away(unresolved));
+        }
+        let mut connector = Client::connector()
+            .with_session_timeout(self.session_timeout)
+            .with_connection_timeout(self.session_timeout / 3);
+        if let Some(ZooKeeperCredentials { user, password }) = &self.credentials {
+            connector = connector.with_auth("digest", format!("{user}:{password}").as_bytes());
+        }
+        let cluster = addresses.join(",");
+        let limit = self.session_timeout;
+        match timeout(limit, connector.connect(&cluster)).await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(error)) => Err(Trouble::of(&error)),
+            Err(_) => Err(Trouble::Away(format!("no session within {limit:?}"))),
+        }
+    }
+
+    /// Who may use nodes that are made: whoever made them, or, without credentials, everybody.
+    pub fn acls(&self) -> Acls<'static> {
+        if self.credentials.is_some() {
+            Acls::creator_all()
+        } else {
+            Acls::anyone_all()
+        }
+    }
+
+    /// The servers, for people.
+    pub fn shown(&self, path: &str) -> String {
+        let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
+        format!("zk://{}{path}", servers.join(","))
+    }
+}

@@ -1,0 +1,457 @@
+//! What is kept in ZooKeeper and found there, with a real server: the masters' leader, and the
+//! scheduler's state.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may end at the first surprise"
+)]
+
+#[path = "zookeeper_support/server.rs"]
+mod server;
+
+use std::time::Duration;
+
+use flugs::mesos::connection::{Connection, ConnectionSettings, Told};
+use flugs::mesos::constraint::Host;
+use flugs::mesos::detection::{Detected, Detector, Ways};
+use flugs::mesos::master_address::{MasterAddress, ZooKeeperCredentials};
+use flugs::mesos::scheduler::{Change, Goal, Snapshot, TaskRecord};
+use flugs::mesos::wire::{AgentId, Call, CallBody, FrameworkId, TaskId, TaskState};
+use flugs::mesos::zookeeper::ZooKeeper;
+use flugs::spec::{ExitCode, Failure as _, WorkerId};
+use flugs::store::{SchedulerStore, StoreError};
+use serde_json::{Value, json};
+use server::{Server, resolver};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use zookeeper_client::{Acls, Client, CreateMode};
+
+const PATH: &str = "/flink/default/mesos-workers";
+
+fn record(serial: u64, state: Option<TaskState>) -> TaskRecord {
+    let worker: WorkerId = format!("taskmanager-{serial}").parse().unwrap();
+    TaskRecord {
+        task: TaskId::new(format!("{worker}-{serial}")),
+        serial,
+        worker,
+        profile: "default".into(),
+        agent: AgentId::new("9b0f6b0e-3e1c-4f5c-a8ac-3f0b9d9e9b52-S12"),
+        host: Host {
+            hostname: "agent-12.example".into(),
+            ..Host::default()
+        },
+        ports: vec![("rpc".into(), 31_000), ("data".into(), 31_001)],
+        goal: Goal::Run,
+        state,
+    }
+}
+
+fn task(serial: u64) -> Change {
+    Change::Task(Box::new(record(serial, None)))
+}
+
+fn running(serial: u64) -> Change {
+    Change::Task(Box::new(record(serial, Some(TaskState::Running))))
+}
+
+fn forget(serial: u64) -> Change {
+    Change::Forget(record(serial, None).task)
+}
+
+fn framework(id: &str) -> Change {
+    Change::Framework(Some(FrameworkId::new(id)))
+}
+
+fn store(zookeeper: ZooKeeper) -> SchedulerStore {
+    SchedulerStore::in_zookeeper(zookeeper, PATH, Duration::from_secs(20))
+}
+
+fn applied(changes: &[Change]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for change in changes {
+        snapshot.apply(change);
+    }
+    snapshot
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_schedulers_state_in_zookeeper() {
+    let mut server = Server::start();
+    what_is_applied_is_loaded_by_the_next_one(&server).await;
+    ten_thousand_tasks_in_one_step_are_within_the_servers_limits(&server).await;
+    an_older_writer_gets_nothing_in_after_a_newer_one_came(&server).await;
+    nodes_belong_to_whoever_made_them(&server).await;
+    what_is_not_understood_is_refused_and_left_as_it_was(&server).await;
+    a_server_that_is_killed_and_comes_back_loses_no_step(&mut server).await;
+}
+
+async fn what_is_applied_is_loaded_by_the_next_one(server: &Server) {
+    let steps: [&[Change]; 6] = [
+        &[framework("f-1")],
+        &[task(1), task(2), task(3)],
+        &[running(1), running(2), running(1)],
+        &[forget(2), task(4), forget(4), forget(99)],
+        &[],
+        &[forget(3), running(5), framework("f-2")],
+    ];
+    let mut expected = Snapshot::default();
+    for changes in steps {
+        let mut store = store(server.anybody());
+        assert_eq!(store.load().await.unwrap(), expected);
+        store.apply(changes).await.unwrap();
+        for change in changes {
+            expected.apply(change);
+        }
+    }
+    assert_eq!(store(server.anybody()).load().await.unwrap(), expected);
+    assert_eq!((expected.tasks.len(), expected.serial), (2, 5));
+}
+
+async fn ten_thousand_tasks_in_one_step_are_within_the_servers_limits(server: &Server) {
+    let zookeeper = server.anybody();
+    let many =
+        |path: &str| SchedulerStore::in_zookeeper(zookeeper.clone(), path, Duration::from_secs(20));
+    let changes: Vec<Change> = (1..=10_000).map(task).collect();
+    let mut first = many("/many");
+    first.apply(&changes).await.unwrap();
+    assert_eq!(many("/many").load().await.unwrap(), applied(&changes));
+    // The first one has been replaced just now.
+    let gone: Vec<Change> = (1..=10_000).map(forget).collect();
+    let mut second = many("/many");
+    second.apply(&gone).await.unwrap();
+    let left = many("/many").load().await.unwrap();
+    assert_eq!((left.tasks.len(), left.serial), (0, 10_000));
+}
+
+async fn an_older_writer_gets_nothing_in_after_a_newer_one_came(server: &Server) {
+    let mut older = store(server.anybody());
+    let before = older.load().await.unwrap();
+    let mut newer = store(server.anybody());
+    assert_eq!(newer.load().await.unwrap(), before);
+    for _ in 0..2 {
+        let error = older.apply(&[task(70)]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Superseded { .. }), "{error}");
+        assert_eq!(error.exit_code(), ExitCode::FrameworkSuperseded);
+    }
+    // Not even by looking again does it come back.
+    older.load().await.unwrap_err();
+    newer.apply(&[task(71)]).await.unwrap();
+    let after = store(server.anybody()).load().await.unwrap();
+    assert_eq!(after.tasks.len(), before.tasks.len() + 1);
+    assert!(after.tasks.contains_key("taskmanager-71-71"));
+}
+
+async fn nodes_belong_to_whoever_made_them(server: &Server) {
+    let path = "/secured/mesos-workers";
+    let as_user = |user: Option<&str>| {
+        SchedulerStore::in_zookeeper(server.as_user(user), path, Duration::from_secs(20))
+    };
+    as_user(Some("flink"))
+        .apply(&[framework("f"), task(1)])
+        .await
+        .unwrap();
+    for other in [None, Some("somebody")] {
+        let error = as_user(other).load().await.unwrap_err();
+        assert!(matches!(error, StoreError::Refused { .. }), "{error}");
+        assert!(!format!("{error:?}").contains("p@ss"), "{error:?}");
+    }
+    let snapshot = as_user(Some("flink")).load().await.unwrap();
+    assert_eq!(snapshot, applied(&[framework("f"), task(1)]));
+}
+
+async fn what_is_not_understood_is_refused_and_left_as_it_was(server: &Server) {
+    let client = server.anybody().connect().await.unwrap();
+    let header =
+        json!({"version": 1, "writer": "w", "transaction": 1, "framework": null, "serial": 0});
+    let with = |key: &str, value: Value| {
+        let mut fields = header.as_object().cloned().unwrap();
+        fields.insert(key.to_owned(), value);
+        Value::Object(fields)
+    };
+    let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+    for (number, (header, node, expected)) in [
+        (
+            with("version", json!(2)),
+            None,
+            "has version 2, this flugs reads version 1",
+        ),
+        (with("later", json!(1)), None, "is damaged"),
+        (
+            header.clone(),
+            Some(json!({"version": 3, "task": {}})),
+            "has version 3",
+        ),
+        (
+            header.clone(),
+            Some(json!({"version": 1, "task": {}})),
+            "is damaged",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = format!("/strange/{number}");
+        client
+            .mkdir(&format!("{path}/tasks"), &options)
+            .await
+            .unwrap();
+        let written = header.to_string();
+        client
+            .create(&format!("{path}/scheduler"), written.as_bytes(), &options)
+            .await
+            .unwrap();
+        if let Some(node) = &node {
+            let task = format!("{path}/tasks/0000000001");
+            client
+                .create(&task, node.to_string().as_bytes(), &options)
+                .await
+                .unwrap();
+        }
+        let mut store =
+            SchedulerStore::in_zookeeper(server.anybody(), &path, Duration::from_secs(5));
+        let error = store.load().await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(error.exit_code(), ExitCode::StateRefused);
+        store.apply(&[task(1)]).await.unwrap_err();
+        let (left, _) = client.get_data(&format!("{path}/scheduler")).await.unwrap();
+        if node.is_none() {
+            assert_eq!(String::from_utf8(left).unwrap(), written);
+        } else {
+            let (left, _) = client
+                .get_data(&format!("{path}/tasks/0000000001"))
+                .await
+                .unwrap();
+            assert_eq!(Some(serde_json::from_slice(&left).unwrap()), node);
+        }
+    }
+}
+
+/// Steps are written all the while; the server is killed twice in between.
+async fn a_server_that_is_killed_and_comes_back_loses_no_step(server: &mut Server) {
+    let path = "/killed";
+    let of = |zookeeper| SchedulerStore::in_zookeeper(zookeeper, path, Duration::from_secs(30));
+    let mut store = of(server.anybody());
+    store.load().await.unwrap();
+    let (done, mut counted) = watch::channel(0);
+    let writing = tokio::spawn(async move {
+        let mut expected = Snapshot::default();
+        for serial in 1..=400 {
+            let changes = [
+                task(serial),
+                running(serial),
+                forget(serial.saturating_sub(5)),
+            ];
+            store.apply(&changes).await.unwrap();
+            for change in &changes {
+                expected.apply(change);
+            }
+            done.send_replace(serial);
+        }
+        expected
+    });
+    for step in [40, 120] {
+        counted.wait_for(|count| *count >= step).await.unwrap();
+        server.kill();
+        server.resume();
+    }
+    let expected = writing.await.unwrap();
+    assert_eq!(of(server.anybody()).load().await.unwrap(), expected);
+    // While it is gone nothing is confirmed, and the call can be made again.
+    let mut store = SchedulerStore::in_zookeeper(server.anybody(), path, Duration::from_secs(1));
+    store.load().await.unwrap();
+    server.kill();
+    let error = store.apply(&[task(1000)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Away { .. }), "{error}");
+    server.resume();
+    let mut result = store.apply(&[task(1000)]).await;
+    for _ in 0..10 {
+        if result.is_ok() {
+            break;
+        }
+        result = store.apply(&[task(1000)]).await;
+    }
+    result.unwrap();
+    let after = of(server.anybody()).load().await.unwrap();
+    assert_eq!(after.tasks.len(), expected.tasks.len() + 1);
+}
+
+/// As a master registers itself.
+async fn register(client: &Client, directory: &str, port: u16) -> String {
+    let info = json!({"id": format!("m-{port}"), "version": "1.12.0", "hostname": "127.0.0.1",
+        "pid": format!("master@127.0.0.1:{port}"), "port": port, "ip": 16_777_343,
+        "address": {"hostname": "127.0.0.1", "ip": "127.0.0.1", "port": port}});
+    let options = CreateMode::EphemeralSequential.with_acls(Acls::anyone_all());
+    let prefix = format!("{directory}/json.info_");
+    let data = info.to_string();
+    let (_, sequence) = client
+        .create(&prefix, data.as_bytes(), &options)
+        .await
+        .unwrap();
+    format!("{prefix}{sequence}")
+}
+
+async fn leader(detected: &mut watch::Receiver<Detected>, port: u16) {
+    let leads = detected.wait_for(|now| match now {
+        Detected::Leader(master) => master.at.port == port,
+        _ => false,
+    });
+    timeout(Duration::from_secs(20), leads)
+        .await
+        .expect("no such leader")
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_masters_leader_is_followed() {
+    let mut server = Server::start();
+    let address = MasterAddress::ZooKeeper {
+        servers: vec![server.address()],
+        path: "/mesos".into(),
+        credentials: Some(ZooKeeperCredentials {
+            user: "mesos".into(),
+            password: "p@ss/word".into(),
+        }),
+    };
+    let ways = Ways {
+        resolver: resolver(),
+        session_timeout: Duration::from_secs(4),
+    };
+    let detector = Detector::start(&address, &ways);
+    let mut detected = detector.watch();
+    let nobody = detected
+        .wait_for(|now| matches!(now, Detected::Nobody(why) if why.contains("does not exist")));
+    timeout(Duration::from_secs(10), nobody)
+        .await
+        .unwrap()
+        .unwrap();
+
+    let masters = server.as_user(Some("mesos")).connect().await.unwrap();
+    let readable = CreateMode::Persistent.with_acls(Acls::creator_all());
+    masters.create("/mesos", b"", &readable).await.unwrap();
+    masters
+        .create("/mesos/log_replicas", b"", &readable)
+        .await
+        .unwrap();
+    let first = register(&masters, "/mesos", 5051).await;
+    let second = register(&masters, "/mesos", 5052).await;
+    leader(&mut detected, 5051).await;
+    masters.delete(&first, None).await.unwrap();
+    leader(&mut detected, 5052).await;
+    masters.delete(&second, None).await.unwrap();
+    let nobody = detected.wait_for(
+        |now| matches!(now, Detected::Nobody(why) if why.contains("no master is registered")),
+    );
+    timeout(Duration::from_secs(10), nobody)
+        .await
+        .unwrap()
+        .unwrap();
+    register(&masters, "/mesos", 5053).await;
+    leader(&mut detected, 5053).await;
+
+    // Who may not look is told so, and the password is not.
+    let stranger = MasterAddress::ZooKeeper {
+        servers: vec![server.address()],
+        path: "/mesos".into(),
+        credentials: None,
+    };
+    let outside = Detector::start(&stranger, &ways);
+    let mut refused = outside.watch();
+    let refused = refused
+        .wait_for(|now| matches!(now, Detected::Nobody(why) if why.contains("not authorized")));
+    timeout(Duration::from_secs(10), refused)
+        .await
+        .unwrap()
+        .unwrap();
+
+    // The leader that was known stays known while the server is away, and the next is found.
+    server.kill();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(matches!(&*detected.borrow(), Detected::Leader(master) if master.at.port == 5053));
+    server.resume();
+    let masters = server.as_user(Some("mesos")).connect().await.unwrap();
+    for name in masters.list_children("/mesos").await.unwrap() {
+        if name.starts_with("json.info_") {
+            masters
+                .delete(&format!("/mesos/{name}"), None)
+                .await
+                .unwrap();
+        }
+    }
+    register(&masters, "/mesos", 5054).await;
+    leader(&mut detected, 5054).await;
+    a_new_leader_ends_the_connection_to_the_old_one(&masters, address).await;
+}
+
+/// Masters that take every subscription and stay silent.
+async fn master() -> u16 {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _ = socket.read(&mut request).await;
+                let event = json!({"type": "SUBSCRIBED", "subscribed": {
+                    "framework_id": {"value": "f"}, "heartbeat_interval_seconds": 15.0}})
+                .to_string();
+                let record = format!("{}\n{event}", event.len());
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nMesos-Stream-Id: s\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{record}\r\n",
+                    record.len()
+                );
+                socket.write_all(answer.as_bytes()).await.unwrap();
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    port
+}
+
+async fn a_new_leader_ends_the_connection_to_the_old_one(masters: &Client, address: MasterAddress) {
+    for name in masters.list_children("/mesos").await.unwrap() {
+        if name.starts_with("json.info_") {
+            masters
+                .delete(&format!("/mesos/{name}"), None)
+                .await
+                .unwrap();
+        }
+    }
+    let (old, new) = (master().await, master().await);
+    let first = register(masters, "/mesos", old).await;
+    let mut connection = Connection::new(ConnectionSettings::new(address, resolver())).unwrap();
+    let subscribe = || Call {
+        framework_id: None,
+        body: CallBody::Subscribe(Box::default()),
+    };
+    connection.connect(1, subscribe());
+    let mut ports = Vec::new();
+    while ports.len() < 2 {
+        let told = timeout(Duration::from_secs(20), connection.next())
+            .await
+            .expect("nothing told");
+        match told {
+            Told::Leader { address, version } => {
+                assert_eq!(
+                    version.map(|one| one.to_string()).as_deref(),
+                    Some("1.12.0")
+                );
+                ports.push(address.port);
+                if ports.len() == 1 {
+                    register(masters, "/mesos", new).await;
+                    masters.delete(&first, None).await.unwrap();
+                }
+            }
+            Told::Disconnected { reason, .. } => {
+                let expected =
+                    format!("the master 127.0.0.1:{new} leads now, instead of 127.0.0.1:{old}");
+                assert_eq!(reason.to_string(), expected);
+                connection.connect(2, subscribe());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(ports, [old, new]);
+}
