@@ -252,7 +252,12 @@ fn after_a_kill_9_of_up_a_down_removes_every_container_and_nothing_else() {
         "{:?}",
         cluster.with_engine()
     );
+    // Whoever looks is told, and told what to do.
+    let told = text(&cluster.flugs("status").output().unwrap());
+    assert!(told.contains("`flugs down` removes them"), "{told}");
+    assert!(cluster.status()["containersLeft"].is_string());
     cluster.down_leaves_nothing();
+    assert!(cluster.status()["containersLeft"].is_null());
     let removed = docker(&["network", "rm", &bystander]);
     assert!(removed.status.success(), "{}", text(&removed));
 }

@@ -36,6 +36,9 @@ pub(super) struct Report {
     web_url: String,
     directory: PathBuf,
     members: Vec<MemberReport>,
+    /// The cluster's name with the engine, if its process ended without stopping its containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    containers_left: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,7 +78,10 @@ impl Report {
             state: member.state,
             alive: member.process.is_some_and(is_alive),
         });
+        // A process that stopped its members has said so.
+        let deserted = !running && state.phase != ClusterPhase::Stopped;
         Self {
+            containers_left: state.containers.clone().filter(|_| deserted),
             phase: if running {
                 state.phase
             } else {
@@ -97,8 +103,12 @@ impl Report {
         let header = ["ROLE", "ID", "PID", "SLOTS", "STATE", "SANDBOX"];
         let rows = self.members.iter().map(MemberReport::row);
         output::line(&table::render(&header, rows));
-        output::line(&match self.phase {
-            ClusterPhase::Stopped => "Not running.".to_owned(),
+        output::line(&match (self.phase, &self.containers_left) {
+            (ClusterPhase::Stopped, Some(cluster)) => format!(
+                "Its process is gone and did not stop the containers of {cluster}: they may go on. \
+                 `flugs down` removes them."
+            ),
+            (ClusterPhase::Stopped, None) => "Not running.".to_owned(),
             _ => format!("Flink {}: {}", self.flink_version, self.web_url),
         });
     }

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::ImageError;
 use super::layer::Hashed;
 use super::oci::Descriptor;
@@ -16,7 +18,8 @@ use crate::spec::Sha256Digest;
 const LONGEST_DOCUMENT: u64 = 8 << 20;
 
 /// A part of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Region {
     pub(super) path: PathBuf,
     pub(super) offset: u64,

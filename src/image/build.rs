@@ -13,6 +13,7 @@ use super::layer::{self, Compression, Node, Tree};
 use super::oci::{self, Descriptor, Index, Manifest, Platform};
 use super::plan::{self, Parts, PlannedLayer};
 use super::source::{self, Source, SourceName};
+use super::training::{self, Subject};
 use super::{Architecture, Epoch, ImageError, Reference, sink};
 
 /// What a build is given beside the definition.
@@ -36,6 +37,8 @@ pub struct BuildInputs {
     pub threads: NonZeroUsize,
     /// The time that everything carries.
     pub epoch: Epoch,
+    /// This machine's flugs, if it is to train the image's JVM.
+    pub trainer: Option<PathBuf>,
 }
 
 /// An image that was built, in the cache.
@@ -91,6 +94,7 @@ pub async fn build(
     inputs: &BuildInputs,
     cache: &std::path::Path,
 ) -> Result<BuiltImage, ImageError> {
+    training::check(definition, inputs)?;
     let cache = Cache::open(cache)?;
     let mut layers = Vec::new();
     let mut images = Vec::new();
@@ -162,24 +166,6 @@ async fn build_one(
         user_files: &inputs.user_files,
         architecture,
     };
-    let mut own = Vec::new();
-    let reported = |name: &str, layer: &Layer, cached| BuiltLayer {
-        architecture,
-        name: name.to_owned(),
-        digest: layer.descriptor.digest,
-        size: layer.descriptor.size,
-        cached,
-    };
-    report.extend(
-        base.layers
-            .iter()
-            .map(|layer| reported("base", layer, true)),
-    );
-    for planned in plan::layers(definition, &base.facts, parts)? {
-        let (layer, cached) = make(cache, &planned, inputs)?;
-        report.push(reported(planned.name, &layer, cached));
-        own.push((planned.name, layer));
-    }
     let mut config = plan::config(
         definition,
         &base.config,
@@ -187,23 +173,76 @@ async fn build_one(
         architecture,
         inputs.epoch,
     );
+    let planned = plan::layers(definition, &base.facts, parts)?;
+    let own = own_layers(cache, inputs, definition, &base, &config.config, &planned).await?;
+    let of_base = base.layers.iter().map(|layer| ("base", layer, true));
+    let of_own = own
+        .iter()
+        .map(|(name, (layer, cached))| (*name, layer, *cached));
+    report.extend(
+        of_base
+            .chain(of_own)
+            .map(|(name, layer, cached)| BuiltLayer {
+                architecture,
+                name: name.to_owned(),
+                digest: layer.descriptor.digest,
+                size: layer.descriptor.size,
+                cached,
+            }),
+    );
     let below: Vec<_> = base.layers.iter().map(|layer| layer.diff_id).collect();
     plan::add_layers(
         &mut config,
         &below,
-        own.iter().map(|(name, layer)| (*name, layer.diff_id)),
+        own.iter().map(|(name, (layer, _))| (*name, layer.diff_id)),
         inputs.epoch,
     );
     let layers = base
         .layers
         .into_iter()
-        .chain(own.into_iter().map(|(_, layer)| layer));
+        .chain(own.into_iter().map(|(_, (layer, _))| layer));
     assemble(
         cache,
         config,
         layers.map(|layer| layer.descriptor).collect(),
         architecture,
     )
+}
+
+/// A layer, and whether it was in the cache.
+type Made = (Layer, bool);
+
+/// The layers over the base. The JVM is trained on all but the user's own files, so that another
+/// jar of the user's does not mean another training.
+async fn own_layers(
+    cache: &Cache,
+    inputs: &BuildInputs,
+    definition: &Definition,
+    base: &Base,
+    run: &oci::RunConfig,
+    planned: &[PlannedLayer],
+) -> Result<Vec<(&'static str, Made)>, ImageError> {
+    let (last, first) = planned
+        .iter()
+        .partition::<Vec<_>, _>(|planned| planned.name == plan::USER_FILES);
+    let mut own = Vec::new();
+    for planned in first {
+        own.push((planned.name, make(cache, planned, inputs)?));
+    }
+    if let Some(trainer) = &inputs.trainer {
+        let below = own.iter().map(|(_, (layer, _))| layer);
+        let subject = Subject {
+            definition,
+            run,
+            layers: &base.layers.iter().chain(below).collect::<Vec<_>>(),
+        };
+        let trained = training::layer(cache, inputs, trainer, subject).await?;
+        own.push((training::LAYER, trained));
+    }
+    for planned in last {
+        own.push((planned.name, make(cache, planned, inputs)?));
+    }
+    Ok(own)
 }
 
 /// Writes configuration and manifest.
@@ -245,11 +284,7 @@ fn plain(layer: Descriptor) -> Descriptor {
     Descriptor::new(&media_type, layer.digest.0, layer.size)
 }
 
-fn make(
-    cache: &Cache,
-    planned: &PlannedLayer,
-    inputs: &BuildInputs,
-) -> Result<(Layer, bool), ImageError> {
+fn make(cache: &Cache, planned: &PlannedLayer, inputs: &BuildInputs) -> Result<Made, ImageError> {
     let key = key(cache, &planned.tree, inputs)?;
     if let Some(layer) = cache.layer(&key) {
         return Ok((layer, true));

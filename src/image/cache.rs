@@ -77,6 +77,11 @@ impl Cache {
         Blobs::Store(self.store.clone())
     }
 
+    /// Where trainings have their directories: large, and gone with them.
+    pub(super) fn trainings(&self) -> PathBuf {
+        self.root.join("trainings")
+    }
+
     /// A file of the cache's own that holds what came of a key.
     pub(super) fn place(&self, kind: &str, key: &Sha256Digest) -> PathBuf {
         self.root.join(kind).join(key.to_string())

@@ -103,6 +103,18 @@ pub enum ImageError {
         /// Why, with what the program said.
         reason: String,
     },
+    /// This image's JVM cannot be trained here.
+    #[error("the image's JVM cannot be trained: {reason}")]
+    Untrainable {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The training of the image's JVM failed.
+    #[error("the image's JVM was not trained: {reason}")]
+    Untrained {
+        /// The step, and what was said last.
+        reason: String,
+    },
     /// The Docker engine cannot be reached, or refuses.
     #[error("the Docker engine: {reason}")]
     Engine {
@@ -167,7 +179,9 @@ impl Failure for ImageError {
             | Self::Unfit { .. }
             | Self::Needed { .. }
             | Self::Digest { .. }
-            | Self::Base { .. } => ExitCode::ImageInput,
+            | Self::Base { .. }
+            | Self::Untrainable { .. } => ExitCode::ImageInput,
+            Self::Untrained { .. } => ExitCode::ImageTraining,
             Self::Lacks { .. } | Self::Damaged { .. } | Self::NoImage { .. } => {
                 ExitCode::ImageRefused
             }

@@ -3,7 +3,8 @@
 //!
 //! The same definition and the same inputs give the same bytes, on whatever machine, whenever and
 //! by whomever. The formats are those of opencontainers/image-spec 1.1 and of Docker's archives.
-//! Never needs a daemon unless one is named as source or sink; never runs an image.
+//! Never needs a daemon unless one is named as source or sink. Of an image it runs one thing, and
+//! only where that is asked for: its own `flugs artifact train`, shut off from machine and network.
 
 mod base;
 mod blobs;
@@ -23,6 +24,7 @@ mod platform;
 mod reference;
 mod sink;
 mod source;
+mod training;
 
 pub use base::{BaseRecipe, MadeBase};
 pub use build::{BuildInputs, BuiltImage, BuiltLayer, build};
@@ -43,3 +45,7 @@ pub use platform::{Architecture, PlatformError};
 pub use reference::{Reference, ReferenceError};
 pub use sink::{Sink, SinkError};
 pub use source::{SourceName, SourceNameError};
+pub use training::{
+    ENTER, OVERSEE, TrainingError, UNPACK, enter as enter_training, oversee as oversee_training,
+    unpack as unpack_training,
+};

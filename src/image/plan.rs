@@ -12,6 +12,9 @@ use super::{Architecture, Epoch, ImageError};
 use crate::conf::fit_container;
 use crate::flink::FlinkHome;
 
+/// The layer of the user's own files, which change most often: nothing is laid over it.
+pub(super) const USER_FILES: &str = "usrlib";
+
 /// One layer to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PlannedLayer {
@@ -62,7 +65,7 @@ pub(super) fn layers(
     });
     if !parts.user_files.is_empty() {
         layers.push(PlannedLayer {
-            name: "usrlib",
+            name: USER_FILES,
             tree: user_files(definition, parts.user_files)?,
         });
     }
@@ -350,7 +353,12 @@ pub(super) fn add_layers<'a>(
 fn history(name: &str, epoch: Epoch) -> History {
     History {
         created: Some(epoch.rfc3339()),
-        created_by: Some(format!("flugs image build: {name}")),
+        created_by: Some(history_of(name)),
         empty_layer: false,
     }
+}
+
+/// What an image's history says of a layer of this name.
+pub(super) fn history_of(name: &str) -> String {
+    format!("flugs image build: {name}")
 }

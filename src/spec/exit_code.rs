@@ -83,6 +83,8 @@ pub enum ExitCode {
     ImageInput = 106,
     /// An image is damaged, incomplete, or not there.
     ImageRefused = 107,
+    /// An image's JVM could not be trained.
+    ImageTraining = 108,
     /// An image registry cannot be reached, after every retry.
     RegistryUnreachable = 109,
     /// An image registry refuses.
@@ -112,7 +114,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,
@@ -150,6 +152,7 @@ impl ExitCode {
         Self::ImageDefinition,
         Self::ImageInput,
         Self::ImageRefused,
+        Self::ImageTraining,
         Self::RegistryUnreachable,
         Self::RegistryRefused,
         Self::BundleDamaged,

@@ -3,27 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::workshop::{ROOT, Workshop, engine, run, said};
+use crate::workshop::{Workshop, debian_base, engine, flink_home, run, said};
 
-/// The real thing: Debian's packages as base, a real Flink, and a cluster of two containers.
+/// The real thing: Debian's packages as base, a real Flink, a JVM that was trained on it, and a
+/// cluster of two containers.
 #[test]
 fn a_cluster_of_images_built_without_a_daemon_comes_up() {
     engine();
-    let base = Path::new(ROOT).join("target/docker-images/base");
-    run(&[
-        &format!("{ROOT}/tools/base-image.sh"),
-        base.to_str().unwrap(),
-    ]);
     let shop = Workshop::new();
-    let homes = std::env::var_os("FLUGS_FLINK_HOMES")
-        .map_or_else(|| Path::new(ROOT).join("target/flink"), Into::into);
-    let home = homes.join("2.3.0");
-    assert!(
-        home.join("lib").is_dir(),
-        "no Flink home in {}: run tools/flink-home.sh 2.3.0 {0}",
-        home.display()
-    );
-    let cluster = Cluster::of_images(&shop, &base.join("base.tar"), &home);
+    let cluster = Cluster::of_images(&shop, &debian_base(), &flink_home());
     let (network, tag) = (&cluster.network, &cluster.tag);
     run(&["docker", "network", "create", network]);
     let manager = format!("{network}-jm");
@@ -68,6 +56,8 @@ fn a_cluster_of_images_built_without_a_daemon_comes_up() {
         &manager,
     ]);
     cluster.wait_for_a_task_manager(&address);
+    cluster.uses_class_data("jm", "jobmanager");
+    cluster.uses_class_data("tm", "taskmanager");
 }
 
 /// Removes what the test made, however it ends.
@@ -90,6 +80,7 @@ impl Cluster {
                 base.to_str().unwrap(),
                 "--flink-home",
                 home.to_str().unwrap(),
+                "--train",
                 "--compression",
                 "none",
                 "--name",
@@ -120,6 +111,23 @@ impl Cluster {
             );
             std::thread::sleep(std::time::Duration::from_millis(300));
         }
+    }
+
+    /// A launch in the container finds the archive, and its JVM has it mapped.
+    fn uses_class_data(&self, name: &str, role: &str) {
+        let container = format!("{}-{name}", self.network);
+        let inside = |words: &[&str]| run(&[&["docker", "exec", &container], words].concat());
+        let check = inside(&["flugs", "launch", role, "--check", "--json"]);
+        let check: serde_json::Value = serde_json::from_str(&check).unwrap();
+        let used = check["classData"].as_str().unwrap();
+        assert!(
+            used.starts_with(&format!("/opt/flink/class-data/{role}-"))
+                && used.ends_with(".jsa (fits this JVM and class path)"),
+            "{used}"
+        );
+        let archive = used.split(' ').next().unwrap();
+        let maps = inside(&["sh", "-c", "cat /proc/[0-9]*/maps 2>/dev/null || true"]);
+        assert!(maps.contains(archive), "no JVM has {archive} mapped");
     }
 
     fn logs(&self) -> String {

@@ -18,4 +18,5 @@ mod bundle;
 mod cluster;
 mod registry;
 mod server;
+mod training;
 mod workshop;

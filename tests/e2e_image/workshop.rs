@@ -94,6 +94,29 @@ pub(crate) fn run(words: &[&str]) -> String {
     succeeded(&output, words)
 }
 
+/// A base of Debian's packages, made once.
+pub(crate) fn debian_base() -> PathBuf {
+    let directory = Path::new(ROOT).join("target/docker-images/base");
+    run(&[
+        &format!("{ROOT}/tools/base-image.sh"),
+        directory.to_str().unwrap(),
+    ]);
+    directory.join("base.tar")
+}
+
+/// A real Flink home.
+pub(crate) fn flink_home() -> PathBuf {
+    let homes = std::env::var_os("FLUGS_FLINK_HOMES")
+        .map_or_else(|| Path::new(ROOT).join("target/flink"), Into::into);
+    let home = homes.join("2.3.0");
+    assert!(
+        home.join("lib").is_dir(),
+        "no Flink home in {}: run tools/flink-home.sh 2.3.0 {0}",
+        home.display()
+    );
+    home
+}
+
 /// The Docker engine, started if need be.
 pub(crate) fn engine() {
     run(&[&format!("{ROOT}/tools/dockerd.sh")]);

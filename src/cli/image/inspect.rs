@@ -56,6 +56,13 @@ fn show(image: &Inspected) {
         ("platform", image.platform.clone()),
         ("created", image.created.clone().unwrap_or_default()),
         ("size", super::bytes(image.size)),
+        (
+            "class data",
+            image
+                .class_data
+                .map(|layer| layer.to_string())
+                .unwrap_or_default(),
+        ),
         ("user", config.user.clone().unwrap_or_default()),
         ("entrypoint", words(&config.entrypoint)),
         ("command", words(&config.cmd)),

@@ -5,6 +5,7 @@ mod build;
 mod diff;
 mod engine;
 mod inspect;
+mod training;
 mod verify;
 
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ enum Command {
     Inspect(inspect::Args),
     Diff(diff::Args),
     Verify(verify::Args),
+    #[command(flatten)]
+    Training(training::Step),
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
@@ -49,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         Command::Inspect(args) => inspect::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Training(step) => training::run(step),
     }
 }
 

@@ -112,6 +112,8 @@ pub struct Java {
 pub struct Flink {
     /// Whether it is part of the image; else it is fetched when a container starts.
     pub baked: bool,
+    /// Whether the JVM is trained on it: whether the image has class-data archives.
+    pub trained: bool,
     /// Where it is.
     pub home: ImagePath,
     /// Directories below it that any user of group 0 may write to.
@@ -219,6 +221,7 @@ fn complete(raw: RawDefinition, path: &Path) -> Result<Definition, DefinitionErr
         }),
         flink: Flink {
             baked: flink.baked.unwrap_or(true),
+            trained: flink.trained.unwrap_or(false),
             home: flink
                 .home
                 .ok_or_else(|| missing("flink: home", "write where Flink is, e.g. /opt/flink"))?,

@@ -151,6 +151,7 @@ pub(super) struct RawJava {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawFlink {
     pub(super) baked: Option<bool>,
+    pub(super) trained: Option<bool>,
     pub(super) home: Option<ImagePath>,
     #[serde(default)]
     pub(super) writable: Option<Vec<String>>,
@@ -288,6 +289,7 @@ impl RawDefinition {
             flink: match (self.flink, below.flink) {
                 (Some(own), Some(below)) => Some(RawFlink {
                     baked: own.baked.or(below.baked),
+                    trained: own.trained.or(below.trained),
                     home: own.home.or(below.home),
                     writable: own.writable.or(below.writable),
                 }),

@@ -5,10 +5,12 @@ use serde::Serialize;
 use crate::image::build::open_all;
 use crate::image::content::{Content, Image};
 use crate::image::oci::{BlobDigest, RunConfig};
-use crate::image::{ImageError, Reference, SourceName};
+use crate::image::plan::history_of;
+use crate::image::{ImageError, Reference, SourceName, training};
 
 /// An image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Inspected {
     /// Its name, where it has one.
     pub name: Option<Reference>,
@@ -24,6 +26,8 @@ pub struct Inspected {
     pub size: u64,
     /// Its layers, the lowest first.
     pub layers: Vec<InspectedLayer>,
+    /// The layer with the class-data archives of a trained JVM, if there is one.
+    pub class_data: Option<BlobDigest>,
     /// How it is run.
     pub config: RunConfig,
 }
@@ -73,7 +77,18 @@ fn inspected(name: Option<Reference>, image: &Image) -> Inspected {
         platform: image.platform().to_string(),
         created: image.config.created.clone(),
         size: layers.iter().map(|layer| layer.size).sum(),
+        class_data: layers
+            .iter()
+            .find(|layer| is_class_data(layer))
+            .map(|layer| layer.digest),
         layers,
         config: image.config.config.clone(),
     }
+}
+
+/// Whether a layer is of a training: of `flugs image build`, or of a Dockerfile's step.
+fn is_class_data(layer: &InspectedLayer) -> bool {
+    let told = layer.created_by.as_deref().unwrap_or_default();
+    let step = told.contains("flugs artifact train ") && !told.contains("FLUGS_TRAIN=no");
+    step || told == history_of(training::LAYER)
 }
