@@ -210,6 +210,18 @@ fn attribute_text(attribute: &Attribute) -> String {
     .unwrap_or_default()
 }
 
+/// What these constraints look at on a host: each field once.
+fn seen<'a, 'h>(
+    host: &'h Host,
+    constraints: impl IntoIterator<Item = &'a Constraint>,
+) -> impl Iterator<Item = (&'a Field, &'h str)> {
+    let mut fields: Vec<&Field> = constraints.into_iter().map(|one| &one.field).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    let with_value = |field| Some((field, host.value(field)?));
+    fields.into_iter().filter_map(with_value)
+}
+
 /// How many tasks of a group run where: by field, by value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placed {
@@ -219,15 +231,47 @@ pub struct Placed {
 impl Placed {
     /// Counts a task that runs on this host, as far as these constraints look at it.
     pub fn add<'a>(&mut self, host: &Host, constraints: impl IntoIterator<Item = &'a Constraint>) {
-        let mut fields: Vec<&Field> = constraints.into_iter().map(|one| &one.field).collect();
-        fields.sort_unstable();
-        fields.dedup();
-        for field in fields {
-            if let Some(value) = host.value(field) {
-                let values = self.counts.entry(field.clone()).or_default();
-                *values.entry(value.to_owned()).or_default() += 1;
+        for (field, value) in seen(host, constraints) {
+            if !self.counts.contains_key(field) {
+                self.counts.insert(field.clone(), BTreeMap::new());
+            }
+            let Some(values) = self.counts.get_mut(field) else {
+                continue;
+            };
+            match values.get_mut(value) {
+                Some(count) => *count += 1,
+                None => {
+                    values.insert(value.to_owned(), 1);
+                }
             }
         }
+    }
+
+    /// Takes back what [`Self::add`] has counted.
+    pub fn remove<'a>(
+        &mut self,
+        host: &Host,
+        constraints: impl IntoIterator<Item = &'a Constraint>,
+    ) {
+        for (field, value) in seen(host, constraints) {
+            let Some(values) = self.counts.get_mut(field) else {
+                continue;
+            };
+            if let Some(count) = values.get_mut(value) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    values.remove(value);
+                }
+            }
+            if values.is_empty() {
+                self.counts.remove(field);
+            }
+        }
+    }
+
+    /// Whether nothing is counted.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
     }
 
     fn values(&self, field: &Field) -> impl Iterator<Item = (&str, u32)> {
@@ -245,6 +289,11 @@ impl Placed {
 }
 
 impl Constraint {
+    /// Whether what it refuses may be allowed when more tasks run elsewhere.
+    pub fn relents(&self) -> bool {
+        matches!(self.operator, Operator::GroupBy(_))
+    }
+
     /// Whether one more task may run on this host.
     pub fn allows(&self, host: &Host, placed: &Placed) -> bool {
         let Some(value) = host.value(&self.field) else {

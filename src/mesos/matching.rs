@@ -163,6 +163,7 @@ fn place(
 ) -> Option<Vec<Refusal>> {
     let mut placed = situation.placed.get(name).cloned().unwrap_or_default();
     let mut refused: BTreeMap<usize, Vec<RefusalReason>> = BTreeMap::new();
+    let relenting = profile.hard.iter().any(Constraint::relents);
     let (mut at, mut workers) = (0, workers.iter());
     let mut next = workers.next();
     while let Some(worker) = next {
@@ -182,7 +183,9 @@ fn place(
                 });
                 placed.add(&one.host, profile.hard.iter().chain(&profile.soft));
                 // What a constraint refused before may be allowed now: groups have grown.
-                refused.retain(|_, reasons| !only_constraints(reasons));
+                if relenting {
+                    refused.retain(|_, reasons| !only_constraints(reasons));
+                }
                 at = index;
                 next = workers.next();
             }
@@ -218,12 +221,23 @@ fn candidate(
     if profile.soft.is_empty() {
         return untried.next();
     }
-    let broken = |index: &usize| {
-        let host = open.get(*index).map(|one| &one.host);
+    let broken = |index: usize| {
+        let host = open.get(index).map(|one| &one.host);
         let breaks = |one: &&Constraint| host.is_some_and(|host| !one.allows(host, placed));
         profile.soft.iter().filter(breaks).count()
     };
-    untried.min_by_key(broken)
+    let mut best = None;
+    for index in untried {
+        let broken = broken(index);
+        // None is better than one that breaks nothing.
+        if broken == 0 {
+            return Some(index);
+        }
+        if best.is_none_or(|(fewest, _)| broken < fewest) {
+            best = Some((broken, index));
+        }
+    }
+    best.map(|(_, index)| index)
 }
 
 fn only_constraints(reasons: &[RefusalReason]) -> bool {

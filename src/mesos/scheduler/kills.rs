@@ -18,9 +18,12 @@ impl<D: Describe> Scheduler<D> {
         let Some(entry) = self.tasks.get_mut(task) else {
             return;
         };
-        entry.goal = Goal::End;
+        let before = std::mem::replace(&mut entry.goal, Goal::End);
         if let Some(record) = &mut entry.record {
             record.goal = Goal::End;
+            if before == Goal::Run {
+                self.places.free(&self.settings.profiles, record);
+            }
         }
         self.store_task(task);
         self.wake(task, self.now);
@@ -170,6 +173,9 @@ impl<D: Describe> Scheduler<D> {
         let entry = self.tasks.remove(task)?;
         self.timers.remove(&(entry.wake, task.clone()));
         self.reconciliation.answered(task);
+        if let (Some(record), Goal::Run) = (&entry.record, entry.goal) {
+            self.places.free(&self.settings.profiles, record);
+        }
         Some(entry)
     }
 }

@@ -31,7 +31,7 @@ pub use record::{Change, Goal, Snapshot, TaskRecord};
 use reconcile::Reconciliation;
 use session::{Outbox, Queued, Session, back_off};
 use stop::Stopping;
-use task::{Phase, Task, Waiting, Worker};
+use task::{Phase, Places, Task, Waiting, Worker};
 
 #[cfg(test)]
 mod simulation;
@@ -50,6 +50,7 @@ pub struct Scheduler<D> {
     tasks: BTreeMap<TaskId, Task>,
     workers: BTreeMap<WorkerId, Worker>,
     waiting: Waiting,
+    places: Places,
     session: Session,
     generation: u64,
     /// Failed attempts to subscribe since the last that did not fail.
@@ -88,6 +89,7 @@ impl<D: Describe> Scheduler<D> {
             tasks: BTreeMap::new(),
             workers: BTreeMap::new(),
             waiting: Waiting::default(),
+            places: Places::default(),
             session: Session::Down(now),
             generation: 0,
             attempts: 0,
@@ -128,6 +130,7 @@ impl<D: Describe> Scheduler<D> {
                 failures: 0,
             };
             self.workers.insert(record.worker.clone(), worker);
+            self.places.take(&self.settings.profiles, record);
         }
         let entry = Task {
             record: Some(record.clone()),

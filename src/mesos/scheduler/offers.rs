@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::session::Queued;
-use super::task::placed;
 use super::{Change, Describe, Goal, Launch, Phase, Report, Scheduler, Stopping, Task, TaskRecord};
 use crate::mesos::matching::{Matching, Placement, Situation, Use, match_offers};
 use crate::mesos::scheduler::Duration;
@@ -16,10 +15,9 @@ impl<D: Describe> Scheduler<D> {
     pub(super) fn offers(&mut self, offers: &[Offer]) {
         let matching = if self.stopping == Stopping::No {
             let avoided: BTreeSet<_> = self.avoided.keys().cloned().collect();
-            let placed = placed(&self.settings.profiles, &self.tasks);
             let situation = Situation {
                 profiles: &self.settings.profiles,
-                placed: &placed,
+                placed: self.places.groups(),
                 avoided: &avoided,
             };
             match_offers(offers, &self.waiting.ready, situation)
@@ -38,6 +36,9 @@ impl<D: Describe> Scheduler<D> {
                 filters: Some(self.filters()),
             }));
         }
+        let uses = matching.uses.iter();
+        let placed = uses.flat_map(|used| used.placements.iter().map(|one| &one.worker));
+        self.waiting.take_first(&placed.collect());
         for used in matching.uses {
             self.accept(used);
         }
@@ -60,12 +61,6 @@ impl<D: Describe> Scheduler<D> {
 
     /// Uses an offer: the tasks are written down, and the ACCEPT waits for that.
     fn accept(&mut self, used: Use) {
-        let workers = used
-            .placements
-            .iter()
-            .map(|one| one.worker.clone())
-            .collect();
-        self.waiting.remove(&workers);
         let mut infos = Vec::new();
         let mut tasks = Vec::new();
         for placement in &used.placements {
@@ -122,6 +117,7 @@ impl<D: Describe> Scheduler<D> {
             goal: Goal::Run,
             state: None,
         };
+        self.places.take(&self.settings.profiles, &record);
         self.store(Change::Task(Box::new(record.clone())));
         let entry = Task {
             record: Some(record),

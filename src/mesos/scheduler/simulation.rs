@@ -186,7 +186,20 @@ impl World {
     }
 
     /// Nothing is on its way: then no offer is held but those that the store keeps from use.
+    /// What is counted task by task is what all tasks together come to.
+    fn check_places(&self) {
+        let scheduler = &self.scheduler;
+        let mut places = Places::default();
+        for entry in scheduler.tasks.values() {
+            if let (Some(record), Goal::Run) = (&entry.record, entry.goal) {
+                places.take(&scheduler.settings.profiles, record);
+            }
+        }
+        assert_eq!(places, scheduler.places, "seed {}", self.seed);
+    }
+
     fn check_offers(&self) {
+        self.check_places();
         let quiet = self.calls.is_empty() && self.master.events.is_empty();
         if quiet && self.scheduler.session == Session::Up {
             let used = self.scheduler.outbox.offers();

@@ -82,6 +82,17 @@ impl Waiting {
         self.resting.first().map(|(at, _)| *at)
     }
 
+    /// Takes out workers that were placed: nobody is placed before those who wait longer, so they
+    /// are the first of their queues.
+    pub(super) fn take_first(&mut self, placed: &BTreeSet<&WorkerId>) {
+        for queue in self.ready.values_mut() {
+            while queue.front().is_some_and(|first| placed.contains(first)) {
+                queue.pop_front();
+            }
+        }
+        self.ready.retain(|_, queue| !queue.is_empty());
+    }
+
     pub(super) fn remove(&mut self, gone: &BTreeSet<WorkerId>) {
         for queue in self.ready.values_mut() {
             queue.retain(|worker| !gone.contains(worker));
@@ -93,22 +104,41 @@ impl Waiting {
 
 /// Where the workers of each profile run, as far as its constraints look at it. A task that is
 /// to end does not count: its place is free soon.
-pub(super) fn placed(
-    profiles: &BTreeMap<String, Profile>,
-    tasks: &BTreeMap<TaskId, Task>,
-) -> BTreeMap<String, Placed> {
-    let constrained = |profile: &&Profile| !profile.hard.is_empty() || !profile.soft.is_empty();
-    let mut placed = BTreeMap::new();
-    if !profiles.values().any(|profile| constrained(&profile)) {
-        return placed;
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Places(BTreeMap<String, Placed>);
+
+impl Places {
+    pub(super) fn groups(&self) -> &BTreeMap<String, Placed> {
+        &self.0
     }
-    let records = tasks.values().filter(|task| task.goal == Goal::Run);
-    for record in records.filter_map(|task| task.record.as_ref()) {
-        if let Some(profile) = profiles.get(&record.profile).filter(constrained) {
-            let constraints: Vec<&Constraint> = profile.hard.iter().chain(&profile.soft).collect();
-            let group: &mut Placed = placed.entry(record.profile.clone()).or_default();
+
+    /// A task runs, or is about to.
+    pub(super) fn take(&mut self, profiles: &BTreeMap<String, Profile>, record: &TaskRecord) {
+        if let Some(constraints) = constraints(profiles, record) {
+            let group: &mut Placed = self.0.entry(record.profile.clone()).or_default();
             group.add(&record.host, constraints);
         }
     }
-    placed
+
+    /// A task that ran is to end, or is over.
+    pub(super) fn free(&mut self, profiles: &BTreeMap<String, Profile>, record: &TaskRecord) {
+        if let Some(constraints) = constraints(profiles, record)
+            && let Some(group) = self.0.get_mut(&record.profile)
+        {
+            group.remove(&record.host, constraints);
+            if group.is_empty() {
+                self.0.remove(&record.profile);
+            }
+        }
+    }
+}
+
+/// What a task's profile looks at; absent: nothing.
+fn constraints<'a>(
+    profiles: &'a BTreeMap<String, Profile>,
+    record: &TaskRecord,
+) -> Option<impl Iterator<Item = &'a Constraint>> {
+    let profile = profiles.get(&record.profile)?;
+    let constrained = !profile.hard.is_empty() || !profile.soft.is_empty();
+    constrained.then(|| profile.hard.iter().chain(&profile.soft))
 }
