@@ -8,10 +8,14 @@ mod flink_properties;
 mod image_definition;
 mod java_options;
 mod manifest;
+mod master_credentials;
+mod master_location;
+mod master_node;
 mod memory_size;
 mod range_header;
 mod record_io;
 mod request_head;
+mod scheduler_journal;
 mod supervisor_texts;
 mod tar_policy;
 mod zip_policy;
@@ -21,7 +25,7 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 14] = [
+const TARGETS: [(&str, Target); 18] = [
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("constraint", constraint::run),
@@ -29,10 +33,14 @@ const TARGETS: [(&str, Target); 14] = [
     ("image_definition", image_definition::run),
     ("java_options", java_options::run),
     ("manifest", manifest::run),
+    ("master_credentials", master_credentials::run),
+    ("master_location", master_location::run),
+    ("master_node", master_node::run),
     ("memory_size", memory_size::run),
     ("range_header", range_header::run),
     ("record_io", record_io::run),
     ("request_head", request_head::run),
+    ("scheduler_journal", scheduler_journal::run),
     ("supervisor_texts", supervisor_texts::run),
     ("tar_policy", tar_policy::run),
     ("zip_policy", zip_policy::run),

@@ -187,6 +187,8 @@ pub fn probe(text: &str) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> String {
@@ -259,5 +261,12 @@ mod tests {
             format!("{pair:?} {:?}", pair.header()),
             "flink (secret redacted) Sensitive"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_pair_or_refused(text in "[{]?[a-z :\"\\t\\n,}{\\[\\]]{0,40}") {
+            prop_assert!(probe(&text));
+        }
     }
 }

@@ -71,6 +71,7 @@ pub fn probe(data: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -155,5 +156,18 @@ mod tests {
             Err("it has no address".to_owned())
         );
         shown("\u{a}\u{1}x").unwrap_err();
+    }
+
+    proptest! {
+        #[test]
+        fn any_node_is_a_master_or_refused(
+            id in "[a-z]{0,2}",
+            hostname in prop::option::of("[a-z/@ ]{0,4}"),
+            pid in prop::option::of("[a-z@:0-9\\[\\]]{0,12}"),
+            port in prop::option::of(0u32..70_000),
+        ) {
+            let node = serde_json::json!({"id": id, "hostname": hostname, "pid": pid, "port": port});
+            prop_assert!(probe(node.to_string().as_bytes()));
+        }
     }
 }
