@@ -12,6 +12,7 @@ mod master_credentials;
 mod master_location;
 mod master_node;
 mod memory_size;
+mod mesos_options;
 mod range_header;
 mod record_io;
 mod request_head;
@@ -25,7 +26,7 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 18] = [
+const TARGETS: [(&str, Target); 19] = [
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("constraint", constraint::run),
@@ -37,6 +38,7 @@ const TARGETS: [(&str, Target); 18] = [
     ("master_location", master_location::run),
     ("master_node", master_node::run),
     ("memory_size", memory_size::run),
+    ("mesos_options", mesos_options::run),
     ("range_header", range_header::run),
     ("record_io", record_io::run),
     ("request_head", request_head::run),

@@ -23,7 +23,7 @@ struct Setting {
 }
 
 /// Bare numbers are milliseconds to every release; 1.13 has some of these as plain numbers.
-const SETTINGS: [Setting; 7] = [
+const SETTINGS: [Setting; 9] = [
     // Otherwise a job that needs more slots than there are fails at once, five minutes after the
     // start of a JobManager; with no such time it waits for workers.
     known("resourcemanager.standalone.start-up-time", "0"),
@@ -47,6 +47,10 @@ const SETTINGS: [Setting; 7] = [
         value: "8000",
         when: When::Without("heartbeat.rpc-failure-threshold"),
     },
+    // How soon a worker asks again for a JobManager that was away: with Flink's thirty seconds, a
+    // successor of a killed application master would have its workers back no sooner.
+    known("cluster.registration.refused-registration-delay", "2000"),
+    known("cluster.registration.max-timeout", "4000"),
 ];
 
 const fn known(key: &'static str, value: &'static str) -> Setting {
@@ -130,8 +134,14 @@ mod tests {
             "heartbeat.interval=2000\n",
             "heartbeat.rpc-failure-threshold=2",
         );
+        let registration = "\ncluster.registration.refused-registration-delay=2000\n\
+                            cluster.registration.max-timeout=4000";
+        let threshold = format!("{threshold}{registration}");
         let submission = "jobmanager.adaptive-scheduler.submission.resource-wait-timeout=1800000\n";
-        assert_eq!(on(1, 13), format!("{all}{interval}heartbeat.timeout=8000"));
+        assert_eq!(
+            on(1, 13),
+            format!("{all}{interval}heartbeat.timeout=8000{registration}")
+        );
         assert_eq!(on(1, 14), format!("{all}{interval}{threshold}"));
         assert_eq!(on(1, 20), format!("{all}{interval}{threshold}"));
         assert_eq!(on(2, 3), format!("{all}{submission}{interval}{threshold}"));

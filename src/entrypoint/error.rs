@@ -28,6 +28,14 @@ pub enum EntrypointError {
         /// The word.
         word: String,
     },
+    /// A job as a file that only Flink's own Mesos entry point read.
+    #[error(
+        "{key} names a serialised job graph, which no Flink reads outside of its own Mesos and YARN entry points: put the job's jar into usrlib or lib of the Flink home; if its manifest names no class, start `flugs appmaster --job -- --job-classname CLASS`"
+    )]
+    JobGraph {
+        /// The option.
+        key: String,
+    },
     /// No directory can be written to.
     #[error(
         "no directory can be written to ({}): mount a tmpfs on one of them, or name another with FLUGS_RUN_DIR", list(.tried)
@@ -41,7 +49,9 @@ pub enum EntrypointError {
 impl Failure for EntrypointError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NotUtf8 { .. } | Self::Unexpected { .. } => ExitCode::Usage,
+            Self::NotUtf8 { .. } | Self::Unexpected { .. } | Self::JobGraph { .. } => {
+                ExitCode::Usage
+            }
             Self::NoProperty | Self::Property(_) => ExitCode::MalformedProperty,
             Self::NoRunDirectory { .. } => ExitCode::NotWritable,
         }

@@ -9,6 +9,9 @@ use crate::spec::{Property, Role};
 use super::arguments::{RoleCall, property, texts};
 use super::{Entrypoint, EntrypointError};
 
+/// The option that named a serialised job graph, and how the documentation spelled it up to 1.11.
+const JOB_GRAPHS: [&str; 2] = ["internal.jobgraph-path", "interval.jobgraph-path"];
+
 /// What an application master's script is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppMasterCall {
@@ -53,6 +56,13 @@ pub fn appmaster_call(
         });
     }
     properties.extend(settings(script, words)?);
+    if let Some(graph) = properties
+        .iter()
+        .find(|one| JOB_GRAPHS.contains(&&*one.key))
+    {
+        let key = graph.key.clone();
+        return Err(EntrypointError::JobGraph { key });
+    }
     Ok(AppMasterCall { job, properties })
 }
 
@@ -142,11 +152,20 @@ mod tests {
     }
 
     #[test]
-    fn a_job_masters_job_graph_is_a_setting() {
-        let words = words("-Dinternal.jobgraph-path=/job.graph");
+    fn a_job_masters_settings_are_a_sessions() {
+        let words = words("-Dmesos.master=m:5050");
         let call = appmaster_call(true, &words, &BTreeMap::new()).unwrap();
         assert!(call.job);
-        assert_eq!(shown(&call.properties), "internal.jobgraph-path=/job.graph");
+        assert_eq!(shown(&call.properties), "mesos.master=m:5050");
+    }
+
+    #[test]
+    fn a_serialised_job_graph_is_refused_with_what_to_do_instead() {
+        for key in JOB_GRAPHS {
+            let words = words(&format!("-D{key}=/job.graph"));
+            let error = appmaster_call(true, &words, &BTreeMap::new()).unwrap_err();
+            assert!(error.to_string().contains("usrlib"), "{error}");
+        }
     }
 
     /// The command line that Flink 1.13 gave its workers: both spellings, one behind the other.

@@ -97,6 +97,13 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         request.variable(name).map(str::to_owned)
     });
     command.arguments.splice(0..0, class_data.options());
+    if request.manifest.is_some() {
+        // The host may be shared: what libraries unpack goes, and ends, with the sandbox. In front,
+        // so that a user's own option wins.
+        let directory = settled.layout.tmp.display();
+        let option = format!("-Djava.io.tmpdir={directory}");
+        command.arguments.insert(0, option);
+    }
     Ok(ResolvedLaunch {
         settled,
         worker_id: request.worker_id.clone(),
