@@ -8,6 +8,7 @@ use crate::flink::rest::RestError;
 use crate::launch::{LaunchError, PortError};
 use crate::overlay::OverlayError;
 use crate::provider::ProviderError;
+use crate::provider::mesos::scheduling::SchedulingError;
 use crate::spec::{ExitCode, Failure, Role, WorkerId};
 use crate::store::StoreError;
 
@@ -112,6 +113,42 @@ pub enum AppMasterError {
         /// How the last ones ended, or nothing.
         last: String,
     },
+    /// Workers cannot be scheduled any further.
+    #[error(transparent)]
+    Scheduling(#[from] SchedulingError),
+    /// Another scheduler has taken the framework over.
+    #[error(
+        "another application master has taken the Mesos framework over; this one has left everything to it"
+    )]
+    Superseded,
+    /// The master refuses the framework.
+    #[error("the Mesos master refuses the framework: {message}")]
+    FrameworkRefused {
+        /// What it says.
+        message: String,
+    },
+    /// The master has removed the framework.
+    #[error("the Mesos master has removed the framework {framework}, which had these tasks: {}; make sure that they are gone, then start with --forget-framework", tasks.join(", "))]
+    FrameworkRemoved {
+        /// The framework.
+        framework: String,
+        /// Its tasks.
+        tasks: Vec<String>,
+    },
+    /// The teardown was not waited for.
+    #[error("left before the Mesos master confirmed the end of the framework {}: its workers may still run, until its failover timeout is over", framework.as_deref().unwrap_or("(which has no id yet)"))]
+    NotTornDown {
+        /// The framework.
+        framework: Option<String>,
+    },
+    /// The HTTP interface cannot listen.
+    #[error("the HTTP interface cannot listen on {address}")]
+    Api {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
     /// The members of a role failed too often.
     #[error(
         "gave up: {role} processes failed {failures} times, which is more than the restart policy allows; the last said:\n{last_words}\nthe logs are in {logs}"
@@ -155,6 +192,15 @@ impl Failure for AppMasterError {
             }
             Self::Exhausted { .. } => ExitCode::RestartsExhausted,
             Self::TooManyFailed { .. } => ExitCode::TooManyFailed,
+            Self::Scheduling(error) => error.exit_code(),
+            Self::Superseded => ExitCode::FrameworkSuperseded,
+            Self::FrameworkRefused { .. } => ExitCode::FrameworkRefused,
+            Self::FrameworkRemoved { .. } => ExitCode::FrameworkRemoved,
+            Self::NotTornDown { .. } => ExitCode::FrameworkLeft,
+            Self::Api { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+                ExitCode::PortInUse
+            }
+            Self::Api { .. } => ExitCode::Configuration,
         }
     }
 }

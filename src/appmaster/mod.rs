@@ -9,6 +9,7 @@ mod distribution;
 mod error;
 mod event;
 mod manifests;
+pub mod mesos;
 mod place;
 mod preparation;
 mod registration;

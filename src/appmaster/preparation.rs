@@ -276,6 +276,7 @@ fn first_state(
         last_number: earlier.map_or(0, |state| state.last_number),
         members: Vec::new(),
         containers: settings.place.cluster(&settings.directory),
+        application_master: None,
     }
 }
 

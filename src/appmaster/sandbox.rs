@@ -51,6 +51,21 @@ pub(super) fn last_words(sandbox: &Path, lines: usize) -> String {
     all.get(from..).unwrap_or_default().join("\n")
 }
 
+/// How a member ended, as its own exit report says it.
+pub(super) fn last_report(sandbox: &Path) -> String {
+    let report = fs::read(sandbox.join("exit-report.json")).unwrap_or_default();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap_or_default();
+    let lines = report
+        .get("lastLines")
+        .and_then(serde_json::Value::as_array);
+    let lines = lines
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str);
+    let lines: Vec<&str> = lines.collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

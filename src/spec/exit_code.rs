@@ -110,6 +110,8 @@ pub enum ExitCode {
     StateUnreachable = 119,
     /// The servers that keep the state (ZooKeeper) refuse.
     StateForbidden = 120,
+    /// Stopping was hurried before the Mesos master confirmed the end of the framework.
+    FrameworkLeft = 121,
 }
 
 impl ExitCode {
@@ -165,6 +167,7 @@ impl ExitCode {
         Self::FrameworkRemoved,
         Self::StateUnreachable,
         Self::StateForbidden,
+        Self::FrameworkLeft,
     ];
 
     /// The number that the process exits with.

@@ -167,6 +167,7 @@ mod tests {
                 slots: None,
             }],
             containers: None,
+            application_master: None,
         }
     }
 

@@ -15,4 +15,4 @@ pub use scheduler::{
     PlaceError, SCHEDULER_VERSION, SchedulerJournal, SchedulerNodes, SchedulerStore,
     ZooKeeperPlace, probe as probe_journal,
 };
-pub use state::{ClusterPhase, ClusterState, MemberRecord, STATE_VERSION};
+pub use state::{ApplicationMaster, ClusterPhase, ClusterState, MemberRecord, STATE_VERSION};

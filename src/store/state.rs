@@ -34,6 +34,20 @@ pub struct ClusterState {
     /// The cluster's name with the container engine, if its members are containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<String>,
+    /// Where the application master answers, if the workers are tasks of Mesos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_master: Option<ApplicationMaster>,
+}
+
+/// Where an application master answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ApplicationMaster {
+    /// Its HTTP interface.
+    pub url: String,
+    /// The file with the token that it wants to see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// What a cluster is doing.

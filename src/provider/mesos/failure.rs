@@ -5,14 +5,14 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::mesos::scheduler::Ending;
 use crate::mesos::wire::{Reason, TaskState};
 use crate::spec::ExitCode;
 
 /// What ended a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// It was never launched, or its offer was stale: it is launched again without further ado.

@@ -13,6 +13,7 @@ use crate::mesos::scheduler::{
     Action, Change, Describe, Input, Report, Scheduler, Settings, Snapshot,
 };
 use crate::mesos::wire::{Call, Event};
+use crate::spec::{ExitCode, Failure};
 use crate::store::StoreError;
 
 /// What carries calls to the master and events from it. No function waits but [`Link::next`].
@@ -74,6 +75,15 @@ pub enum SchedulingError {
     /// A task's documents cannot be published.
     #[error(transparent)]
     Publish(#[from] crate::artifact::StoreError),
+}
+
+impl Failure for SchedulingError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Store(error) => error.exit_code(),
+            Self::Publish(error) => error.exit_code(),
+        }
+    }
 }
 
 /// What comes out of [`Scheduling::next`].

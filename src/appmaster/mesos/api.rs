@@ -1,0 +1,260 @@
+//! The application master's HTTP interface: two documents, read-only.
+//!
+//! Owns who may read them: everybody on the loopback address, elsewhere who shows the token.
+//! Never touches the cluster: it asks the loop that does, and passes the answer on.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::artifact::Token;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// How the cluster is.
+    State,
+    /// Why nothing is launched.
+    Why,
+}
+
+impl Topic {
+    /// Where it is asked for.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::State => "/api/v1/state",
+            Self::Why => "/api/v1/why",
+        }
+    }
+}
+
+/// A question to the loop, and where the answer (a JSON document) goes.
+#[derive(Debug)]
+pub struct Question {
+    /// What is asked.
+    pub topic: Topic,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Vec<u8>>,
+}
+
+/// So many connections at once; those above wait.
+const CONNECTIONS: usize = 64;
+
+/// A request's head must be whole within this time.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The loop answers within this time, or not at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An interface that listens.
+#[derive(Debug)]
+pub struct Api {
+    listener: TcpListener,
+    address: SocketAddr,
+    token: Option<Token>,
+    questions: mpsc::Sender<Question>,
+}
+
+impl Api {
+    /// Listens. Without a token, everybody who can connect may read. Gives where questions arrive.
+    pub fn bind(
+        address: SocketAddr,
+        token: Option<Token>,
+    ) -> std::io::Result<(Self, mpsc::Receiver<Question>)> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let (questions, asked) = mpsc::channel(CONNECTIONS);
+        let api = Self {
+            address: listener.local_addr()?,
+            listener,
+            token,
+            questions,
+        };
+        Ok((api, asked))
+    }
+
+    /// The bound address, with the port that the kernel chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until it is dropped.
+    pub async fn serve(self) {
+        let Ok(listener) = tokio::net::TcpListener::from_std(self.listener) else {
+            return;
+        };
+        let door = Arc::new(Door {
+            token: self.token,
+            questions: self.questions,
+        });
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors: those that are open will free some.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            let door = Arc::clone(&door);
+            tokio::spawn(async move {
+                let service = service_fn(|request| door.reply(request));
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_TIMEOUT)
+                    .keep_alive(false)
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+                drop(place);
+            });
+        }
+    }
+}
+
+struct Door {
+    token: Option<Token>,
+    questions: mpsc::Sender<Question>,
+}
+
+impl Door {
+    async fn reply(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(self.answer(&request).await)
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !self.admits(request) {
+            let mut refusal = says(StatusCode::UNAUTHORIZED, "show the token");
+            let bearer = HeaderValue::from_static("Bearer");
+            refusal.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+            return refusal;
+        }
+        let path = request.uri().path();
+        let topic = [Topic::State, Topic::Why]
+            .into_iter()
+            .find(|topic| topic.path() == path);
+        let Some(topic) = topic else {
+            return says(
+                StatusCode::NOT_FOUND,
+                "there are /api/v1/state and /api/v1/why",
+            );
+        };
+        if request.method() != Method::GET {
+            return says(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "nothing can be changed here",
+            );
+        }
+        match self.ask(topic).await {
+            Some(document) => json(StatusCode::OK, document),
+            None => says(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the application master is busy or ending",
+            ),
+        }
+    }
+
+    fn admits(&self, request: &Request<Incoming>) -> bool {
+        let Some(token) = &self.token else {
+            return true;
+        };
+        let shown = request.headers().get(AUTHORIZATION);
+        let bearer = shown.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        bearer.is_some_and(|shown| token.matches(shown))
+    }
+
+    async fn ask(&self, topic: Topic) -> Option<Vec<u8>> {
+        let (answer, answered) = oneshot::channel();
+        let asked = async {
+            self.questions.send(Question { topic, answer }).await.ok()?;
+            answered.await.ok()
+        };
+        tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
+    }
+}
+
+fn says(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
+    let document = serde_json::json!({ "error": words }).to_string();
+    json(status, document.into_bytes())
+}
+
+fn json(status: StatusCode, document: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(document)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const TOKEN: &str = "0123456789abcdef";
+
+    /// The status and the body of a GET with these headers.
+    async fn get(address: SocketAddr, path: &str, token: Option<&str>) -> (u16, String) {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .unwrap();
+        let mut request = client.get(format!("http://{address}{path}"));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    fn start(token: Option<&str>) -> SocketAddr {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let token = token.map(|text| Token::new(text).unwrap());
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (api, mut questions) = Api::bind(any, token).unwrap();
+        let address = api.address();
+        tokio::spawn(api.serve());
+        tokio::spawn(async move {
+            while let Some(question) = questions.recv().await {
+                let document = format!("{:?}", question.topic).into_bytes();
+                let _ = question.answer.send(document);
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn documents_are_given_to_who_shows_the_token_and_to_nobody_else() {
+        let address = start(Some(TOKEN));
+        let state = Topic::State.path();
+        assert_eq!(
+            get(address, state, Some(TOKEN)).await,
+            (200, "State".to_owned())
+        );
+        assert_eq!(get(address, state, None).await.0, 401);
+        assert_eq!(get(address, state, Some("fedcba9876543210")).await.0, 401);
+        assert_eq!(get(address, "/", None).await.0, 401);
+    }
+
+    #[tokio::test]
+    async fn without_a_token_everybody_reads_and_what_is_not_there_is_404() {
+        let address = start(None);
+        assert_eq!(
+            get(address, Topic::Why.path(), None).await,
+            (200, "Why".to_owned())
+        );
+        assert_eq!(get(address, "/api/v1/other", None).await.0, 404);
+    }
+}

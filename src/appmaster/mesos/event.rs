@@ -1,0 +1,111 @@
+//! What an application master tells whoever watches it.
+
+use std::fmt;
+
+/// Told of everything worth a line.
+pub type NotifyMesos<'a> = dyn FnMut(&MesosEvent) + 'a;
+
+/// Something worth a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MesosEvent {
+    /// Files are being added to the artifact store.
+    Publishing(super::super::Progress),
+    /// The JobManager's process was started.
+    JobManagerStarted {
+        /// Its launcher's process id.
+        pid: i32,
+    },
+    /// The JobManager answers.
+    JobManagerServes,
+    /// The JobManager ended by itself.
+    JobManagerEnded {
+        /// Its exit code.
+        code: u8,
+    },
+    /// The Mesos master accepted the framework.
+    Subscribed {
+        /// The framework's id.
+        framework: String,
+    },
+    /// There is no contact with the Mesos master.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// A worker is being launched.
+    Launched {
+        /// Its task.
+        task: String,
+        /// The agent's host name.
+        hostname: String,
+    },
+    /// A worker is registered.
+    Registered {
+        /// Its task.
+        task: String,
+    },
+    /// A worker ended by itself, or was given up.
+    Failed {
+        /// Its task.
+        task: String,
+        /// The agent's host name.
+        hostname: String,
+        /// Why.
+        text: String,
+    },
+    /// All that is wanted serves.
+    Ready,
+    /// The JobManager ended because its work is done.
+    Finished,
+    /// The framework is being torn down.
+    TearingDown,
+    /// The application master leaves, the workers stay.
+    HandingOver,
+    /// What is left is not waited for.
+    Hurrying,
+    /// Something else.
+    Notice(String),
+}
+
+impl fmt::Display for MesosEvent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publishing(step) => write!(
+                formatter,
+                "reading the Flink distribution: {}/{} files",
+                step.files, step.total
+            ),
+            Self::JobManagerStarted { pid } => {
+                write!(formatter, "the JobManager was started (process {pid})")
+            }
+            Self::JobManagerServes => write!(formatter, "the JobManager serves"),
+            Self::JobManagerEnded { code } => {
+                write!(formatter, "the JobManager ended with code {code}")
+            }
+            Self::Subscribed { framework } => {
+                write!(
+                    formatter,
+                    "the Mesos master has accepted the framework {framework}"
+                )
+            }
+            Self::Disconnected { reason } => {
+                write!(formatter, "no contact with the Mesos master: {reason}")
+            }
+            Self::Launched { task, hostname } => {
+                write!(formatter, "{task} is launched on {hostname}")
+            }
+            Self::Registered { task } => write!(formatter, "{task} is registered"),
+            Self::Failed {
+                task,
+                hostname,
+                text,
+            } => write!(formatter, "{task} on {hostname} failed: {text}"),
+            Self::Ready => write!(formatter, "all that is wanted serves"),
+            Self::Finished => write!(formatter, "the JobManager has finished"),
+            Self::TearingDown => write!(formatter, "stopping: the framework and its workers end"),
+            Self::HandingOver => write!(formatter, "stopping: the workers stay for a successor"),
+            Self::Hurrying => write!(formatter, "not waiting for what is left"),
+            Self::Notice(text) => formatter.write_str(text),
+        }
+    }
+}

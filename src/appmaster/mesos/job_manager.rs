@@ -1,0 +1,265 @@
+//! The JobManager of an application master: its settings, and its process.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::artifact::Store;
+use crate::conf::{Configuration, Layer};
+use crate::fleet::Fleet;
+use crate::flink::FlinkVersion;
+use crate::provider::process::ProcessProvider;
+use crate::provider::{Provider as _, ProviderError, WorkerEvent};
+use crate::spec::{
+    LaunchManifest, ManifestVersion, MemberState, ProcessIdentity, Property, Resources, Role,
+    WorkerId, WorkerSpec,
+};
+
+use super::super::{AppMasterError, sandbox};
+
+/// Every address of this machine.
+const EVERYWHERE: &str = "0.0.0.0";
+
+/// What a JobManager is launched with.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct JobManagerTerms {
+    pub(super) role: Role,
+    /// What the user asked for with `-D`.
+    pub(super) properties: Vec<Property>,
+    /// Where others find it, and the ports it must have.
+    pub(super) forced: BTreeMap<String, String>,
+    pub(super) defaults: BTreeMap<String, String>,
+    pub(super) environment: BTreeMap<String, String>,
+    /// Arguments of a job's own program.
+    pub(super) arguments: Vec<String>,
+    pub(super) grace: Duration,
+}
+
+impl JobManagerTerms {
+    /// Its manifest. It runs the Flink home that is in place, so nothing is fetched.
+    pub(super) fn manifest(&self) -> LaunchManifest {
+        let property = |one: &Property| (one.key.clone(), one.value.clone());
+        let of_flink = |one: &&Property| !is_scheduler_secret(&one.key);
+        LaunchManifest {
+            version: ManifestVersion::CURRENT,
+            role: self.role,
+            worker_id: WorkerId::of(self.role, None),
+            artifacts: Vec::new(),
+            default_properties: self.defaults.clone(),
+            properties: self
+                .properties
+                .iter()
+                .filter(of_flink)
+                .map(property)
+                .collect(),
+            forced_properties: self.forced.clone(),
+            environment: self.environment.clone(),
+            arguments: self.arguments.clone(),
+            resources: Resources::default(),
+            stop_grace_seconds: Some(self.grace.as_secs_f64()),
+        }
+    }
+}
+
+/// Whether an option is a secret of the scheduler's, which Flink has no use for: it would show it
+/// on its web page.
+fn is_scheduler_secret(key: &str) -> bool {
+    key == "mesos.resourcemanager.framework.secret"
+}
+
+/// What a JobManager of workers elsewhere needs, unless somebody set it.
+///
+/// A standalone JobManager fails a job that wants more slots than are registered once
+/// `resourcemanager.standalone.start-up-time` is over; 0 never arms that check, so that requests
+/// wait for workers that are on their way. They wait for `slot.request.timeout`, which must cover
+/// the wait for offers, the fetch and the start of a JVM.
+///
+/// Two heartbeats in a row that cannot be delivered count as a death (since 1.14): a killed worker
+/// is noticed within two intervals, and one that merely pauses has the whole
+/// `heartbeat.timeout`. Flink 1.13 knows no such thing, and waits for the timeout.
+pub(super) fn defaults(version: &FlinkVersion) -> BTreeMap<String, String> {
+    let mut defaults = vec![
+        // Milliseconds without a unit are read by every version.
+        ("resourcemanager.standalone.start-up-time", "0"),
+        ("slot.request.timeout", "1800000"),
+        ("heartbeat.interval", "2000"),
+    ];
+    if (version.major(), version.minor()) < (1, 14) {
+        defaults.push(("heartbeat.timeout", "8000"));
+    }
+    let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    defaults.into_iter().map(owned).collect()
+}
+
+/// Where the JobManager is bound and found. Flink's shipped configuration is for one machine;
+/// its `localhost` is nobody's wish. `host` is this machine's name.
+pub(super) fn addresses(
+    configuration: &Configuration,
+    host: &str,
+    rpc_port: u16,
+    rest_port: u16,
+) -> BTreeMap<String, String> {
+    let wish = |key: &str| {
+        let setting = configuration.setting(key)?;
+        let shipped = setting.origin.layer <= Layer::ConfDirectory && setting.value == "localhost";
+        (!shipped).then(|| setting.value.clone())
+    };
+    let mut forced = BTreeMap::new();
+    for key in ["jobmanager.bind-host", "rest.bind-address"] {
+        if wish(key).is_none() {
+            forced.insert(key.to_owned(), EVERYWHERE.to_owned());
+        }
+    }
+    let address = wish("jobmanager.rpc.address").unwrap_or_else(|| host.to_owned());
+    let rest = wish("rest.address").unwrap_or_else(|| address.clone());
+    forced.extend([
+        ("jobmanager.rpc.address".to_owned(), address),
+        ("jobmanager.rpc.port".to_owned(), rpc_port.to_string()),
+        ("rest.address".to_owned(), rest),
+        ("rest.port".to_owned(), rest_port.to_string()),
+        ("rest.bind-port".to_owned(), rest_port.to_string()),
+    ]);
+    forced
+}
+
+/// The JobManager's process.
+#[derive(Debug)]
+pub(super) struct JobManager {
+    provider: ProcessProvider,
+    spec: WorkerSpec,
+}
+
+impl JobManager {
+    /// A JobManager that is launched from a manifest in this store.
+    pub(super) fn new(
+        provider: ProcessProvider,
+        terms: &JobManagerTerms,
+        artifacts: &Store,
+        directory: &Path,
+        token_file: PathBuf,
+    ) -> Result<Self, AppMasterError> {
+        let manifest = terms.manifest();
+        // It holds what the user set, which may be secret.
+        let stored = artifacts.add_secret_bytes(&manifest.to_json())?;
+        let id = manifest.worker_id;
+        let spec = WorkerSpec {
+            role: terms.role,
+            manifest_url: stored.path.display().to_string(),
+            manifest_sha256: stored.digest,
+            token_file,
+            sandbox: sandbox::path(directory, &id),
+            cache: directory.join("cache"),
+            resources: Resources::default(),
+            id,
+        };
+        Ok(Self { provider, spec })
+    }
+
+    pub(super) fn id(&self) -> &WorkerId {
+        &self.spec.id
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.spec.role
+    }
+
+    pub(super) fn sandbox(&self) -> &Path {
+        &self.spec.sandbox
+    }
+
+    pub(super) fn state(&self, fleet: &Fleet) -> Option<MemberState> {
+        fleet.member(&self.spec.id).map(|member| member.state)
+    }
+
+    pub(super) async fn launch(&mut self) -> Result<ProcessIdentity, ProviderError> {
+        self.provider.launch(&self.spec).await
+    }
+
+    pub(super) fn stop(&mut self, grace: Duration) {
+        self.provider.stop(&self.spec.id, grace);
+    }
+
+    pub(super) fn kill(&mut self) {
+        self.provider.kill(&self.spec.id);
+    }
+
+    /// Waits for its end; its exit code.
+    pub(super) async fn ended(&mut self) -> u8 {
+        let WorkerEvent::Exited { code, .. } = self.provider.event().await;
+        code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::Origin;
+
+    fn configuration(settings: &[(&str, &str, Layer)]) -> Configuration {
+        let mut configuration = Configuration::new();
+        for (key, value, layer) in settings {
+            configuration.set(*key, *value, Origin::of(*layer));
+        }
+        configuration
+    }
+
+    #[test]
+    fn the_localhost_of_flinks_shipped_configuration_gives_way_to_what_agents_can_reach() {
+        let shipped = Layer::ConfDirectory;
+        let configuration = configuration(&[
+            ("jobmanager.rpc.address", "localhost", shipped),
+            ("jobmanager.bind-host", "localhost", shipped),
+            ("rest.address", "localhost", shipped),
+            ("rest.bind-address", "localhost", shipped),
+        ]);
+        let forced = addresses(&configuration, "master1", 6123, 8081);
+        let lines: Vec<String> = forced
+            .iter()
+            .map(|(key, value)| format!("{key}: {value}"))
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn what_somebody_asked_for_stays_even_if_it_is_localhost() {
+        let configuration = configuration(&[
+            ("jobmanager.rpc.address", "localhost", Layer::CommandLine),
+            ("jobmanager.bind-host", "10.0.0.7", Layer::ConfDirectory),
+            ("rest.bind-address", "localhost", Layer::FlinkProperties),
+        ]);
+        let forced = addresses(&configuration, "master1", 6123, 8081);
+        assert_eq!(forced["jobmanager.rpc.address"], "localhost");
+        assert_eq!(forced["rest.address"], "localhost");
+        assert!(!forced.contains_key("jobmanager.bind-host"));
+        assert!(!forced.contains_key("rest.bind-address"));
+    }
+
+    #[test]
+    fn flink_1_13_has_no_other_sign_of_a_dead_worker_than_its_silence() {
+        let of = |text: &str| defaults(&text.parse().unwrap());
+        assert_eq!(of("1.13.6")["heartbeat.timeout"], "8000");
+        assert!(!of("1.20.5").contains_key("heartbeat.timeout"));
+        assert_eq!(of("2.3.0")["resourcemanager.standalone.start-up-time"], "0");
+    }
+
+    #[test]
+    fn the_frameworks_secret_is_not_flinks() {
+        let properties = ["a=b", "mesos.resourcemanager.framework.secret=hunter2"]
+            .map(|text| text.parse().unwrap())
+            .into();
+        let terms = JobManagerTerms {
+            role: Role::JobManager,
+            properties,
+            forced: BTreeMap::new(),
+            defaults: BTreeMap::new(),
+            environment: BTreeMap::new(),
+            arguments: Vec::new(),
+            grace: Duration::from_secs(9),
+        };
+        let json = String::from_utf8(terms.manifest().to_json()).unwrap();
+        assert!(
+            json.contains("\"a\"") && !json.contains("hunter2"),
+            "{json}"
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! What the application master tells of itself: the documents of its HTTP interface.
+//!
+//! Owns their form, which scripts read: fields are added, never taken away. Holds no secret.
+
+use serde::{Deserialize, Serialize};
+
+use crate::provider::mesos::failure::FailureKind;
+use crate::spec::MemberState;
+use crate::store::ClusterPhase;
+
+/// `GET /api/v1/state`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateReport {
+    /// What the cluster is doing.
+    pub phase: ClusterPhase,
+    /// The Flink version.
+    pub flink_version: String,
+    /// The JobManager's REST address and web page.
+    pub web_url: String,
+    /// Seconds since the application master started.
+    pub seconds: u64,
+    /// The contact with the Mesos master.
+    pub mesos: ContactReport,
+    /// The JobManager.
+    pub job_manager: JobManagerReport,
+    /// How many workers are wanted.
+    pub wanted: usize,
+    /// How many are registered with the JobManager.
+    pub registered: usize,
+    /// The workers, those on their way out included.
+    pub workers: Vec<WorkerReport>,
+    /// How workers have failed.
+    pub failures: FailuresReport,
+}
+
+/// The contact with the Mesos master.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContactReport {
+    /// How far it is.
+    pub phase: ContactPhaseReport,
+    /// For how many seconds.
+    pub seconds: u64,
+    /// The framework's id, once it has one.
+    pub framework: Option<String>,
+    /// Why there is no contact.
+    pub reason: Option<String>,
+    /// How many offers came since the framework subscribed.
+    pub offers: u64,
+    /// How many seconds ago the last of them came.
+    pub last_offer_seconds: Option<u64>,
+}
+
+/// How far the contact with the Mesos master is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContactPhaseReport {
+    /// It is being made.
+    Connecting,
+    /// The master has accepted the framework.
+    Subscribed,
+    /// It was lost, or could not be made; it is tried again.
+    Disconnected,
+}
+
+/// The JobManager.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobManagerReport {
+    /// How far it is; absent while it is not running.
+    pub state: Option<MemberState>,
+    /// Its launcher's process.
+    pub pid: Option<i32>,
+    /// How often it has ended by itself.
+    pub failures: usize,
+}
+
+/// One worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerReport {
+    /// Its name.
+    pub id: String,
+    /// Its profile; absent for one that is on its way out.
+    pub profile: Option<String>,
+    /// How far it is.
+    pub state: MemberState,
+    /// For how many seconds it has waited, or has had its task.
+    pub seconds: Option<u64>,
+    /// Its task; also the resource id that Flink knows it by.
+    pub task: Option<String>,
+    /// The task's state, as the master told it last.
+    pub task_state: Option<String>,
+    /// Its agent.
+    pub agent: Option<String>,
+    /// The agent's host name.
+    pub hostname: Option<String>,
+    /// Its ports, by what they are for.
+    pub ports: Vec<(String, u16)>,
+    /// Its slots, once it is registered.
+    pub slots: Option<u32>,
+}
+
+/// How workers have failed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailuresReport {
+    /// How many have ended without being asked to.
+    pub total: usize,
+    /// How many may, if that is limited.
+    pub allowed: Option<usize>,
+    /// The last ones, newest first.
+    pub recent: Vec<RecentFailure>,
+}
+
+/// One failed worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecentFailure {
+    /// How many seconds ago.
+    pub seconds_ago: u64,
+    /// The worker.
+    pub worker: String,
+    /// Its task.
+    pub task: String,
+    /// The agent's host name.
+    pub hostname: String,
+    /// What ended it.
+    pub kind: FailureKind,
+    /// In words.
+    pub text: String,
+}
+
+/// `GET /api/v1/why`: why nothing is launched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WhyReport {
+    /// How many workers are wanted.
+    pub wanted: usize,
+    /// How many are registered with the JobManager.
+    pub registered: usize,
+    /// How many have a task and are not registered.
+    pub starting: usize,
+    /// The contact with the Mesos master.
+    pub mesos: ContactReport,
+    /// Starting pauses, because too many starts have failed.
+    pub paused: Option<PauseReport>,
+    /// The workers that wait for an offer, by profile.
+    pub waiting: Vec<WaitingReport>,
+    /// How workers have failed.
+    pub failures: FailuresReport,
+}
+
+/// A pause of starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseReport {
+    /// How many starts have failed within the last minute.
+    pub failed: usize,
+    /// For how many seconds more.
+    pub seconds: u64,
+    /// How many workers are missing because of it.
+    pub missing: usize,
+}
+
+/// The workers of one profile that wait for an offer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingReport {
+    /// The profile.
+    pub profile: String,
+    /// What each of them wants of an agent, in words.
+    pub wants: String,
+    /// The workers.
+    pub workers: Vec<WaitingWorker>,
+    /// Why the last offer of each agent was not used for them.
+    pub refusals: Vec<RefusalReport>,
+}
+
+/// A worker that waits for an offer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingWorker {
+    /// Its name.
+    pub id: String,
+    /// For how many seconds.
+    pub seconds: u64,
+    /// Why it waits again, if it had a task before.
+    pub again: Option<String>,
+}
+
+/// Why the last offer of an agent was not used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalReport {
+    /// The agent.
+    pub agent: String,
+    /// Its host name.
+    pub hostname: String,
+    /// Everything that spoke against it.
+    pub reasons: Vec<String>,
+}

@@ -1,0 +1,518 @@
+//! The application master at work: keeps a JobManager and the wanted workers running.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::super::registration::{Registered, ask, pause};
+use super::super::signals::{StopRequest, StopSignals};
+use super::super::{AppMasterError, sandbox};
+use super::api::Question;
+use super::event::{MesosEvent, NotifyMesos};
+use super::job_manager::JobManager;
+use super::report::RecentFailure;
+use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
+use crate::flink::rest::RestClient;
+use crate::mesos::matching::Profile;
+use crate::mesos::scheduler::{Describe, Stop};
+use crate::mesos::wire::{FrameworkId, TaskState};
+use crate::provider::mesos::failure::TaskFailure;
+use crate::provider::mesos::scheduling::{Link, Publish};
+use crate::provider::mesos::workers::{MesosWorkers, WorkerTask, WorkersEvent};
+use crate::spec::{MemberState, Role, WorkerId};
+use crate::store::{ClusterPhase, ClusterState, FileStore, MemberRecord};
+
+/// How many failures are remembered for people.
+const MOST_FAILURES: usize = 50;
+
+/// Flink's exit code for a job that has failed for good (`ApplicationStatus.FAILED`, 1443), as the
+/// kernel passes it on.
+const JOB_FAILED: u8 = (1443 % 256) as u8;
+
+/// What is asked of an application master beside the workers that it keeps.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    pub(super) directory: PathBuf,
+    /// How long the JobManager has between the request to stop and SIGKILL.
+    pub(super) grace: Duration,
+    /// How the framework ends on SIGTERM.
+    pub(super) on_terminate: Stop,
+    /// How the framework ends on SIGINT.
+    pub(super) on_interrupt: Stop,
+    /// The operator says that a framework which the master has removed may be forgotten.
+    pub(super) forget_framework: bool,
+    /// The kinds of workers, and how many of each are wanted.
+    pub(super) profiles: BTreeMap<String, (Profile, usize)>,
+}
+
+/// A failed worker, to be told of later.
+#[derive(Debug)]
+pub(super) struct PastFailure {
+    pub(super) at: Instant,
+    pub(super) report: RecentFailure,
+}
+
+/// An application master. Made by [`super::prepare`].
+#[derive(Debug)]
+pub struct MesosCluster<D, L, P> {
+    pub(super) terms: Terms,
+    pub(super) job_manager: JobManager,
+    pub(super) workers: MesosWorkers<D, L, P>,
+    pub(super) desired: Desired,
+    pub(super) fleet: Fleet,
+    pub(super) state: ClusterState,
+    pub(super) file: FileStore,
+    pub(super) rest: RestClient,
+    pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) started: Instant,
+    pub(super) framework: Option<FrameworkId>,
+    pub(super) slots: BTreeMap<WorkerId, u32>,
+    pub(super) failures: VecDeque<PastFailure>,
+    pub(super) last_plan: Plan,
+    pub(super) last_reason: Option<String>,
+}
+
+/// Why the application master stops keeping its cluster up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// It was told to.
+    Asked(StopRequest),
+    /// The JobManager has ended because its work is done; its exit code.
+    Done(u8),
+}
+
+impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
+    /// Runs until it is told to stop, or its work is done, or it cannot go on. Gives the exit
+    /// code that the JobManager's end asks for.
+    pub async fn run(
+        mut self,
+        signals: &mut StopSignals,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<u8, AppMasterError> {
+        let kept = self.keep(signals, notify).await;
+        let how = self.how_to_end(&kept);
+        let stopped = self.stop(how, signals, notify).await;
+        let finish = kept?;
+        stopped?;
+        Ok(match finish {
+            Finish::Done(code) => code,
+            Finish::Asked(_) => 0,
+        })
+    }
+
+    /// What becomes of the framework. Where the scheduler itself has ended there is nothing to
+    /// say; where only the JobManager cannot be kept up, the workers stay for the next try.
+    fn how_to_end(&self, kept: &Result<Finish, AppMasterError>) -> Option<Stop> {
+        match kept {
+            Ok(Finish::Asked(StopRequest::Terminate)) => Some(self.terms.on_terminate),
+            Ok(Finish::Asked(StopRequest::Interrupt)) => Some(self.terms.on_interrupt),
+            Ok(Finish::Done(_)) | Err(AppMasterError::TooManyFailed { .. }) => Some(Stop::Teardown),
+            Err(AppMasterError::Exhausted { .. } | AppMasterError::Refused { .. }) => {
+                Some(Stop::Failover)
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn keep(
+        &mut self,
+        signals: &mut StopSignals,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<Finish, AppMasterError> {
+        let mut look_at = Instant::now();
+        loop {
+            let plan = plan(&self.desired, &self.fleet, self.started.elapsed());
+            if plan.finished {
+                notify(&MesosEvent::Finished);
+                return Ok(Finish::Done(0));
+            }
+            self.carry_out(&plan, notify).await?;
+            let next = plan.next.map(|next| self.started + next);
+            self.last_plan = plan;
+            self.settle_phase(notify)?;
+            tokio::select! {
+                request = signals.next() => return Ok(Finish::Asked(request)),
+                code = self.job_manager.ended() => {
+                    if let Some(finish) = self.job_manager_ended(code, notify)? {
+                        return Ok(finish);
+                    }
+                }
+                event = self.workers.event() => self.worker(event?, notify)?,
+                registered = look(&self.rest, look_at) => {
+                    self.observe(&registered, notify)?;
+                    look_at = Instant::now() + pause(self.state.phase == ClusterPhase::Ready);
+                }
+                Some(question) = self.questions.recv() => self.answer(question),
+                () = until(next) => {}
+            }
+        }
+    }
+
+    async fn carry_out(
+        &mut self,
+        plan: &Plan,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(), AppMasterError> {
+        if let Some(reason) = &plan.give_up {
+            return Err(self.gave_up(reason));
+        }
+        for action in &plan.actions {
+            match action {
+                Action::Launch(Role::TaskManager) => self.want_worker()?,
+                Action::Launch(_) => self.launch_job_manager(notify).await?,
+                Action::Stop(id) => {
+                    let now = self.started.elapsed();
+                    self.fleet.observe(id, MemberState::Stopping, now);
+                    self.workers.stop(id)?;
+                }
+                Action::GiveUpOn(id) => self.give_up_on(id, notify)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Wants one worker more, of the kind that lacks most.
+    fn want_worker(&mut self) -> Result<(), AppMasterError> {
+        let mut present: BTreeMap<&str, usize> = BTreeMap::new();
+        for worker in self.workers.workers().values() {
+            *present.entry(&worker.profile).or_default() += 1;
+        }
+        let lacking = |(name, (_, wanted)): &(&String, &(Profile, usize))| {
+            wanted.saturating_sub(present.get(name.as_str()).copied().unwrap_or(0))
+        };
+        let Some((profile, _)) = self.terms.profiles.iter().max_by_key(lacking) else {
+            return Ok(());
+        };
+        self.state.last_number += 1;
+        let id = WorkerId::of(Role::TaskManager, Some(self.state.last_number));
+        let now = self.started.elapsed();
+        self.fleet.add(id.clone(), Role::TaskManager, now);
+        self.fleet.observe(&id, MemberState::Waiting, now);
+        let profile = profile.clone();
+        Ok(self.workers.launch(id, &profile)?)
+    }
+
+    async fn launch_job_manager(
+        &mut self,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(), AppMasterError> {
+        let (id, role) = (self.job_manager.id().clone(), self.job_manager.role());
+        self.fleet.add(id.clone(), role, self.started.elapsed());
+        let mut record = MemberRecord {
+            id: id.clone(),
+            role,
+            state: MemberState::Starting,
+            process: None,
+            sandbox: self.job_manager.sandbox().to_owned(),
+            slots: None,
+        };
+        self.state.members = vec![record.clone()];
+        self.file.save(&self.state)?;
+        match self.job_manager.launch().await {
+            Ok(process) => {
+                record.process = Some(process);
+                self.state.members = vec![record];
+                notify(&MesosEvent::JobManagerStarted { pid: process.pid });
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                let ending = Ending::NotStarted {
+                    reason: reason.clone(),
+                };
+                self.fleet.ended(&id, &ending, self.started.elapsed());
+                self.state.members.clear();
+                notify(&MesosEvent::Notice(reason));
+            }
+        }
+        Ok(self.file.save(&self.state)?)
+    }
+
+    /// The JobManager has ended by itself.
+    fn job_manager_ended(
+        &mut self,
+        code: u8,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<Option<Finish>, AppMasterError> {
+        let id = self.job_manager.id().clone();
+        let served = self.fleet.member(&id).is_some_and(|member| member.served);
+        self.fleet
+            .ended(&id, &Ending::Exited { code }, self.started.elapsed());
+        self.state.members.clear();
+        self.file.save(&self.state)?;
+        sandbox::prune(self.job_manager.sandbox());
+        notify(&MesosEvent::JobManagerEnded { code });
+        let failed = self.job_manager.role() == Role::StandaloneJob && code == JOB_FAILED && served;
+        Ok(failed.then_some(Finish::Done(code)))
+    }
+
+    /// Takes in what happened to workers.
+    fn worker(
+        &mut self,
+        event: WorkersEvent,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(), AppMasterError> {
+        let now = self.started.elapsed();
+        match event {
+            WorkersEvent::Subscribed(framework) => {
+                self.last_reason = None;
+                notify(&MesosEvent::Subscribed {
+                    framework: framework.value.clone(),
+                });
+                self.framework = Some(framework);
+            }
+            // The same reason over and over is said once.
+            WorkersEvent::Disconnected(reason) => {
+                if self.last_reason.as_ref() != Some(&reason) {
+                    notify(&MesosEvent::Disconnected {
+                        reason: reason.clone(),
+                    });
+                    self.last_reason = Some(reason);
+                }
+            }
+            WorkersEvent::Launched(id) => {
+                self.fleet.observe(&id, MemberState::Starting, now);
+                if let Some(task) = self.task(&id) {
+                    notify(&MesosEvent::Launched {
+                        task: task.task.value.clone(),
+                        hostname: task.hostname.clone(),
+                    });
+                }
+            }
+            WorkersEvent::State(id) => self.task_state(&id, notify),
+            WorkersEvent::WaitsAgain(id) => {
+                self.fleet.observe(&id, MemberState::Waiting, now);
+            }
+            WorkersEvent::Stopped(id) => {
+                self.slots.remove(&id);
+                self.fleet.ended(&id, &Ending::Stopped, now);
+            }
+            WorkersEvent::Failed(id, task, failure) => {
+                let blameless = failure.kind.is_blameless();
+                self.slots.remove(&id);
+                self.fleet.ended(&id, &Ending::Elsewhere { blameless }, now);
+                self.remember(&id, &task, &failure, notify);
+            }
+            WorkersEvent::FrameworkRemoved(framework, tasks) => {
+                if !self.terms.forget_framework {
+                    let tasks = tasks.into_iter().map(|task| task.value).collect();
+                    let framework = framework.value;
+                    return Err(AppMasterError::FrameworkRemoved { framework, tasks });
+                }
+                notify(&MesosEvent::Notice(format!(
+                    "the master has removed the framework {}: it and its tasks are forgotten, as \
+                     was asked",
+                    framework.value
+                )));
+                self.workers.forget_framework()?;
+            }
+            WorkersEvent::Superseded => return Err(AppMasterError::Superseded),
+            WorkersEvent::Refused(message) => {
+                return Err(AppMasterError::FrameworkRefused { message });
+            }
+            WorkersEvent::Notice(text) => notify(&MesosEvent::Notice(text)),
+            WorkersEvent::Ended => {}
+        }
+        Ok(())
+    }
+
+    fn task(&self, id: &WorkerId) -> Option<&WorkerTask> {
+        self.workers.workers().get(id)?.task.as_ref()
+    }
+
+    /// Mesos's half of the truth about a worker: whether its process runs.
+    fn task_state(&mut self, id: &WorkerId, notify: &mut NotifyMesos<'_>) {
+        let Some(task) = self.task(id) else { return };
+        let Some(state) = task.state.clone() else {
+            return;
+        };
+        if state == TaskState::Unreachable {
+            notify(&MesosEvent::Notice(format!(
+                "the agent of {} on {} does not answer",
+                task.task.value, task.hostname
+            )));
+        }
+        let early = |member: &crate::fleet::Member| {
+            matches!(member.state, MemberState::Starting | MemberState::Waiting)
+        };
+        if state == TaskState::Running && self.fleet.member(id).is_some_and(early) {
+            let now = self.started.elapsed();
+            self.fleet.observe(id, MemberState::Running, now);
+        }
+    }
+
+    /// Flink's half: whether the JobManager serves, and who is registered with it.
+    fn observe(
+        &mut self,
+        registered: &Registered,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(), AppMasterError> {
+        let now = self.started.elapsed();
+        let id = self.job_manager.id().clone();
+        let state = if registered.job_manager {
+            MemberState::Registered
+        } else {
+            MemberState::Running
+        };
+        if self
+            .job_manager
+            .state(&self.fleet)
+            .is_some_and(|was| was != state)
+        {
+            self.fleet.observe(&id, state, now);
+            for record in &mut self.state.members {
+                record.state = state;
+            }
+            self.file.save(&self.state)?;
+            if state == MemberState::Registered {
+                notify(&MesosEvent::JobManagerServes);
+            }
+        }
+        let mut changes = Vec::new();
+        for (id, worker) in self.workers.workers() {
+            let Some(task) = &worker.task else { continue };
+            let slots = registered.task_managers.get(&task.task.value);
+            let was = self.fleet.member(id).map(|member| member.state);
+            match (slots, was) {
+                (Some(slots), Some(was)) if was != MemberState::Registered => {
+                    changes.push((id.clone(), task.task.value.clone(), Some(*slots)));
+                }
+                (None, Some(MemberState::Registered)) => {
+                    changes.push((id.clone(), task.task.value.clone(), None));
+                }
+                _ => {}
+            }
+        }
+        for (id, task, slots) in changes {
+            match slots {
+                Some(slots) => {
+                    self.fleet.observe(&id, MemberState::Registered, now);
+                    self.slots.insert(id, slots);
+                    notify(&MesosEvent::Registered { task });
+                }
+                None => {
+                    self.fleet.observe(&id, MemberState::Running, now);
+                    self.slots.remove(&id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up_on(
+        &mut self,
+        id: &WorkerId,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(), AppMasterError> {
+        let now = self.started.elapsed();
+        if let (Some(task), Some(member)) = (self.task(id).cloned(), self.fleet.member(id)) {
+            let state = task
+                .state
+                .as_ref()
+                .map_or("no state yet", TaskState::as_str);
+            let seconds = now.saturating_sub(member.since).as_secs();
+            let how = if member.served { "again " } else { "" };
+            let failure = TaskFailure::not_registered(format!(
+                "it has not been registered {how}for {seconds} s, and Mesos says {state}"
+            ));
+            self.remember(id, &task, &failure, notify);
+        }
+        self.fleet.overdue(id, now);
+        self.slots.remove(id);
+        Ok(self.workers.stop(id)?)
+    }
+
+    fn remember(
+        &mut self,
+        id: &WorkerId,
+        task: &WorkerTask,
+        failure: &TaskFailure,
+        notify: &mut NotifyMesos<'_>,
+    ) {
+        let report = RecentFailure {
+            seconds_ago: 0,
+            worker: id.to_string(),
+            task: task.task.value.clone(),
+            hostname: task.hostname.clone(),
+            kind: failure.kind,
+            text: failure.to_string(),
+        };
+        notify(&MesosEvent::Failed {
+            task: report.task.clone(),
+            hostname: report.hostname.clone(),
+            text: report.text.clone(),
+        });
+        self.failures.truncate(MOST_FAILURES - 1);
+        self.failures.push_front(PastFailure {
+            at: Instant::now(),
+            report,
+        });
+    }
+
+    fn settle_phase(&mut self, notify: &mut NotifyMesos<'_>) -> Result<(), AppMasterError> {
+        let wanted: usize = self.desired.members.values().sum();
+        let serving = self
+            .fleet
+            .members()
+            .filter(|(_, member)| member.state == MemberState::Registered)
+            .count();
+        let phase = if serving < wanted {
+            ClusterPhase::Starting
+        } else {
+            ClusterPhase::Ready
+        };
+        if self.state.phase != phase {
+            self.state.phase = phase;
+            self.file.save(&self.state)?;
+            if phase == ClusterPhase::Ready {
+                notify(&MesosEvent::Ready);
+            }
+        }
+        Ok(())
+    }
+
+    fn gave_up(&self, reason: &GiveUp) -> AppMasterError {
+        let last_words = || sandbox::last_report(self.job_manager.sandbox());
+        match reason {
+            GiveUp::TooManyFailed { failed, allowed } => AppMasterError::TooManyFailed {
+                failed: *failed,
+                allowed: *allowed,
+                last: self.failures.front().map_or_else(String::new, |last| {
+                    let RecentFailure {
+                        task,
+                        hostname,
+                        text,
+                        ..
+                    } = &last.report;
+                    format!("; the last was {task} on {hostname}: {text}")
+                }),
+            },
+            GiveUp::Refused { id, code } => AppMasterError::Refused {
+                id: id.clone(),
+                code: *code,
+                last_words: last_words(),
+            },
+            GiveUp::Exhausted { role, failures } => AppMasterError::Exhausted {
+                role: *role,
+                failures: *failures,
+                last_words: last_words(),
+                logs: self.terms.directory.join("sandboxes"),
+            },
+        }
+    }
+}
+
+async fn look(client: &RestClient, at: Instant) -> Registered {
+    sleep_until(at).await;
+    ask(client).await
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}

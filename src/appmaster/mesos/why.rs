@@ -1,0 +1,193 @@
+//! Why nothing is launched, in plain words.
+//!
+//! Pure: the text is a function of the document, so that `flugs why` prints the same wherever the
+//! document comes from.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::report::{
+    ContactPhaseReport, ContactReport, FailuresReport, RefusalReport, WaitingReport, WhyReport,
+};
+
+/// How many agents, workers and failures are named one by one.
+const MOST: usize = 10;
+
+impl WhyReport {
+    /// The text that people read.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.summarise(&mut text);
+        if !self.waiting.is_empty() || self.mesos.phase != ContactPhaseReport::Subscribed {
+            let _ = writeln!(text, "{}", contact(&self.mesos));
+        }
+        if let Some(pause) = &self.paused {
+            let _ = writeln!(
+                text,
+                "{} not started for another {}: {} within the last minute.",
+                counted(pause.missing, "worker is", "workers are"),
+                duration(pause.seconds),
+                counted(pause.failed, "start has failed", "starts have failed"),
+            );
+        }
+        for waiting in &self.waiting {
+            waiting.describe(&self.mesos, &mut text);
+        }
+        describe_failures(&self.failures, &mut text);
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    fn summarise(&self, text: &mut String) {
+        let waiting: usize = self.waiting.iter().map(|one| one.workers.len()).sum();
+        let _ = write!(
+            text,
+            "{} of {} registered",
+            self.registered,
+            counted(self.wanted, "worker is", "workers are"),
+        );
+        if self.starting > 0 {
+            let _ = write!(text, ", {} on the way", be(self.starting));
+        }
+        if waiting > 0 {
+            let verb = if waiting == 1 { "waits" } else { "wait" };
+            let _ = write!(text, ", {waiting} {verb} for an offer");
+        }
+        let _ = writeln!(text, ".");
+    }
+}
+
+impl WaitingReport {
+    fn describe(&self, contact: &ContactReport, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "\nProfile {}, which wants {}:",
+            self.profile, self.wants
+        );
+        for worker in self.workers.iter().take(MOST) {
+            let _ = write!(
+                text,
+                "  {} has waited {}",
+                worker.id,
+                duration(worker.seconds)
+            );
+            match &worker.again {
+                Some(again) => {
+                    let _ = writeln!(text, "; before that, {again}");
+                }
+                None => text.push('\n'),
+            }
+        }
+        let more = self.workers.len().saturating_sub(MOST);
+        if more > 0 {
+            let _ = writeln!(text, "  and {more} more");
+        }
+        if self.refusals.is_empty() {
+            if contact.phase == ContactPhaseReport::Subscribed {
+                let _ = writeln!(text, "  No offer was looked at for it yet.");
+            }
+            return;
+        }
+        let _ = writeln!(text, "  The last offers were not used:");
+        for (reasons, agents) in grouped(&self.refusals) {
+            let _ = writeln!(text, "    {}: {reasons}", named(&agents));
+        }
+    }
+}
+
+/// Agents that were refused for the same reasons stand together.
+fn grouped(refusals: &[RefusalReport]) -> Vec<(String, Vec<&str>)> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for refusal in refusals {
+        let agents = groups.entry(refusal.reasons.join("; ")).or_default();
+        agents.push(&refusal.hostname);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    // What holds for most agents comes first.
+    groups.sort_by_key(|(_, agents)| std::cmp::Reverse(agents.len()));
+    groups
+}
+
+fn named(agents: &[&str]) -> String {
+    const FEW: usize = 3;
+    let first: Vec<&str> = agents.iter().take(FEW).copied().collect();
+    match agents.len().saturating_sub(FEW) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+fn contact(contact: &ContactReport) -> String {
+    let since = duration(contact.seconds);
+    match contact.phase {
+        ContactPhaseReport::Connecting => {
+            format!("The Mesos master has not accepted the framework in {since} so far.")
+        }
+        ContactPhaseReport::Disconnected => {
+            let reason = contact.reason.as_deref().unwrap_or("no reason is known");
+            format!("There has been no contact with the Mesos master for {since}: {reason}.")
+        }
+        ContactPhaseReport::Subscribed => match contact.last_offer_seconds {
+            Some(ago) => format!(
+                "The Mesos master has made {} in {since}, the last {} ago.",
+                counted(
+                    usize::try_from(contact.offers).unwrap_or(usize::MAX),
+                    "offer",
+                    "offers"
+                ),
+                duration(ago),
+            ),
+            None => format!(
+                "The Mesos master has made no offer in {since}: is there an agent with free resources for the framework's role, and does a quota or another framework hold them?"
+            ),
+        },
+    }
+}
+
+fn describe_failures(failures: &FailuresReport, text: &mut String) {
+    if failures.recent.is_empty() {
+        return;
+    }
+    let allowed = failures.allowed.map(|allowed| {
+        format!(", of at most {allowed} that are allowed (mesos.maximum-failed-tasks)")
+    });
+    let _ = writeln!(
+        text,
+        "\n{} failed{}; the last:",
+        counted(failures.total, "worker has", "workers have"),
+        allowed.unwrap_or_default(),
+    );
+    for failure in failures.recent.iter().take(MOST) {
+        let _ = writeln!(
+            text,
+            "  {} on {}, {} ago: {}",
+            failure.task,
+            failure.hostname,
+            duration(failure.seconds_ago),
+            failure.text
+        );
+    }
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn be(number: usize) -> String {
+    counted(number, "is", "are")
+}
+
+/// A length of time as people say it; the two largest units.
+fn duration(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+#[path = "why/tests.rs"]
+mod tests;
