@@ -9,6 +9,8 @@
 
 #[path = "zookeeper_support/server.rs"]
 mod server;
+#[path = "zookeeper_support/sessions.rs"]
+mod sessions;
 
 use std::time::Duration;
 
@@ -22,7 +24,8 @@ use flugs::mesos::zookeeper::ZooKeeper;
 use flugs::spec::{ExitCode, Failure as _, WorkerId};
 use flugs::store::{SchedulerStore, StoreError};
 use serde_json::{Value, json};
-use server::{Server, resolver};
+use server::Server;
+use sessions::resolver;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use zookeeper_client::{Acls, Client, CreateMode};

@@ -8,7 +8,6 @@ use crate::flink::{JavaRuntime, missing_access};
 use crate::launch::{self, SettledLaunch};
 
 use super::AppMasterError;
-use super::manifests::ADDRESS;
 
 /// Where it is, below the cluster's directory.
 pub(super) fn directory(cluster: &Path) -> PathBuf {
@@ -16,20 +15,21 @@ pub(super) fn directory(cluster: &Path) -> PathBuf {
 }
 
 /// Writes it: the JobManager's configuration with the cluster's address, and the log settings of
-/// the Flink home. `java` is this machine's, if it has one: clients run here.
+/// the Flink home. `host` is where clients find the JobManager; `java` is this machine's, if it has one: clients run here.
 pub(super) fn write(
     cluster: &Path,
     job_manager: &SettledLaunch,
     java: Option<&JavaRuntime>,
+    host: &str,
     rest_port: u16,
 ) -> Result<(), AppMasterError> {
     let mut client = job_manager.clone();
     client.layout.conf = directory(cluster);
     let port = rest_port.to_string();
     for (key, value) in [
-        ("rest.address", ADDRESS),
+        ("rest.address", host),
         ("rest.port", &port),
-        ("jobmanager.rpc.address", ADDRESS),
+        ("jobmanager.rpc.address", host),
     ] {
         client
             .configuration

@@ -6,11 +6,13 @@ use std::time::Duration;
 use crate::artifact;
 use crate::flink::rest::RestError;
 use crate::launch::{LaunchError, PortError};
+use crate::mesos::connection::{ConnectionError, CredentialsError};
 use crate::overlay::OverlayError;
 use crate::provider::ProviderError;
+use crate::provider::mesos::options::MesosOptionsError;
 use crate::provider::mesos::scheduling::SchedulingError;
-use crate::spec::{ExitCode, Failure, Role, WorkerId};
-use crate::store::StoreError;
+use crate::spec::{ArtifactError, ExitCode, Failure, Role, WorkerId};
+use crate::store::{PlaceError, StoreError};
 
 /// Why a cluster could not be started or kept up.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +115,54 @@ pub enum AppMasterError {
         /// How the last ones ended, or nothing.
         last: String,
     },
+    /// Options of Mesos are wrong.
+    #[error(transparent)]
+    MesosOptions(#[from] MesosOptionsError),
+    /// No connection to a Mesos master can be made.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The credentials for the Mesos master are unusable.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// Secrets would travel in the clear.
+    #[error("these are secrets, and the artifact server would send them without encryption: {}; have it speak TLS (security.ssl.rest.enabled and mesos.resourcemanager.artifactserver.ssl.enabled), or accept it with flugs.mesos.artifactserver.secrets-in-the-clear", secrets.join(", "))]
+    SecretsInTheClear {
+        /// Files and options, by name.
+        secrets: Vec<String>,
+    },
+    /// An archive has no Java runtime in it.
+    #[error(
+        "the archive {path} has no bin/java in it: flugs.mesos.tasks.java-archive names an archive of a Java runtime"
+    )]
+    NoJavaInArchive {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// An archive cannot be read.
+    #[error(transparent)]
+    Unpack(#[from] artifact::UnpackError),
+    /// An artifact cannot travel.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// An address is no URL.
+    #[error("\"{address}\" is not a URL")]
+    Address {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        source: url::ParseError,
+    },
+    /// The state's place in ZooKeeper is impossible.
+    #[error("the scheduler's state cannot be kept in ZooKeeper (high-availability.zookeeper.*)")]
+    Place(#[from] PlaceError),
+    /// A file that an option names cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
     /// Workers cannot be scheduled any further.
     #[error(transparent)]
     Scheduling(#[from] SchedulingError),
@@ -193,6 +243,10 @@ impl Failure for AppMasterError {
             Self::Exhausted { .. } => ExitCode::RestartsExhausted,
             Self::TooManyFailed { .. } => ExitCode::TooManyFailed,
             Self::Scheduling(error) => error.exit_code(),
+            Self::MesosOptions(error) => error.exit_code(),
+            Self::Connection(error) => error.exit_code(),
+            Self::Credentials(error) => error.exit_code(),
+            Self::Unpack(error) => error.exit_code(),
             Self::Superseded => ExitCode::FrameworkSuperseded,
             Self::FrameworkRefused { .. } => ExitCode::FrameworkRefused,
             Self::FrameworkRemoved { .. } => ExitCode::FrameworkRemoved,
@@ -200,7 +254,13 @@ impl Failure for AppMasterError {
             Self::Api { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
                 ExitCode::PortInUse
             }
-            Self::Api { .. } => ExitCode::Configuration,
+            Self::Api { .. }
+            | Self::Read { .. }
+            | Self::Place(_)
+            | Self::SecretsInTheClear { .. }
+            | Self::NoJavaInArchive { .. }
+            | Self::Artifact(_)
+            | Self::Address { .. } => ExitCode::Configuration,
         }
     }
 }

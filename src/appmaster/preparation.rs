@@ -93,7 +93,13 @@ pub async fn prepare(
         .make_ready(settings.program.clone(), &settings.directory, rest_port)
         .await?;
     let server = bind_server(&artifacts, &published, &token_file, ground.server)?;
-    client_configuration::write(&settings.directory, &job_manager, java.as_ref(), rest_port)?;
+    client_configuration::write(
+        &settings.directory,
+        &job_manager,
+        java.as_ref(),
+        ADDRESS,
+        rest_port,
+    )?;
 
     let terms = ClusterTerms {
         artifacts: published,
@@ -304,7 +310,7 @@ fn overlays_of(
 
 /// Writes a file that only its owner can read. It is made that way: there is no moment at which
 /// others could open it.
-fn write_secret(path: &Path, secret: &str) -> Result<(), AppMasterError> {
+pub(super) fn write_secret(path: &Path, secret: &str) -> Result<(), AppMasterError> {
     let failed = |source| AppMasterError::Write {
         path: path.to_owned(),
         source,

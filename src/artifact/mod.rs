@@ -11,6 +11,7 @@ pub mod token;
 pub mod unpack;
 
 pub use fetch::{FetchError, FetchEvent, FetchOptions, FetchSummary, Fetcher};
+pub use resolve::Resolver;
 pub use server::{Server, ServerOptions};
 pub use store::{Store, StoreError, StoredObject};
 pub use token::Token;

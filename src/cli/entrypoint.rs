@@ -7,11 +7,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessExit;
 
-use crate::conf::{ConsoleLayout, redacted};
+use crate::conf::ConsoleLayout;
 use crate::entrypoint::{
-    AppMasterCall, DockerCall, Entrypoint, HELP, NOT_EXECUTABLE, OtherCommand, RoleCall,
-    RunDirectory, appmaster_call, canonical_host_name, docker_call, find_program, is_usable,
-    task_manager_call,
+    DockerCall, Entrypoint, HELP, NOT_EXECUTABLE, OtherCommand, RoleCall, RunDirectory,
+    appmaster_call, canonical_host_name, docker_call, find_program, is_usable, task_manager_call,
 };
 use crate::launch::{
     Extent, HostFacts, ImageTerms, LaunchOrder, LaunchRequest, configuration_for_commands,
@@ -20,7 +19,7 @@ use crate::spec::{ExitCode, Role, WorkerId};
 use crate::supervise::{self, ExitOnStop, StatusAddress, StopPolicy, Supervision};
 
 use super::supervision::options::status_from_environment;
-use super::{Ending, launch, output};
+use super::{Ending, appmaster, launch, output};
 
 /// The user that the images have for Flink.
 const USER: &str = "flink";
@@ -97,14 +96,20 @@ pub(super) fn behave_as(entrypoint: Entrypoint, words: &[OsString]) -> Result<Pr
                 Ok(ProcessExit::SUCCESS)
             }
             DockerCall::Launch(call) => launch_in_image(call),
+            DockerCall::AppMaster(words) => {
+                let mut environment = super::environment();
+                drop_privileges(&mut environment)?;
+                let place = RunDirectory::choose(&environment)?;
+                appmaster::run_in_image(&words, &place.path, flink_home(&environment)?)
+            }
             DockerCall::Other(command) => run_other(&command),
         },
         Entrypoint::MesosTaskManager => launch_on_mesos(words),
         Entrypoint::MesosAppMaster => {
-            no_app_master(&appmaster_call(false, words, &super::environment())?)
+            appmaster::run_script(appmaster_call(false, words, &super::environment())?)
         }
         Entrypoint::MesosAppMasterJob => {
-            no_app_master(&appmaster_call(true, words, &super::environment())?)
+            appmaster::run_script(appmaster_call(true, words, &super::environment())?)
         }
     }
 }
@@ -299,21 +304,4 @@ fn configured(
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value));
     Ok(owned.collect())
-}
-
-/// Says what the script asked for, and that this program cannot do it.
-fn no_app_master(call: &AppMasterCall) -> Result<ProcessExit, Ending> {
-    let settings = call.properties.iter().map(|one| {
-        let value = redacted(&one.key, &one.value);
-        format!("\n  -D {}={value}", one.key)
-    });
-    let what = if call.job { "one job" } else { "a session" };
-    Err(Ending {
-        code: ExitCode::Usage,
-        message: format!(
-            "this flugs has no scheduler for Mesos yet, so it cannot run the application master \
-             of {what}; nothing was started. What was asked for:{}",
-            settings.collect::<String>()
-        ),
-    })
 }

@@ -24,6 +24,13 @@ pub(super) struct Args {
 }
 
 impl Args {
+    /// Means this home unless another one is named.
+    pub(super) fn or_home(&mut self, home: PathBuf) {
+        if self.flink_version.is_none() && self.flink_home.is_none() {
+            self.flink_home = Some(home);
+        }
+    }
+
     /// The home that is meant, assembled if need be.
     pub(super) fn resolve(&self) -> Result<PathBuf, Ending> {
         if let Some(version) = &self.flink_version {

@@ -2,6 +2,7 @@
 //!
 //! Never holds domain logic. Every error that reaches a person leaves through [`run`].
 
+mod appmaster;
 mod artifact;
 mod bundle;
 mod conf;
@@ -23,6 +24,7 @@ mod supervision;
 mod table;
 mod train;
 mod up;
+mod why;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +49,8 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FLUGS_C
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(Box<up::Args>),
+    Appmaster(Box<appmaster::Args>),
+    Why(why::Args),
     Artifact(Box<artifact::Args>),
     Serve(Box<serve::Args>),
     Conf(Box<conf::Args>),
@@ -120,6 +124,8 @@ pub fn run() -> ProcessExit {
 fn dispatch(command: &Command) -> Result<ProcessExit, Ending> {
     match command {
         Command::Up(args) => up::run(args),
+        Command::Appmaster(args) => appmaster::run(args),
+        Command::Why(args) => why::run(args),
         Command::Artifact(args) => artifact::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Conf(args) => conf::run(args),

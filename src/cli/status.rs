@@ -9,7 +9,10 @@ use crate::provider::process::is_alive;
 use crate::spec::MemberState;
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock};
 
-use super::{Ending, output, table};
+use crate::appmaster::mesos::api::Topic;
+use crate::appmaster::mesos::report::{StateReport, WorkerReport};
+
+use super::{Ending, output, table, why};
 
 /// Show what runs in a cluster's directory.
 #[derive(Debug, clap::Args)]
@@ -55,6 +58,9 @@ struct MemberReport {
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let state = super::load_cluster(&args.dir)?;
+    if let Some(master) = why::running(&args.dir)? {
+        return Ok(show_mesos(&why::ask(&master, Topic::State)?, args.json));
+    }
     let report = Report::new(&args.dir, &state, DirectoryLock::is_held(&args.dir));
     report.print(args.json);
     let ready = report.phase == ClusterPhase::Ready;
@@ -63,6 +69,40 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     } else {
         crate::spec::ExitCode::NotReady.code().into()
     })
+}
+
+/// A cluster on Mesos, as its application master tells it.
+fn show_mesos(report: &StateReport, json: bool) -> ProcessExit {
+    if json {
+        output::json(report);
+    } else {
+        let header = ["WORKER", "TASK", "STATE", "MESOS", "SLOTS", "HOST"];
+        output::line(&table::render(
+            &header,
+            report.workers.iter().map(worker_row),
+        ));
+        let job_manager = report.job_manager.state.map_or("down", state_word);
+        output::line(&format!(
+            "{} of {} workers registered; JobManager {job_manager}. Flink {}: {}",
+            report.registered, report.wanted, report.flink_version, report.web_url
+        ));
+    }
+    match report.phase {
+        ClusterPhase::Ready => ProcessExit::SUCCESS,
+        _ => crate::spec::ExitCode::NotReady.code().into(),
+    }
+}
+
+fn worker_row(worker: &WorkerReport) -> [String; 6] {
+    let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    [
+        worker.id.clone(),
+        or_dash(&worker.task),
+        state_word(worker.state).to_owned(),
+        or_dash(&worker.task_state),
+        or_dash(&worker.slots.map(|slots| slots.to_string())),
+        or_dash(&worker.hostname),
+    ]
 }
 
 impl Report {

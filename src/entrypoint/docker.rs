@@ -14,6 +14,8 @@ pub enum DockerCall {
     Help,
     /// One of the roles.
     Launch(RoleCall),
+    /// `appmaster`: a cluster on Mesos; the words behind it are those of `flugs appmaster`.
+    AppMaster(Vec<OsString>),
     /// Any other command, run as it stands.
     Other(OtherCommand),
 }
@@ -27,6 +29,7 @@ Commands:
   standalone-job [OPTION…]       a JobManager that runs the job found in usrlib or lib
   taskmanager                    a worker
   history-server                 the server of finished jobs' archives
+  appmaster [OPTION…]            a cluster on Mesos; see: appmaster --help
   help                           this text
 Any other command is run as it stands, as the user flink.
 
@@ -51,6 +54,9 @@ pub fn docker_call(words: &[OsString]) -> Result<DockerCall, EntrypointError> {
     };
     if first == "help" {
         return Ok(DockerCall::Help);
+    }
+    if first == "appmaster" {
+        return Ok(DockerCall::AppMaster(rest.to_vec()));
     }
     let role = Role::ALL.into_iter().find(|role| role.as_str() == first);
     match role {

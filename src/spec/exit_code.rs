@@ -116,7 +116,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,

@@ -2,12 +2,11 @@
 //! from the loss of a worker.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::cluster::{TestCluster, kill, text, wait_until};
 use super::flink_homes::flink_home;
+use super::streaming_job::{job_jar, written};
 
 const COUNT: u64 = 400;
 
@@ -22,22 +21,9 @@ const RESTART: [&str; 6] = [
     "restart-strategy.fixed-delay.delay=500 ms",
 ];
 
-/// Compiles the streaming example against a Flink home.
-pub(super) fn job_jar(version: &str, directory: &Path) -> PathBuf {
-    let jar = directory.join("job.jar");
-    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/streaming-job/build.sh");
-    let compiled = Command::new(build)
-        .arg(flink_home(version))
-        .arg(&jar)
-        .output()
-        .unwrap();
-    assert!(compiled.status.success(), "{}", text(&compiled));
-    jar
-}
-
 /// Submits the job detached, with Flink's own client.
 fn submit(version: &str, cluster: &TestCluster, arguments: &[&str]) {
-    let jar = job_jar(version, &cluster.path(""));
+    let jar = job_jar(&flink_home(version), &cluster.path(""));
     let run = Command::new(flink_home(version).join("bin/flink"))
         .args(["run", "--detached"])
         .arg(jar)
@@ -56,16 +42,9 @@ fn submit(version: &str, cluster: &TestCluster, arguments: &[&str]) {
 /// For each last digit the highest count and the highest sum that the job has written.
 fn counts(cluster: &TestCluster) -> BTreeMap<u64, (u64, u64)> {
     let mut highest = BTreeMap::new();
-    let text = fs::read_to_string(cluster.path("counts")).unwrap_or_default();
-    for line in text.lines() {
-        let numbers: Vec<u64> = line
-            .split(' ')
-            .filter_map(|word| word.parse().ok())
-            .collect();
-        if let [digit, count, sum] = numbers[..] {
-            let entry = highest.entry(digit).or_insert((0, 0));
-            *entry = (count.max(entry.0), sum.max(entry.1));
-        }
+    for [digit, count, sum] in written(&cluster.path("counts")) {
+        let entry = highest.entry(digit).or_insert((0, 0));
+        *entry = (count.max(entry.0), sum.max(entry.1));
     }
     highest
 }
@@ -81,7 +60,7 @@ fn expected() -> BTreeMap<u64, (u64, u64)> {
 }
 
 fn lines(cluster: &TestCluster) -> usize {
-    fs::read_to_string(cluster.path("counts")).map_or(0, |text| text.lines().count())
+    written(&cluster.path("counts")).len()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::cluster::{kill, text, wait_until};
 use super::flink_homes::flink_home;
-use super::jobs::job_jar;
+use super::streaming_job::job_jar;
 
 const VERSION: &str = "1.20.5";
 
@@ -23,7 +23,11 @@ fn home_with_user_jar(directory: &Path) -> PathBuf {
     for part in ["bin", "conf", "lib", "opt", "plugins"] {
         symlink(flink_home(VERSION).join(part), home.join(part)).unwrap();
     }
-    fs::rename(job_jar(VERSION, directory), home.join("usrlib/job.jar")).unwrap();
+    fs::rename(
+        job_jar(&flink_home(VERSION), directory),
+        home.join("usrlib/job.jar"),
+    )
+    .unwrap();
     home
 }
 

@@ -15,3 +15,5 @@ mod jobs;
 mod launch;
 mod lifecycle;
 mod restarts;
+#[path = "../streaming_job/mod.rs"]
+mod streaming_job;

@@ -5,24 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flugs::mesos::master_address::{HostPort, ZooKeeperCredentials};
-use flugs::mesos::resolve::HostResolver;
-use flugs::mesos::zookeeper::ZooKeeper;
+use flugs::mesos::master_address::HostPort;
 
 const JAR: &str = "/usr/share/java/zookeeper.jar";
-
-/// Resolves nothing: the servers are named by their address.
-struct Nobody;
-
-impl reqwest::dns::Resolve for Nobody {
-    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        Box::pin(async { Err("there is no DNS in tests".into()) })
-    }
-}
-
-pub(crate) fn resolver() -> HostResolver {
-    HostResolver::new(Nobody)
-}
 
 /// The server; it is killed when it is dropped.
 pub(crate) struct Server {
@@ -103,22 +88,6 @@ impl Server {
             host: "127.0.0.1".into(),
             port: self.port,
         }
-    }
-
-    pub(crate) fn as_user(&self, user: Option<&str>) -> ZooKeeper {
-        ZooKeeper {
-            servers: vec![self.address()],
-            credentials: user.map(|user| ZooKeeperCredentials {
-                user: user.into(),
-                password: "p@ss/word".into(),
-            }),
-            resolver: resolver(),
-            session_timeout: Duration::from_secs(4),
-        }
-    }
-
-    pub(crate) fn anybody(&self) -> ZooKeeper {
-        self.as_user(None)
     }
 }
 

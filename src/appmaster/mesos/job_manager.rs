@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::artifact::Store;
-use crate::conf::{Configuration, Layer};
+use crate::conf::options::OptionTable;
+use crate::conf::{Configuration, Layer, mesos_defaults};
 use crate::fleet::Fleet;
 use crate::flink::FlinkVersion;
 use crate::provider::process::ProcessProvider;
@@ -29,7 +30,6 @@ pub(super) struct JobManagerTerms {
     /// Where others find it, and the ports it must have.
     pub(super) forced: BTreeMap<String, String>,
     pub(super) defaults: BTreeMap<String, String>,
-    pub(super) environment: BTreeMap<String, String>,
     /// Arguments of a job's own program.
     pub(super) arguments: Vec<String>,
     pub(super) grace: Duration,
@@ -53,7 +53,8 @@ impl JobManagerTerms {
                 .map(property)
                 .collect(),
             forced_properties: self.forced.clone(),
-            environment: self.environment.clone(),
+            // It inherits that of the application master.
+            environment: BTreeMap::new(),
             arguments: self.arguments.clone(),
             resources: Resources::default(),
             stop_grace_seconds: Some(self.grace.as_secs_f64()),
@@ -67,43 +68,35 @@ fn is_scheduler_secret(key: &str) -> bool {
     key == "mesos.resourcemanager.framework.secret"
 }
 
-/// What a JobManager of workers elsewhere needs, unless somebody set it.
-///
-/// A standalone JobManager fails a job that wants more slots than are registered once
-/// `resourcemanager.standalone.start-up-time` is over; 0 never arms that check, so that requests
-/// wait for workers that are on their way. They wait for `slot.request.timeout`, which must cover
-/// the wait for offers, the fetch and the start of a JVM.
-///
-/// Two heartbeats in a row that cannot be delivered count as a death (since 1.14): a killed worker
-/// is noticed within two intervals, and one that merely pauses has the whole
-/// `heartbeat.timeout`. Flink 1.13 knows no such thing, and waits for the timeout.
+/// What suits a cluster of many machines, unless somebody set it.
 pub(super) fn defaults(version: &FlinkVersion) -> BTreeMap<String, String> {
-    let mut defaults = vec![
-        // Milliseconds without a unit are read by every version.
-        ("resourcemanager.standalone.start-up-time", "0"),
-        ("slot.request.timeout", "1800000"),
-        ("heartbeat.interval", "2000"),
-    ];
-    if (version.major(), version.minor()) < (1, 14) {
-        defaults.push(("heartbeat.timeout", "8000"));
-    }
-    let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-    defaults.into_iter().map(owned).collect()
+    let tables = OptionTable::for_line(version.major(), version.minor());
+    let all = mesos_defaults(&tables).into_iter();
+    all.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
-/// Where the JobManager is bound and found. Flink's shipped configuration is for one machine;
-/// its `localhost` is nobody's wish. `host` is this machine's name.
+/// What somebody asked for. Flink's shipped configuration is for one machine: its `localhost` is
+/// nobody's wish.
+fn wish(configuration: &Configuration, key: &str) -> Option<String> {
+    let setting = configuration.setting(key)?;
+    let shipped = setting.origin.layer <= Layer::ConfDirectory && setting.value == "localhost";
+    (!shipped).then(|| setting.value.clone())
+}
+
+/// The address that an option's value binds on the JobManager's machine.
+pub(super) fn bound(configuration: &Configuration, key: &str) -> String {
+    wish(configuration, key).unwrap_or_else(|| EVERYWHERE.to_owned())
+}
+
+/// Where the JobManager is bound and found. `host` is this machine's name.
 pub(super) fn addresses(
     configuration: &Configuration,
     host: &str,
     rpc_port: u16,
     rest_port: u16,
 ) -> BTreeMap<String, String> {
-    let wish = |key: &str| {
-        let setting = configuration.setting(key)?;
-        let shipped = setting.origin.layer <= Layer::ConfDirectory && setting.value == "localhost";
-        (!shipped).then(|| setting.value.clone())
-    };
+    let wish = |key: &str| wish(configuration, key);
     let mut forced = BTreeMap::new();
     for key in ["jobmanager.bind-host", "rest.bind-address"] {
         if wish(key).is_none() {
@@ -235,14 +228,6 @@ mod tests {
     }
 
     #[test]
-    fn flink_1_13_has_no_other_sign_of_a_dead_worker_than_its_silence() {
-        let of = |text: &str| defaults(&text.parse().unwrap());
-        assert_eq!(of("1.13.6")["heartbeat.timeout"], "8000");
-        assert!(!of("1.20.5").contains_key("heartbeat.timeout"));
-        assert_eq!(of("2.3.0")["resourcemanager.standalone.start-up-time"], "0");
-    }
-
-    #[test]
     fn the_frameworks_secret_is_not_flinks() {
         let properties = ["a=b", "mesos.resourcemanager.framework.secret=hunter2"]
             .map(|text| text.parse().unwrap())
@@ -252,7 +237,6 @@ mod tests {
             properties,
             forced: BTreeMap::new(),
             defaults: BTreeMap::new(),
-            environment: BTreeMap::new(),
             arguments: Vec::new(),
             grace: Duration::from_secs(9),
         };

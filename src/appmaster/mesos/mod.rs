@@ -4,14 +4,24 @@
 //! ([`crate::provider::mesos`]) and the one JobManager, a child process; what is settled before
 //! anything is started; and the HTTP interface. Holds no rule of scheduling.
 
+mod adoption;
 mod answer;
 pub mod api;
 mod event;
 mod job_manager;
+mod master;
+mod memory;
+mod preparation;
 pub mod report;
 mod run;
+mod settings;
+mod settling;
+mod shipment;
 mod stop;
 mod why;
 
 pub use event::{MesosEvent, NotifyMesos};
+pub use preparation::{RealMesosCluster, prepare};
 pub use run::MesosCluster;
+pub use settings::MesosClusterSettings;
+pub use shipment::Documents;

@@ -30,8 +30,8 @@ use crate::store::{ClusterPhase, ClusterState, FileStore, MemberRecord};
 const MOST_FAILURES: usize = 50;
 
 /// Flink's exit code for a job that has failed for good (`ApplicationStatus.FAILED`, 1443), as the
-/// kernel passes it on.
-const JOB_FAILED: u8 = (1443 % 256) as u8;
+/// kernel passes it on: its lowest eight bits.
+const JOB_FAILED: u8 = 163;
 
 /// What is asked of an application master beside the workers that it keeps.
 #[derive(Debug, Clone)]
@@ -387,16 +387,13 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             }
         }
         for (id, task, slots) in changes {
-            match slots {
-                Some(slots) => {
-                    self.fleet.observe(&id, MemberState::Registered, now);
-                    self.slots.insert(id, slots);
-                    notify(&MesosEvent::Registered { task });
-                }
-                None => {
-                    self.fleet.observe(&id, MemberState::Running, now);
-                    self.slots.remove(&id);
-                }
+            if let Some(slots) = slots {
+                self.fleet.observe(&id, MemberState::Registered, now);
+                self.slots.insert(id, slots);
+                notify(&MesosEvent::Registered { task });
+            } else {
+                self.fleet.observe(&id, MemberState::Running, now);
+                self.slots.remove(&id);
             }
         }
         Ok(())

@@ -53,7 +53,10 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 }
             }
         }
-        sandbox::sweep(&self.terms.directory);
+        // Workers that stay may still fetch what they were promised.
+        if how == Some(Stop::Teardown) {
+            sandbox::sweep(&self.terms.directory);
+        }
         self.state.phase = ClusterPhase::Stopped;
         self.state.members.clear();
         self.state.application_master = None;

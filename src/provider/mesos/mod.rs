@@ -4,6 +4,7 @@
 //! loop around the pure scheduler ([`scheduling`]), which worker is which task ([`workers`]), and
 //! what ended a task ([`failure`]). Never decides how many workers there are.
 
+mod connection;
 pub mod failure;
 pub mod options;
 pub mod scheduling;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::mesos::scheduler::{
     Action, Change, Describe, Input, Report, Scheduler, Settings, Snapshot,
 };
-use crate::mesos::wire::{Call, Event};
+use crate::mesos::wire::{Call, Event, TaskId, TaskState};
 use crate::spec::{ExitCode, Failure};
 use crate::store::StoreError;
 
@@ -50,6 +50,8 @@ pub enum Heard {
         /// On which connection.
         generation: u64,
     },
+    /// The master cannot be reached, or is not ready; it is tried again. Why, for people.
+    Trouble(String),
     /// Something that only people care for.
     Notice(String),
 }
@@ -64,6 +66,9 @@ pub trait Memory: Send + 'static {
 pub trait Publish {
     /// Called before the tasks are launched for which documents were made.
     fn publish(&mut self) -> Result<(), crate::artifact::StoreError>;
+
+    /// Called once a task has what was made for it, or needs it no more.
+    fn withdraw(&mut self, task: &TaskId);
 }
 
 /// Why scheduling cannot go on. Nothing that runs is touched by it.
@@ -220,6 +225,13 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
     }
 
     fn note(&mut self, report: Report) {
+        match &report {
+            Report::State { task, state, .. } if *state == TaskState::Running => {
+                self.publish.withdraw(task);
+            }
+            Report::Ended { task, .. } => self.publish.withdraw(task),
+            _ => {}
+        }
         if matches!(report, Report::Subscribed(_)) {
             self.contact = Contact {
                 phase: ContactPhase::Subscribed,
@@ -247,6 +259,11 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
                 self.contact.phase = ContactPhase::Disconnected(reason.clone());
                 self.news.push_back(News::Disconnected(reason));
                 Some(Input::Disconnected(generation))
+            }
+            Heard::Trouble(reason) => {
+                self.contact.phase = ContactPhase::Disconnected(reason.clone());
+                self.news.push_back(News::Disconnected(reason));
+                None
             }
             Heard::TornDown { generation } => Some(Input::TornDown(generation)),
             Heard::Notice(text) => {

@@ -29,6 +29,8 @@ pub use identity::{identify, is_alive};
 #[derive(Debug)]
 pub struct ProcessProvider {
     program: PathBuf,
+    flink_home: Option<PathBuf>,
+    speaks: bool,
     children: BTreeMap<i32, Child>,
     child_signal: SignalStream,
 }
@@ -47,9 +49,37 @@ impl ProcessProvider {
             signal(SignalKind::child()).map_err(|source| ProviderError::Watch { source })?;
         Ok(Self {
             program,
+            flink_home: None,
+            speaks: false,
             children: BTreeMap::new(),
             child_signal,
         })
+    }
+
+    /// Has workers run the Flink home that is in place, if their manifests ship none.
+    #[must_use]
+    pub fn running(self, flink_home: PathBuf) -> Self {
+        Self {
+            flink_home: Some(flink_home),
+            ..self
+        }
+    }
+
+    /// Lets workers write to this process's own output: to a container's log, say.
+    #[must_use]
+    pub fn speaking_itself(self) -> Self {
+        Self {
+            speaks: true,
+            ..self
+        }
+    }
+
+    /// Where a worker's output goes.
+    fn output(&self, worker: &WorkerSpec, name: &str) -> Result<Stdio, ProviderError> {
+        if self.speaks {
+            return Ok(Stdio::inherit());
+        }
+        Ok(log_file(worker, &worker.sandbox.join(name))?.into())
     }
 
     /// Reaps one ended child, if there is one.
@@ -102,12 +132,15 @@ impl Provider for ProcessProvider {
             path: worker.sandbox.clone(),
             source,
         })?;
-        let stdout = log_file(worker, &worker.sandbox.join("stdout"))?;
-        let stderr = log_file(worker, &worker.sandbox.join("stderr"))?;
+        let stdout = self.output(worker, "stdout")?;
+        let stderr = self.output(worker, "stderr")?;
+        let home = self.flink_home.iter();
+        let home = home.flat_map(|home| ["--flink-home".as_ref(), home.as_os_str()]);
         // Its own process group: Ctrl-C on the terminal reaches the cluster's process alone,
         // which then stops the members in order.
         let child = Command::new(&self.program)
             .args(launch_arguments(worker))
+            .args(home)
             .current_dir(&worker.sandbox)
             .stdin(Stdio::null())
             .stdout(stdout)

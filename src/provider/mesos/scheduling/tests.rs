@@ -79,6 +79,10 @@ impl Publish for Press {
         write(&self.0, "published");
         Ok(())
     }
+
+    fn withdraw(&mut self, task: &TaskId) {
+        write(&self.0, format!("withdrawn {}", task.value));
+    }
 }
 
 struct Anything;

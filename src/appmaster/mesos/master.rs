@@ -1,0 +1,48 @@
+//! The way to the Mesos master, as the options describe it.
+
+use std::fs;
+
+use super::super::AppMasterError;
+use crate::artifact::Resolver;
+use crate::mesos::connection::{BasicCredentials, Connection, ConnectionSettings, TlsTrust};
+use crate::mesos::resolve::HostResolver;
+use crate::provider::mesos::options::{FrameworkSecret, MesosOptions};
+
+/// A connection that is not open yet.
+pub(super) fn connection(
+    options: &MesosOptions,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Connection, AppMasterError> {
+    let resolver = HostResolver::new(Resolver::default());
+    let tls = options.master_tls.then(|| TlsTrust {
+        authority: options.master_authorities.clone(),
+        identity: None,
+    });
+    Ok(Connection::new(ConnectionSettings {
+        credentials: credentials(options, variable)?,
+        tls,
+        ..ConnectionSettings::new(options.master.clone(), resolver)
+    })?)
+}
+
+/// The options' principal and secret, else what variables say.
+fn credentials(
+    options: &MesosOptions,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<BasicCredentials>, AppMasterError> {
+    let framework = &options.framework;
+    let (Some(principal), Some(secret)) = (&framework.principal, &framework.secret) else {
+        return Ok(BasicCredentials::from_environment(variable)?);
+    };
+    let pair = match secret {
+        FrameworkSecret::Text(secret) => BasicCredentials::new(principal, secret.expose())?,
+        FrameworkSecret::File(path) => {
+            let text = fs::read_to_string(path).map_err(|source| AppMasterError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            BasicCredentials::new(principal, text.trim())?
+        }
+    };
+    Ok(Some(pair))
+}

@@ -1,0 +1,267 @@
+//! Everything that is settled before anything is started, in its order: bad input ends here.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::super::preparation::write_secret;
+use super::super::teardown::clear_leftovers;
+use super::super::{AppMasterError, client_configuration};
+use super::adoption::adopt;
+use super::api::{Api, Question};
+use super::event::NotifyMesos;
+use super::job_manager::{JobManager, JobManagerTerms};
+use super::master::connection;
+use super::memory::scheduler_store;
+use super::run::{MesosCluster, Terms};
+use super::settings::MesosClusterSettings;
+use super::settling::Settled;
+use super::shipment::{Documents, Shipment};
+use crate::artifact::{Store, Token};
+use crate::fleet::{Desired, StartPolicy};
+use crate::flink::rest::RestClient;
+use crate::mesos::connection::Connection;
+use crate::mesos::scheduler::Snapshot;
+use crate::provider::mesos::scheduling::Scheduling;
+use crate::provider::mesos::task::TaskDescriber;
+use crate::provider::mesos::workers::MesosWorkers;
+use crate::provider::process::{ProcessProvider, identify};
+use crate::spec::{ProcessIdentity, Role};
+use crate::store::{
+    ApplicationMaster, ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_VERSION,
+};
+
+/// How long a worker that had registered may be away from a JobManager that serves. Flink itself
+/// has given it up by then, and a TaskManager that lost its JobManager tries again every ten
+/// seconds (`cluster.registration.error-delay`).
+const RETURN: Duration = Duration::from_secs(60);
+
+/// An application master as the command line runs it.
+pub type RealMesosCluster = MesosCluster<TaskDescriber, Connection, Documents>;
+
+/// Settles everything, or says what is wrong. No process has been started when this returns, and
+/// no master been asked.
+pub async fn prepare(
+    settings: &MesosClusterSettings,
+    notify: &mut NotifyMesos<'_>,
+) -> Result<(RealMesosCluster, DirectoryLock), AppMasterError> {
+    let started = Instant::now();
+    let lock = DirectoryLock::take(&settings.directory)?;
+    let file = FileStore::new(&settings.directory);
+    let earlier = file.load()?;
+    if let Some(earlier) = &earlier {
+        // A killed application master's JobManager may still be on its way out, on ports that
+        // are needed now.
+        clear_leftovers(earlier, settings.grace * 2).await?;
+    }
+    let settled = Settled::of(settings)?;
+    let variable = |name: &str| settings.variable(name);
+    let connection = connection(&settled.options, &variable)?;
+    let mut memory = scheduler_store(settings, &settled)?;
+    let snapshot = memory.load().await?;
+    let artifacts = Store::open(&super::super::distribution::store_directory(
+        &settings.directory,
+    ))?;
+    let token = token(settings)?;
+    let shipment = Shipment::of(settings, &settled, &artifacts, token, notify)?;
+    let (api, questions, answers_at) = bind_api(settings)?;
+    let job_manager = job_manager(settings, &settled, &artifacts)?;
+    client_configuration::write(
+        &settings.directory,
+        &settled.job_manager,
+        Some(&settled.java),
+        settled.rest_host(),
+        settled.rest_port,
+    )?;
+
+    let (fleet, last) = adopt(&snapshot, started.elapsed());
+    let mut state = first_state(settings, &settled, earlier);
+    state.last_number = state.last_number.max(last);
+    state.application_master = Some(answers_at);
+    file.save(&state)?;
+    // From here on nothing can fail: what was bound is served.
+    let (describer, documents) = shipment.serve();
+    tokio::spawn(api.serve());
+    let user = variable("USER").or_else(|| variable("LOGNAME"));
+    let place = settled.place(user.unwrap_or_else(own_user));
+    let scheduler_settings = settled.options.scheduler_settings(&place, seed());
+    let scheduling = Scheduling::new(
+        scheduler_settings,
+        describer,
+        &snapshot,
+        connection,
+        documents,
+        memory,
+    );
+    let cluster = MesosCluster {
+        terms: terms(settings, &settled),
+        job_manager,
+        workers: MesosWorkers::new(scheduling, &snapshot),
+        desired: desired(settings, &settled),
+        fleet,
+        state,
+        file,
+        rest: RestClient::new(&settled.rest_address())?,
+        questions,
+        started,
+        framework: snapshot.framework.clone(),
+        slots: std::collections::BTreeMap::new(),
+        failures: VecDeque::new(),
+        last_plan: crate::fleet::Plan::default(),
+        last_reason: None,
+    };
+    tell_adopted(&snapshot, cluster.fleet.count(Role::TaskManager), notify);
+    Ok((cluster, lock))
+}
+
+fn tell_adopted(snapshot: &Snapshot, workers: usize, notify: &mut NotifyMesos<'_>) {
+    if let Some(framework) = &snapshot.framework {
+        notify(&super::MesosEvent::Notice(format!(
+            "going on with the framework {} and its {workers} workers",
+            framework.value
+        )));
+    }
+}
+
+/// The token that artifacts are served for. It outlives this process: tasks that were launched
+/// may not have fetched everything yet.
+fn token(settings: &MesosClusterSettings) -> Result<Token, AppMasterError> {
+    let path = settings.directory.join("token");
+    if path.is_file() {
+        return Ok(Token::from_file(&path)?);
+    }
+    let token = Token::generate()?;
+    write_secret(&path, token.expose())?;
+    Ok(token)
+}
+
+/// The HTTP interface; open to everybody only where nobody but this machine can reach it.
+fn bind_api(
+    settings: &MesosClusterSettings,
+) -> Result<(Api, mpsc::Receiver<Question>, ApplicationMaster), AppMasterError> {
+    let address = settings.api;
+    let mut token_file = None;
+    let mut token = None;
+    if !address.ip().is_loopback() {
+        let path = settings.directory.join("api-token");
+        if !path.is_file() {
+            write_secret(&path, Token::generate()?.expose())?;
+        }
+        token = Some(Token::from_file(&path)?);
+        token_file = Some(path);
+    }
+    let bound = Api::bind(address, token);
+    let (api, questions) = bound.map_err(|source| AppMasterError::Api { address, source })?;
+    let mut reachable = api.address();
+    if reachable.ip().is_unspecified() {
+        reachable.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let url = format!("http://{reachable}");
+    Ok((api, questions, ApplicationMaster { url, token_file }))
+}
+
+fn job_manager(
+    settings: &MesosClusterSettings,
+    settled: &Settled,
+    artifacts: &Store,
+) -> Result<JobManager, AppMasterError> {
+    let provider = ProcessProvider::new(settings.program.clone())?
+        .running(settings.flink_home.clone())
+        .speaking_itself();
+    let terms = JobManagerTerms {
+        role: settings.role,
+        properties: settings.properties.clone(),
+        forced: settled.addresses.clone(),
+        defaults: settled.defaults.clone(),
+        arguments: settings.arguments.clone(),
+        grace: settings.grace,
+    };
+    let token_file = settings.directory.join("token");
+    JobManager::new(provider, &terms, artifacts, &settings.directory, token_file)
+}
+
+fn terms(settings: &MesosClusterSettings, settled: &Settled) -> Terms {
+    let counts = settled.options.workers.iter();
+    let counts = counts.map(|(name, worker)| (name, worker.workers as usize));
+    let mut profiles = settled.options.profiles();
+    Terms {
+        directory: settings.directory.clone(),
+        // The launcher needs a moment of its own after its child's grace is over.
+        grace: settings.grace + Duration::from_secs(2),
+        on_terminate: settings.on_terminate,
+        on_interrupt: settings.on_interrupt,
+        forget_framework: settings.forget_framework,
+        profiles: counts
+            .filter_map(|(name, many)| Some((name.clone(), (profiles.remove(name)?, many))))
+            .collect(),
+    }
+}
+
+fn desired(settings: &MesosClusterSettings, settled: &Settled) -> Desired {
+    let options = &settled.options;
+    let workers: usize = options
+        .workers
+        .values()
+        .map(|worker| worker.workers as usize)
+        .sum();
+    let registration_timeout = options.registration_timeout;
+    Desired {
+        members: [(settings.role, 1), (Role::TaskManager, workers)].into(),
+        restart: settings.restart,
+        starts: Some(StartPolicy {
+            registration_timeout,
+            return_timeout: registration_timeout.min(RETURN),
+            // ResourceManagerOptions' own defaults.
+            failures_per_minute: 10,
+            retry_interval: Duration::from_secs(3),
+            maximum_failed: options.maximum_failed_tasks.map(|most| most as usize),
+        }),
+    }
+}
+
+fn first_state(
+    settings: &MesosClusterSettings,
+    settled: &Settled,
+    earlier: Option<ClusterState>,
+) -> ClusterState {
+    let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
+    ClusterState {
+        version: STATE_VERSION,
+        phase: ClusterPhase::Starting,
+        master: identify(pid).unwrap_or(ProcessIdentity {
+            pid,
+            start_ticks: 0,
+        }),
+        flink_version: settled.job_manager.home.version().to_string(),
+        flink_home: settings.flink_home.clone(),
+        web_url: settled.web_url(),
+        task_managers: settled
+            .options
+            .workers
+            .values()
+            .map(|worker| worker.workers as usize)
+            .sum(),
+        last_number: earlier.map_or(0, |state| state.last_number),
+        members: Vec::new(),
+        containers: None,
+        application_master: None,
+    }
+}
+
+/// The user that this process runs as, as libmesos told it.
+fn own_user() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
+    user.ok()
+        .flatten()
+        .map_or_else(|| "root".to_owned(), |user| user.name)
+}
+
+/// Makes waits differ from those of other schedulers.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    // Without random bytes all schedulers wait alike, which is no harm to one.
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}

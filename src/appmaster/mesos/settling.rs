@@ -1,0 +1,124 @@
+//! The configuration of a cluster on Mesos, settled as its launches will settle it: what would
+//! fail there fails here, before anything runs.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::super::AppMasterError;
+use super::job_manager::{addresses, bound, defaults};
+use super::settings::MesosClusterSettings;
+use crate::conf::Configuration;
+use crate::flink::JavaRuntime;
+use crate::launch::{self, JOB_MANAGER_RPC, PortOption, REST, SettledLaunch};
+use crate::provider::mesos::options::{FrameworkPlace, MesosOptions};
+use crate::spec::Role;
+
+/// What is settled.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// This machine's Java, which the JobManager runs on.
+    pub(super) java: JavaRuntime,
+    pub(super) job_manager: SettledLaunch,
+    pub(super) task_manager: SettledLaunch,
+    pub(super) options: MesosOptions,
+    /// What makes the members one cluster: where the JobManager is found.
+    pub(super) addresses: BTreeMap<String, String>,
+    /// What suits a cluster of many machines, unless the user set it.
+    pub(super) defaults: BTreeMap<String, String>,
+    /// The name under which this machine is found.
+    pub(super) host: String,
+    pub(super) rpc_port: u16,
+    pub(super) rest_port: u16,
+}
+
+impl Settled {
+    /// Settles everything that needs no network.
+    pub(super) fn of(settings: &MesosClusterSettings) -> Result<Self, AppMasterError> {
+        let request = settings.request(settings.role);
+        let job_manager = launch::settle(&request)?;
+        let java = launch::java_of(&request, &job_manager)?;
+        let task_manager = launch::settle(&settings.request(Role::TaskManager))?;
+        let version = job_manager.home.version();
+        let variable = |name: &str| settings.variable(name);
+        let options = MesosOptions::read(&task_manager.configuration, version, &variable)?;
+        let configuration = &job_manager.configuration;
+        let rpc_port = port(JOB_MANAGER_RPC, configuration)?;
+        let rest_port = port(REST, configuration)?;
+        // Marathon names the agent's host; a container's own name means nothing outside of it.
+        let host = variable("HOST").unwrap_or(request.host.host_name);
+        Ok(Self {
+            addresses: addresses(configuration, &host, rpc_port, rest_port),
+            defaults: defaults(version),
+            java,
+            job_manager,
+            task_manager,
+            options,
+            host,
+            rpc_port,
+            rest_port,
+        })
+    }
+
+    /// Where others find the JobManager.
+    pub(super) fn job_manager_address(&self) -> &str {
+        let address = self.addresses.get("jobmanager.rpc.address");
+        address.map_or(&self.host, String::as_str)
+    }
+
+    /// Where clients find the JobManager.
+    pub(super) fn rest_host(&self) -> &str {
+        self.addresses.get("rest.address").unwrap_or(&self.host)
+    }
+
+    /// The web page as others see it.
+    pub(super) fn web_url(&self) -> String {
+        format!("http://{}:{}", bracketed(self.rest_host()), self.rest_port)
+    }
+
+    /// Where this process reaches the JobManager: by address, so that no name has to be resolved.
+    pub(super) fn rest_address(&self) -> String {
+        let bound = bound(&self.job_manager.configuration, REST.bind_address);
+        let address = match launch::bind_address(Some(&bound)) {
+            address if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            address => address,
+        };
+        format!("http://{}", SocketAddr::new(address, self.rest_port))
+    }
+
+    /// What the framework tells of the place it runs in.
+    pub(super) fn place(&self, user: String) -> FrameworkPlace {
+        FrameworkPlace {
+            hostname: self.host.clone(),
+            user,
+            webui_url: Some(self.web_url()),
+        }
+    }
+}
+
+/// A host as URLs write it.
+pub(super) fn bracketed(host: &str) -> String {
+    match host.parse() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]"),
+        _ => host.to_owned(),
+    }
+}
+
+/// The port that an option names or Flink takes by default, or any free one where that is asked
+/// for. It must not change while workers run: they look for the JobManager there.
+fn port(option: PortOption, configuration: &Configuration) -> Result<u16, AppMasterError> {
+    let bound = bound(configuration, option.bind_address);
+    let set = option.keys.iter().any(|key| configuration.contains(key));
+    let lookup = |key: &str| {
+        if key == option.bind_address {
+            return Some(bound.as_str());
+        }
+        let last = option.keys.last().is_some_and(|last| *last == key);
+        let default = option.default.filter(|_| last && !set);
+        configuration.get(key).or(default)
+    };
+    if let Some(port) = option.pick(&lookup)? {
+        return Ok(port);
+    }
+    launch::free_port(launch::bind_address(Some(&bound)))
+        .map_err(|source| AppMasterError::NoFreePort { source })
+}

@@ -1,0 +1,258 @@
+//! What travels to the workers: the artifact server, and the terms of their tasks.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use url::Url;
+
+use super::super::{AppMasterError, distribution};
+use super::event::{MesosEvent, NotifyMesos};
+use super::settings::MesosClusterSettings;
+use super::settling::{Settled, bracketed};
+use crate::artifact::server::TlsIdentity;
+use crate::artifact::unpack::{self, Limits};
+use crate::artifact::{Server, ServerOptions, Store, StoreError, Token};
+use crate::conf::is_sensitive;
+use crate::conf::options::OptionTable;
+use crate::launch;
+use crate::mesos::wire::TaskId;
+use crate::overlay::{Overlay, OverlaySources, overlays};
+use crate::provider::mesos::scheduling::Publish;
+use crate::provider::mesos::task::{
+    JAVA, JobManagerAddress, Outbox, TaskDescriber, TaskTerms, ships_flink,
+};
+use crate::spec::{Artifact, ArtifactKind, RelativePath, Sha256Digest};
+
+/// The overlay with Flink itself.
+const FLINK: &str = "flink-distribution";
+
+/// Everything that travels, and the server that it travels from.
+#[derive(Debug)]
+pub(super) struct Shipment {
+    server: Server,
+    store: Store,
+    terms: TaskTerms,
+}
+
+impl Shipment {
+    /// Adds everything to the store and binds the server, which serves nothing yet.
+    pub(super) fn of(
+        settings: &MesosClusterSettings,
+        settled: &Settled,
+        store: &Store,
+        token: Token,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<Self, AppMasterError> {
+        let options = &settled.options;
+        let mut overlays = overlays_of(settings, settled)?;
+        overlays.retain(|overlay| overlay.name != FLINK || ships_flink(options));
+        let mut progress = |progress| notify(&MesosEvent::Publishing(progress));
+        let mut artifacts = distribution::publish(&overlays, store, &mut progress)?;
+        let binary = store.add_file(&settings.program)?.digest;
+        let java_home = match &options.tasks.java_archive {
+            Some(archive) => {
+                let (artifact, home) = java(store, archive)?;
+                artifacts.push(artifact);
+                Some(home)
+            }
+            None => None,
+        };
+        refuse_secrets_in_the_clear(settled, &artifacts)?;
+        let server = bind(settled, store, token.clone())?;
+        let version = settled.job_manager.home.version();
+        let terms = TaskTerms {
+            options: options.clone(),
+            urls: server.urls(),
+            token,
+            binary,
+            artifacts,
+            java_home,
+            configuration: settled.task_manager.configuration.clone(),
+            tables: OptionTable::for_line(version.major(), version.minor()),
+            overlay_properties: overlays
+                .iter()
+                .flat_map(|one| one.properties.clone())
+                .collect(),
+            job_manager: JobManagerAddress {
+                host: settled.job_manager_address().to_owned(),
+                rpc_port: settled.rpc_port,
+                rest_port: settled.rest_port,
+            },
+            environment: overlays
+                .iter()
+                .flat_map(|one| one.environment.clone())
+                .collect(),
+        };
+        Ok(Self {
+            server,
+            store: store.clone(),
+            terms,
+        })
+    }
+
+    /// Serves, on a thread of its own: a thousand workers that fetch must not hold up the
+    /// scheduler. Gives what describes tasks, and what publishes their documents.
+    pub(super) fn serve(self) -> (TaskDescriber, Documents) {
+        let server = self.server;
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            if let Ok(runtime) = runtime {
+                let _ = runtime.block_on(server.serve(pending()));
+            }
+        };
+        let _ = std::thread::Builder::new()
+            .name("artifacts".to_owned())
+            .spawn(work);
+        let (describer, outbox) = TaskDescriber::new(self.terms);
+        let documents = Documents {
+            store: self.store,
+            outbox,
+            served: BTreeMap::new(),
+        };
+        (describer, documents)
+    }
+}
+
+/// The documents of tasks: served from before they are launched until they run.
+#[derive(Debug)]
+pub struct Documents {
+    store: Store,
+    outbox: Outbox,
+    served: BTreeMap<TaskId, Sha256Digest>,
+}
+
+impl Publish for Documents {
+    fn publish(&mut self) -> Result<(), StoreError> {
+        for document in self.outbox.take() {
+            let stored = if document.is_secret {
+                self.store.add_secret_bytes(&document.bytes)?
+            } else {
+                self.store.add_bytes(&document.bytes)?
+            };
+            self.served.insert(document.task, stored.digest);
+        }
+        Ok(())
+    }
+
+    fn withdraw(&mut self, task: &TaskId) {
+        if let Some(digest) = self.served.remove(task) {
+            // One that cannot be removed is served until the next try, which is no harm: what
+            // it says is known to who may ask for it.
+            let _ = self.store.withdraw(&digest);
+        }
+    }
+}
+
+/// What the overlays add to every worker's launch.
+fn overlays_of(
+    settings: &MesosClusterSettings,
+    settled: &Settled,
+) -> Result<Vec<Overlay>, AppMasterError> {
+    let variable = |name: &str| settings.variable(name);
+    let user = variable("USER").or_else(|| variable("LOGNAME"));
+    let configuration = &settled.task_manager.configuration;
+    Ok(overlays(&OverlaySources {
+        flink_home: &settings.flink_home,
+        configuration: &|key| configuration.get(key).map(str::to_owned),
+        environment: &variable,
+        user: user.as_deref(),
+        declarations: &settings.overlays,
+    })?)
+}
+
+/// Mesos' fetcher brings workers their manifests, and it brings them in the clear unless the
+/// server speaks TLS. Who lets secrets travel that way has to say so.
+fn refuse_secrets_in_the_clear(
+    settled: &Settled,
+    artifacts: &[Artifact],
+) -> Result<(), AppMasterError> {
+    let server = &settled.options.artifact_server;
+    if server.tls || server.secrets_in_the_clear {
+        return Ok(());
+    }
+    let files = artifacts.iter().filter(|artifact| !artifact.cache);
+    let files = files.map(|artifact| artifact.name.clone());
+    let settings = settled.task_manager.configuration.iter();
+    let travels = |key: &str| !key.starts_with("mesos.") && !key.starts_with("flugs.");
+    let keys = settings.filter(|(key, _)| is_sensitive(key) && travels(key));
+    let keys = keys.map(|(key, _)| key.to_owned());
+    let secrets: Vec<String> = files.chain(keys).collect();
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    Err(AppMasterError::SecretsInTheClear { secrets })
+}
+
+/// The Java runtime that travels, and where it will be: the one directory with `bin/java` in it.
+fn java(store: &Store, archive: &Path) -> Result<(Artifact, RelativePath), AppMasterError> {
+    let no_java = || AppMasterError::NoJavaInArchive {
+        path: archive.to_owned(),
+    };
+    let entries = unpack::list(archive, &Limits::default())?;
+    let tops = entries.iter().filter_map(|(entry, _)| {
+        let top = entry.path.strip_suffix("bin/java")?;
+        (top.is_empty() || top.ends_with('/')).then(|| top.trim_end_matches('/').to_owned())
+    });
+    // A development kit may have a second one, further down.
+    let top = tops.min_by_key(String::len).ok_or_else(no_java)?;
+    let dest: RelativePath = JAVA.to_owned().try_into()?;
+    let home = format!("{JAVA}/{top}");
+    let home = home.trim_end_matches('/').to_owned().try_into()?;
+    let stored = store.add_file(archive)?;
+    let artifact = Artifact {
+        name: JAVA.to_owned(),
+        urls: vec![format!("/sha256/{}", stored.digest)],
+        sha256: stored.digest,
+        size: stored.size,
+        dest,
+        kind: ArtifactKind::Archive,
+        mode: 0o755,
+        cache: true,
+    };
+    Ok((artifact, home))
+}
+
+fn bind(settled: &Settled, store: &Store, token: Token) -> Result<Server, AppMasterError> {
+    let options = &settled.options.artifact_server;
+    let address: IpAddr = options
+        .bind_address
+        .parse()
+        .unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let port = match options.port {
+        // The URL has to be known before the server is made.
+        0 => launch::free_port(address).map_err(|source| AppMasterError::NoFreePort { source })?,
+        port => port,
+    };
+    let host = bracketed(settled.job_manager_address());
+    let scheme = if options.tls { "https" } else { "http" };
+    let advertised = options
+        .advertised_url
+        .clone()
+        .unwrap_or_else(|| format!("{scheme}://{host}:{port}"));
+    let advertised = Url::parse(&advertised).map_err(|source| AppMasterError::Address {
+        address: advertised,
+        source,
+    })?;
+    let tls = if options.tls {
+        let names = [settled.job_manager_address().to_owned()];
+        Some(TlsIdentity::generate(&names, None)?)
+    } else {
+        None
+    };
+    let options = ServerOptions {
+        token: Some(token),
+        advertised: Some(advertised),
+        tls,
+        secrets_in_the_clear: options.secrets_in_the_clear,
+        ..ServerOptions::default()
+    };
+    Ok(Server::bind(
+        SocketAddr::new(address, port),
+        store.clone(),
+        options,
+    )?)
+}

@@ -1,0 +1,121 @@
+//! The images: the application master is a container, and so is each worker, by the Docker
+//! containerizer.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use super::docker_images::{docker, docker_ok, images};
+use super::scene::Scene;
+
+/// An application master's container, removed when the test ends.
+struct Container(String);
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        docker(&["rm", "--force", "--volumes", &self.0]);
+    }
+}
+
+/// A cluster of containers on this machine's network.
+fn cluster_of_containers(version: &str) -> (Scene, Container) {
+    let images = images(version);
+    let scene = Scene::new(version, Scene::agents(1), &[]);
+    let place = scene.directory.path().display().to_string();
+    let settings = [
+        "mesos.resourcemanager.tasks.container.type=docker".to_owned(),
+        format!(
+            "mesos.resourcemanager.tasks.container.image.name={}",
+            images.worker
+        ),
+        format!("mesos.resourcemanager.tasks.container.volumes={place}:{place}:RW"),
+    ];
+    let scene = scene.with(&settings);
+    let name = format!(
+        "flugs-e2e-am-{}-{}",
+        std::process::id(),
+        version.replace('.', "-")
+    );
+    let _ = docker(&["rm", "--force", &name]);
+    (scene, Container(name))
+}
+
+fn run(scene: &mut Scene, container: &Container, image: &str) {
+    let place = scene.directory.path().display().to_string();
+    let mut command = Command::new("docker");
+    command.args(["run", "--name", &container.0, "--network", "host"]);
+    command.args(["--volume", &format!("{place}:{place}"), image, "appmaster"]);
+    command.args(["--dir", &format!("{place}/cluster")]);
+    for option in scene.options() {
+        command.args(["-D", &option]);
+    }
+    scene.start(&mut command);
+}
+
+/// The containers of tasks that run: the Docker containerizer names them so.
+fn task_containers(image: &str) -> BTreeSet<String> {
+    let of_image = format!("ancestor={image}");
+    let names = docker_ok(&["ps", "--filter", &of_image, "--format", "{{.Names}}"]);
+    let ours = names.lines().filter(|name| name.starts_with("mesos-"));
+    ours.map(str::to_owned).collect()
+}
+
+#[test]
+fn containers_of_1_20_5_compute_and_a_killed_one_is_replaced() {
+    let (mut scene, container) = cluster_of_containers("1.20.5");
+    let images = images("1.20.5");
+    run(&mut scene, &container, &images.appmaster);
+    scene.wait_until_whole();
+    scene.submit();
+    scene.wait_until_counting();
+
+    // Nothing that everybody with access to the engine sees is secret.
+    let token = docker_ok(&[
+        "exec",
+        &container.0,
+        "cat",
+        &scene.path("cluster/token").display().to_string(),
+    ]);
+    let workers = task_containers(&images.worker);
+    assert_eq!(workers.len(), 2, "{workers:?}");
+    for worker in &workers {
+        assert!(!docker_ok(&["inspect", worker]).contains(token.trim()));
+        docker_ok(&["kill", worker]);
+    }
+    scene.wait_until("both are replaced", |_| {
+        let now = task_containers(&images.worker);
+        now.len() == 2 && now.is_disjoint(&workers)
+    });
+    scene.wait_until_whole();
+    scene.wait_until_counting();
+    scene.counted_exactly();
+
+    docker_ok(&["kill", "--signal", "INT", &container.0]);
+    assert!(scene.ended().success());
+    scene.wait_until("no container is left", |_| {
+        task_containers(&images.worker).is_empty()
+    });
+    assert_eq!(scene.tasks(), BTreeSet::new());
+}
+
+#[test]
+fn containers_of_2_3_0_compute_though_their_image_is_slow_to_come() {
+    let (mut scene, container) = cluster_of_containers("2.3.0");
+    let images = images("2.3.0");
+    scene
+        .double
+        .set_faults(|faults| faults.pull_delay = Duration::from_secs(8));
+    run(&mut scene, &container, &images.appmaster);
+    scene.wait_until_whole();
+    // One start each, however long it took.
+    assert_eq!(scene.status()["failures"]["total"], 0);
+    scene.submit();
+    scene.wait_until_counting();
+    scene.counted_exactly();
+
+    docker_ok(&["kill", "--signal", "INT", &container.0]);
+    assert!(scene.ended().success());
+    scene.wait_until("no container is left", |_| {
+        task_containers(&images.worker).is_empty()
+    });
+}

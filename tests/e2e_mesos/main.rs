@@ -1,0 +1,22 @@
+//! `flugs appmaster` with a real Flink on a Mesos double whose agents really run tasks: jobs run,
+//! survive what kills its parts, and nothing is left over.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a failed test panics, and it waits for the programs that it runs"
+)]
+
+mod containers;
+#[path = "../docker_images/mod.rs"]
+mod docker_images;
+mod faults;
+mod processes;
+mod scene;
+#[path = "../streaming_job/mod.rs"]
+mod streaming_job;
+#[path = "../zookeeper_support/server.rs"]
+mod zookeeper;

@@ -1,0 +1,460 @@
+//! A Mesos double, an application master, and what is to be seen of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use mesos_double::{AgentOptions, MesosDouble, Options};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::docker_images::flink_home;
+use super::streaming_job::{job_jar, written};
+
+/// How long anything may take before a test gives up: generous, for loaded machines.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How many numbers the job counts each second.
+const RATE: &str = "50";
+
+/// Some master, some agents, one cluster.
+pub(super) struct Scene {
+    pub(super) double: MesosDouble,
+    pub(super) directory: TempDir,
+    version: String,
+    runtime: Runtime,
+    rest_port: u16,
+    rpc_port: u16,
+    settings: Vec<String>,
+    appmaster: Option<Child>,
+    starts: usize,
+}
+
+impl Scene {
+    /// A double with these masters and agents, and no cluster yet.
+    pub(super) fn new(version: &str, options: Options, settings: &[String]) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let double = runtime.block_on(MesosDouble::start(options)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        // Containers run as another user.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        fs::set_permissions(directory.path(), open).unwrap();
+        Self {
+            double,
+            directory,
+            version: version.to_owned(),
+            runtime,
+            rest_port: free_port(),
+            rpc_port: free_port(),
+            settings: settings.to_vec(),
+            appmaster: None,
+            starts: 0,
+        }
+    }
+
+    /// Agents of this machine, each with an address and with ports of its own.
+    pub(super) fn agents(number: usize) -> Options {
+        let agent = |number: usize| AgentOptions {
+            hostname: format!("127.0.0.{}", number + 1),
+            resources: format!(
+                "ports:[{}-{}];cpus:2;mem:2600;disk:10000",
+                31000 + 100 * number,
+                31099 + 100 * number
+            ),
+            ..AgentOptions::default()
+        };
+        Options {
+            agents: (0..number).map(agent).collect(),
+            agent_timeout: Duration::from_secs(3),
+            ..Options::default()
+        }
+    }
+
+    /// The same with further options.
+    pub(super) fn with(mut self, settings: &[String]) -> Self {
+        self.settings.extend(settings.iter().cloned());
+        self
+    }
+
+    pub(super) fn path(&self, below: &str) -> PathBuf {
+        self.directory.path().join(below)
+    }
+
+    pub(super) fn masters(&self) -> String {
+        self.double.addresses().join(",")
+    }
+
+    /// The options of the cluster: two small workers on this machine.
+    pub(super) fn options(&self) -> Vec<String> {
+        let mut options = vec![
+            format!("mesos.master={}", self.masters()),
+            "mesos.initial-tasks=2".to_owned(),
+            "mesos.resourcemanager.tasks.cpus=0.5".to_owned(),
+            "jobmanager.rpc.address=127.0.0.1".to_owned(),
+            format!("jobmanager.rpc.port={}", self.rpc_port),
+            format!("rest.port={}", self.rest_port),
+            "jobmanager.memory.process.size=900m".to_owned(),
+            "taskmanager.memory.process.size=1000m".to_owned(),
+            // Restarts of a failed job: the spellings of 1.x and of 2.x.
+            "restart-strategy=fixed-delay".to_owned(),
+            "restart-strategy.type=fixed-delay".to_owned(),
+            "restart-strategy.fixed-delay.attempts=1000".to_owned(),
+            "restart-strategy.fixed-delay.delay=200 ms".to_owned(),
+        ];
+        options.extend(self.settings.iter().cloned());
+        options
+    }
+
+    /// `flugs COMMAND --dir …`, without whatever Flink the machine's own environment names.
+    pub(super) fn flugs(&self, command: &str) -> Command {
+        let mut flugs = Command::new(env!("CARGO_BIN_EXE_flugs"));
+        flugs
+            .arg(command)
+            .arg("--dir")
+            .arg(self.path("cluster"))
+            .stdin(Stdio::null());
+        for variable in ["FLINK_HOME", "FLINK_CONF_DIR", "FLINK_PROPERTIES", "HOST"] {
+            flugs.env_remove(variable);
+        }
+        flugs
+    }
+
+    /// The application master's command, as a process.
+    pub(super) fn appmaster(&self) -> Command {
+        let mut command = self.flugs("appmaster");
+        command.arg("--flink-home").arg(flink_home(&self.version));
+        for option in self.options() {
+            command.args(["-D", &option]);
+        }
+        command
+    }
+
+    /// Starts a process as the application master.
+    pub(super) fn start(&mut self, command: &mut Command) {
+        self.starts += 1;
+        let log = fs::File::create(self.path(&format!("appmaster-{}.log", self.starts))).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.appmaster = Some(command.spawn().unwrap());
+    }
+
+    /// What the application masters said.
+    pub(super) fn log(&self) -> String {
+        let logs = (1..=self.starts).map(|number| {
+            let path = self.path(&format!("appmaster-{number}.log"));
+            fs::read_to_string(path).unwrap_or_default()
+        });
+        logs.collect()
+    }
+
+    fn own_lines(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log
+            .lines()
+            .filter(|line| line.starts_with("flugs") || line.contains("ERROR"))
+            .collect();
+        lines.join("\n")
+    }
+
+    pub(super) fn status(&self) -> Value {
+        let output = self.flugs("status").arg("--json").output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    pub(super) fn why(&self) -> Output {
+        self.flugs("why").output().unwrap()
+    }
+
+    /// Polls until `holds`, or fails the test with what was said.
+    #[track_caller]
+    pub(super) fn wait_until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds(self) {
+            if let Some(child) = &mut self.appmaster
+                && let Some(status) = child.try_wait().unwrap()
+            {
+                panic!(
+                    "waiting until {what}, the application master ended with {status}: {}",
+                    self.log()
+                );
+            }
+            let why = || String::from_utf8_lossy(&self.why().stdout).into_owned();
+            assert!(
+                Instant::now() < deadline,
+                "not within {PATIENCE:?}: {what}\n{}\n{}\n{}",
+                self.own_lines(),
+                why(),
+                self.status()
+            );
+            sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Waits until all that is wanted serves.
+    #[track_caller]
+    pub(super) fn wait_until_whole(&mut self) {
+        self.wait_until("the cluster is whole", |scene| {
+            let status = scene.status();
+            status["phase"] == "ready" && scene.tasks().len() == 2
+        });
+    }
+
+    /// The tasks of the workers that are registered.
+    pub(super) fn registered(&self) -> BTreeSet<String> {
+        let status = self.status();
+        let workers = status["workers"].as_array().cloned().unwrap_or_default();
+        let registered = workers
+            .iter()
+            .filter(|worker| worker["state"] == "registered");
+        registered
+            .map(|worker| worker["task"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The tasks that the leading master believes to be running, of whichever framework.
+    pub(super) fn tasks(&self) -> BTreeSet<String> {
+        let state = self.double.state();
+        let frameworks = state["frameworks"].as_array().cloned().unwrap_or_default();
+        let tasks = frameworks
+            .iter()
+            .flat_map(|framework| framework["tasks"].as_array().cloned().unwrap_or_default());
+        tasks
+            .map(|task| task["id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Which of the double's agents a task is on.
+    pub(super) fn agent_of(&self, task: &str) -> usize {
+        let status = self.status();
+        let workers = status["workers"].as_array().unwrap();
+        let worker = workers
+            .iter()
+            .find(|worker| worker["task"] == task)
+            .unwrap();
+        let host = worker["hostname"].as_str().unwrap();
+        let last = host.rsplit('.').next().unwrap();
+        last.parse::<usize>().unwrap() - 1
+    }
+
+    /// The worker that the job runs on, as Flink knows it.
+    pub(super) fn busy(&self) -> String {
+        let answer = self.rest("GET", "/taskmanagers");
+        let body = &answer[answer.find('{').unwrap()..];
+        let body: Value =
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        let workers = body["taskmanagers"].as_array().unwrap();
+        let busy = workers.iter().find(|worker| worker["freeSlots"] == 0);
+        let busy = busy.unwrap_or_else(|| panic!("no worker is busy: {body}"));
+        busy["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks the JobManager something; head and body of its answer.
+    fn rest(&self, method: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.rest_port)).unwrap();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Has a client shut the cluster down, and waits for the application master's end.
+    #[track_caller]
+    pub(super) fn shut_down(&mut self) -> ExitStatus {
+        self.rest("DELETE", "/cluster");
+        self.ended()
+    }
+
+    pub(super) fn framework(&self) -> String {
+        let status = self.status();
+        status["mesos"]["framework"].as_str().unwrap().to_owned()
+    }
+
+    /// The application master's process.
+    pub(super) fn master(&self) -> i32 {
+        let state = fs::read(self.path("cluster/cluster.json")).unwrap();
+        let state: Value = serde_json::from_slice(&state).unwrap();
+        i32::try_from(state["master"]["pid"].as_i64().unwrap()).unwrap()
+    }
+
+    /// Submits the streaming job, detached: one slot, checkpoints, and no end in sight.
+    #[track_caller]
+    pub(super) fn submit(&self) {
+        let jar = job_jar(&flink_home(&self.version), self.directory.path());
+        let run = Command::new(flink_home(&self.version).join("bin/flink"))
+            .args(["run", "--detached"])
+            .arg(jar)
+            .args(["--count", "1000000", "--rate", RATE, "--parallelism", "1"])
+            .arg("--output")
+            .arg(self.path("counts"))
+            .arg("--checkpoint-dir")
+            .arg(format!("file://{}", self.path("checkpoints").display()))
+            .args(["--checkpoint-interval", "200"])
+            .env("FLINK_CONF_DIR", self.path("cluster/client-conf"))
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", text(&run));
+    }
+
+    /// The highest number that the job has counted.
+    pub(super) fn counted(&self) -> u64 {
+        let counts = written(&self.path("counts"));
+        counts
+            .iter()
+            .map(|[digit, count, _]| last_number(*digit, *count))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Waits until the job goes on, which is to say: counts what it had not counted before.
+    #[track_caller]
+    pub(super) fn wait_until_counting(&mut self) {
+        let before = self.counted();
+        self.wait_until("the job counts on", |scene| scene.counted() > before + 5);
+    }
+
+    /// Asserts that every number was counted once in the state that was ever checkpointed: each
+    /// digit's sum is that of its first numbers.
+    #[track_caller]
+    pub(super) fn counted_exactly(&self) {
+        for [digit, count, sum] in written(&self.path("counts")) {
+            let last = last_number(digit, count);
+            let first = if digit == 0 { 10 } else { digit };
+            assert_eq!(
+                sum,
+                (first + last) * count / 2,
+                "digit {digit}, count {count}"
+            );
+        }
+    }
+
+    /// Stops the application master with a signal and waits for its end.
+    #[track_caller]
+    pub(super) fn end(&mut self, signal: &str) -> ExitStatus {
+        kill(self.master(), signal);
+        self.ended()
+    }
+
+    #[track_caller]
+    pub(super) fn ended(&mut self) -> ExitStatus {
+        let mut child = self.appmaster.take().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not end: {}",
+                self.own_lines()
+            );
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Kills the application master without a warning.
+    pub(super) fn kill_master(&mut self) {
+        kill(self.master(), "KILL");
+        let mut child = self.appmaster.take().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Every process that names a place of this scene on its command line or works there.
+    pub(super) fn processes(&self) -> Vec<String> {
+        let places = [self.directory.path(), self.double.work_dir()];
+        let belongs = |pid: &i32| {
+            let at = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+            let words = command_line(*pid);
+            let named = |place: &&Path| words.contains(place.to_str().unwrap());
+            places.iter().any(|place| at.starts_with(place)) || places.iter().any(named)
+        };
+        let own = i32::try_from(std::process::id()).unwrap();
+        let all = processes().into_iter();
+        all.filter(|pid| *pid != own && belongs(pid))
+            .map(command_line)
+            .collect()
+    }
+
+    /// Asserts that nothing of the cluster runs, and that the master knows no framework of it.
+    #[track_caller]
+    pub(super) fn nothing_is_left(&mut self) {
+        self.wait_until("nothing is left", |scene| {
+            scene.tasks().is_empty() && scene.processes().is_empty()
+        });
+        let state = self.double.state();
+        assert_eq!(
+            state["frameworks"].as_array().map(Vec::len),
+            Some(0),
+            "{state}"
+        );
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.appmaster.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        self.runtime.block_on(self.double.stop());
+    }
+}
+
+/// The JVM of this task, or of the JobManager: the process with this word in its command line
+/// or in its sandbox's path.
+pub(super) fn jvm(sandbox: &str) -> i32 {
+    let found = processes().into_iter().find(|pid| {
+        let words = command_line(*pid);
+        let at = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+        let there = at.to_string_lossy().contains(sandbox) || words.contains(sandbox);
+        there && words.contains("org.apache.flink.")
+    });
+    found.unwrap_or_else(|| panic!("no JVM of {sandbox}"))
+}
+
+/// The number that is the `count`th of those that end in this digit.
+fn last_number(digit: u64, count: u64) -> u64 {
+    let first = if digit == 0 { 10 } else { digit };
+    first + 10 * count.saturating_sub(1)
+}
+
+pub(super) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Sends a signal by name.
+pub(super) fn kill(pid: i32, signal: &str) {
+    let _ = Command::new("kill")
+        .args([&format!("-{signal}"), &pid.to_string()])
+        .output();
+}
+
+/// What a program printed, for a message.
+pub(super) fn text(output: &Output) -> String {
+    let all = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    format!("{}\n{}", output.status, String::from_utf8_lossy(&all))
+}
+
+/// The processes that run; those that only wait to be reaped do not.
+fn processes() -> Vec<i32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    })
+    .collect()
+}
+
+fn command_line(pid: i32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}
