@@ -23,6 +23,8 @@ fn cluster_of_containers(version: &str) -> (Scene, Container) {
     let scene = Scene::new(version, Scene::agents(1), &[]);
     let place = scene.directory.path().display().to_string();
     let settings = [
+        // The image's own user is none of the agents'.
+        "mesos.resourcemanager.framework.user=root".to_owned(),
         "mesos.resourcemanager.tasks.container.type=docker".to_owned(),
         format!(
             "mesos.resourcemanager.tasks.container.image.name={}",

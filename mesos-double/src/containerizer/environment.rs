@@ -4,7 +4,7 @@ use crate::call::{objects, text};
 use crate::executor::Launch;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use nix::unistd::{User, geteuid};
+use nix::unistd::{Gid, Uid, geteuid};
 use serde_json::{Map, Value};
 use std::io;
 use std::path::Path;
@@ -92,6 +92,31 @@ fn checkpoint(launch: &Launch) -> &'static str {
     if checkpoint == Some(true) { "1" } else { "0" }
 }
 
+/// A user of this machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct User {
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+}
+
+/// Reads `/etc/passwd` by hand: in a static binary, the C library's own way ends in a crash.
+fn account(name: &str) -> io::Result<Option<User>> {
+    let passwd = std::fs::read_to_string("/etc/passwd")?;
+    let find = |line: &str| {
+        let mut fields = line.split(':');
+        if fields.next()? != name {
+            return None;
+        }
+        let uid = fields.nth(1)?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        Some(User {
+            uid: Uid::from_raw(uid),
+            gid: Gid::from_raw(gid),
+        })
+    };
+    Ok(passwd.lines().find_map(find))
+}
+
 /// Whom the task runs as; `None` if that is who runs the double, or if it cannot be changed.
 pub(crate) fn user_of(launch: &Launch) -> io::Result<Option<User>> {
     let name = launch
@@ -99,14 +124,12 @@ pub(crate) fn user_of(launch: &Launch) -> io::Result<Option<User>> {
         .and_then(|command| text(command, "user"))
         .or_else(|| text(&launch.framework_info, "user"))
         .unwrap_or("root");
-    let user = User::from_name(name)
-        .map_err(io::Error::from)?
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("Failed to get user information for '{name}': no such user"),
-            )
-        })?;
+    let user = account(name)?.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("Failed to get user information for '{name}': no such user"),
+        )
+    })?;
     if user.uid == geteuid() || !geteuid().is_root() {
         return Ok(None);
     }

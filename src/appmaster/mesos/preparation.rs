@@ -250,12 +250,17 @@ fn first_state(
     }
 }
 
-/// The user that this process runs as, as libmesos told it.
+/// The user that this process runs as, as libmesos told it. The file is read by hand: a static
+/// binary has no name service switch.
 fn own_user() -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
-    user.ok()
-        .flatten()
-        .map_or_else(|| "root".to_owned(), |user| user.name)
+    let uid = nix::unistd::geteuid().to_string();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        (fields.nth(1)? == uid).then_some(name)
+    };
+    passwd.lines().find_map(name).unwrap_or(uid)
 }
 
 /// Makes waits differ from those of other schedulers.
