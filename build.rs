@@ -1,5 +1,9 @@
-//! Stamps the commit and its time into the binary, for `flugs --version` and for images, and packs
-//! its relocations.
+//! Stamps the commit and its time into the binary, for `flugs --version` and for images, and the
+//! list of its crates, for bills of materials; packs its relocations.
+
+#[path = "build/crates.rs"]
+mod crates;
+
 use std::process::Command;
 
 fn main() {
@@ -24,10 +28,32 @@ fn main() {
         .or_else(|| git(&["log", "-1", "--format=%ct"]))
         .unwrap_or_else(|| "0".to_owned());
     println!("cargo::rustc-env=FLUGS_COMMIT_TIME={time}");
+    list_crates();
     // 400 kB less. A static binary relocates itself, which the C library can do in this form
     // since glibc 2.36; an older one would crash at its first instruction.
     if glibc_of_this_host().is_some_and(|version| version >= (2, 36)) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+}
+
+/// Writes the list of crates that becomes part of the binary.
+fn list_crates() {
+    for file in ["Cargo.lock", "Cargo.toml", "build/crates.rs"] {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let target = variable("TARGET");
+    println!("cargo::rustc-env=FLUGS_TARGET={target}");
+    let mut words = vec!["tree", "--locked", "--offline", "--prefix", "none"];
+    words.extend(["--edges", "normal,no-proc-macro", "--format", "{p}|{l}"]);
+    words.extend(["--package", "flugs", "--target", &target]);
+    let tree = output(&variable("CARGO"), &words);
+    let lock = std::fs::read_to_string("Cargo.lock").unwrap_or_default();
+    let version = variable("CARGO_PKG_VERSION");
+    let list = crates::list("flugs", &version, &lock, tree.as_deref());
+    let path = std::path::Path::new(&variable("OUT_DIR")).join("crates.txt");
+    if let Err(error) = std::fs::write(&path, list) {
+        println!("cargo::error=cannot write {}: {error}", path.display());
     }
 }
 

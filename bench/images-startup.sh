@@ -6,6 +6,7 @@
 #             own config-parser (two JVMs with FLINK_PROPERTIES), then bin/taskmanager.sh
 #             start-foreground
 #   flugs     the image that Dockerfile.worker makes
+#   built     the one that `flugs image build --train` makes, without the engine
 #   untrained the same, built with FLUGS_TRAIN=no
 #
 # A JobManager of the same way is up before the clock starts. Registered: the JobManager's REST
@@ -31,7 +32,7 @@ done
 
 work=$(mktemp -d)
 mark=flugs-bench-$$
-ways=(scripts flugs untrained)
+ways=(scripts flugs built untrained)
 
 clean() {
   local left
@@ -89,6 +90,9 @@ build_images() {
     docker build --quiet --file Dockerfile.worker --build-arg BASE="$mark-base" \
       --build-arg FLUGS_TRAIN="$train" --tag "$mark-$way" "$work/context" >/dev/null
   done
+  "$flugs" image build images/worker.yaml --train --flink-home "$homes/$version" \
+    --base "${CARGO_TARGET_DIR:-target}/docker-images/base/base.tar" --cache "$work/cache" \
+    --compression none --name "$mark-built" --output docker >/dev/null
   write_scripts_image
 }
 

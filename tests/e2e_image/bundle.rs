@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::workshop::{Workshop, engine, read, run, said};
+use crate::workshop::{FLUGS, Workshop, engine, read, run, said};
 
 const NAME: &str = "flugs-bundle-test:1";
 
@@ -132,7 +132,11 @@ fn the_same_inputs_give_the_same_bundle() {
 #[test]
 fn the_bill_of_materials_is_spdx_and_names_what_is_inside() {
     let shop = bundled();
-    let bundle = read(&shop.path("air.bundle"));
+    // The one image has a program that is none, the other has this one.
+    let real = ["--binary", FLUGS, "--compression", "none", "--name", NAME];
+    shop.build("worker", "oci:real", &real);
+    create(&shop, "real.bundle", &["--image", "oci:real"]);
+    let bundle = read(&shop.path("real.bundle"));
     let bill = &bundle[region(&bundle, "sbom.spdx.json")];
     let bill: serde_json::Value = serde_json::from_slice(bill).unwrap();
     assert_eq!(bill["spdxVersion"], "SPDX-2.3");
@@ -155,6 +159,8 @@ fn the_bill_of_materials_is_spdx_and_names_what_is_inside() {
         "jars/job.jar",
         "conf/conf/config.yaml",
         "pkg:oci/flugs-bundle-test@sha256%3A",
+        "pkg:cargo/tokio@1.",
+        "https://crates.io/api/v1/crates/ring/",
     ] {
         assert!(text.contains(inside), "{inside}: {text}");
     }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::BundleError;
 use super::manifest::{BundledFile, BundledImage, FileKind};
+use super::materials::Materials;
 use super::opened::Opened;
-use super::sbom::{Bundled, Materials, What};
+use super::sbom::{Bundled, What};
 use super::signature::SigningKey;
 use crate::image::base;
 use crate::image::blobs::{Blobs, Region};

@@ -12,11 +12,13 @@
 //!
 //! Nothing of a bundle is used before all of it was verified.
 
+mod crates;
 mod create;
 mod difference;
 mod error;
 mod load;
 mod manifest;
+mod materials;
 mod opened;
 mod sbom;
 mod signature;

@@ -1,70 +1,16 @@
 //! The bill of materials: an SPDX 2.3 document (spdx.github.io/spdx-spec/v2.3) in JSON, readable
-//! before anything crosses the gap. The images with the Debian packages and jars in them, the
-//! Flink distributions with their jars, user jars, configuration.
+//! before anything crosses the gap. The images with the Debian packages and jars in them, and
+//! with flugs and the crates that it is made of, the Flink distributions with their jars, user jars, configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::crates::{Crate, Program};
 use super::manifest::FileKind;
-use crate::image::layer::Hashed;
+use super::materials::Materials;
 use crate::spec::Sha256Digest;
-
-/// A package database longer than this is none.
-const LONGEST_DATABASE: u64 = 64 << 20;
-
-/// What a tree of files is made of.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Materials {
-    /// Debian packages: name, version, architecture.
-    debian: BTreeSet<(String, String, String)>,
-    /// Jars by path.
-    jars: BTreeMap<String, Sha256Digest>,
-}
-
-impl Materials {
-    /// Looks through a tar: of an image's layer, or of a Flink distribution. A later one wins.
-    pub(super) fn add_tar(&mut self, tar: impl Read) -> io::Result<()> {
-        let mut archive = tar::Archive::new(tar);
-        for entry in archive.entries()? {
-            let entry = entry?;
-            if !entry.header().entry_type().is_file() {
-                continue;
-            }
-            let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let path = path.trim_start_matches("./").to_owned();
-            if path == "var/lib/dpkg/status" {
-                let mut text = String::new();
-                entry.take(LONGEST_DATABASE).read_to_string(&mut text)?;
-                self.debian = installed(&text);
-            } else if std::path::Path::new(&path)
-                .extension()
-                .is_some_and(|end| end == "jar")
-            {
-                let mut content = Hashed::new(entry);
-                io::copy(&mut content, &mut io::sink())?;
-                self.jars.insert(path, content.finish().1.0);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The installed packages of dpkg's database (deb822(5)).
-fn installed(status: &str) -> BTreeSet<(String, String, String)> {
-    let package = |paragraph: &str| {
-        let field = |name: &str| {
-            let line = paragraph
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.map(|value| value.trim().to_owned())
-        };
-        let is_installed = field("Status")?.ends_with(" installed");
-        is_installed.then_some((field("Package")?, field("Version")?, field("Architecture")?))
-    };
-    status.split("\n\n").filter_map(package).collect()
-}
 
 /// One thing that is bundled, as the bill sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,11 +56,13 @@ struct Package {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version_info: Option<String>,
-    download_location: &'static str,
+    download_location: Cow<'static, str>,
     files_analyzed: bool,
     license_concluded: &'static str,
-    license_declared: &'static str,
+    license_declared: Cow<'static, str>,
     copyright_text: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checksums: Vec<Checksum>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -226,6 +174,26 @@ impl Bill {
             package.version_info = version.map(str::to_owned);
             self.contain(&id, package);
         }
+        for (digest, program) in &one.materials.programs {
+            self.add_program(&id, *digest, program);
+        }
+    }
+
+    /// A flugs binary, and what it is made of.
+    fn add_program(&mut self, in_id: &str, digest: Sha256Digest, program: &Program) {
+        let mut flugs = package("flugs", "program", digest, "APPLICATION");
+        flugs.version_info = Some(program.version.clone());
+        flugs.license_declared = env!("CARGO_PKG_LICENSE").into();
+        flugs.comment = (!program.linked).then_some(
+            "Its build could not tell which crates are linked: those listed are all of its Cargo.lock.",
+        );
+        let id = flugs.id.clone();
+        self.contain(in_id, flugs);
+        for one in &program.crates {
+            let linked = of_crate(one);
+            self.relate(&id, "STATIC_LINK", &linked.id);
+            self.packages.entry(linked.id.clone()).or_insert(linked);
+        }
     }
 
     fn contain(&mut self, in_id: &str, package: Package) {
@@ -262,11 +230,12 @@ fn package(name: &str, kind: &str, digest: Sha256Digest, purpose: &'static str) 
             digits.get(..12).unwrap_or(&digits)
         ),
         version_info: None,
-        download_location: NONE_SAID,
+        download_location: NONE_SAID.into(),
         files_analyzed: false,
         license_concluded: NONE_SAID,
-        license_declared: NONE_SAID,
+        license_declared: NONE_SAID.into(),
         copyright_text: NONE_SAID,
+        comment: None,
         checksums: vec![Checksum {
             algorithm: "SHA256",
             checksum_value: digest,
@@ -274,6 +243,26 @@ fn package(name: &str, kind: &str, digest: Sha256Digest, purpose: &'static str) 
         external_refs: Vec::new(),
         primary_package_purpose: purpose,
     }
+}
+
+/// A crate. What has a checksum in Cargo.lock is of crates.io, or of a mirror of it.
+fn of_crate(one: &Crate) -> Package {
+    let Crate { name, version, .. } = one;
+    let key = Sha256Digest::of(format!("{name} {version}").as_bytes());
+    let mut package = package(name, "crate", one.sha256.unwrap_or(key), "LIBRARY");
+    package.version_info = Some(version.clone());
+    package.external_refs = vec![purl(format!("pkg:cargo/{name}@{}", encoded(version)))];
+    match one.sha256 {
+        None => package.checksums.clear(),
+        Some(_) => {
+            package.download_location =
+                format!("https://crates.io/api/v1/crates/{name}/{version}/download").into();
+        }
+    }
+    if let Some(license) = &one.license {
+        package.license_declared = license.clone().into();
+    }
+    package
 }
 
 fn purl(locator: String) -> ExternalReference {
@@ -321,17 +310,6 @@ mod tests {
     }
 
     #[test]
-    fn only_installed_debian_packages_count() {
-        let status = "Package: a\nStatus: install ok installed\nVersion: 1:2+b\nArchitecture: amd64\n\n\
-                      Package: gone\nStatus: deinstall ok config-files\nVersion: 1\nArchitecture: all\n";
-        let found: Vec<_> = installed(status).into_iter().collect();
-        assert_eq!(
-            found,
-            [("a".to_owned(), "1:2+b".to_owned(), "amd64".to_owned())]
-        );
-    }
-
-    #[test]
     fn the_bill_is_spdx() {
         let materials = Materials {
             debian: [(
@@ -343,6 +321,20 @@ mod tests {
             jars: [(
                 "opt/flink/lib/flink-dist-2.3.0.jar".to_owned(),
                 Sha256Digest::of(b"jar"),
+            )]
+            .into(),
+            programs: [(
+                Sha256Digest::of(b"flugs"),
+                Program {
+                    version: "0.1.0".into(),
+                    linked: false,
+                    crates: vec![Crate {
+                        name: "bytes".into(),
+                        version: "1.12.0".into(),
+                        sha256: Some(Sha256Digest::of(b"crate")),
+                        license: Some("MIT".into()),
+                    }],
+                },
             )]
             .into(),
         };

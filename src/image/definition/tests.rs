@@ -169,3 +169,19 @@ proptest! {
         prop_assert_eq!(Owner::try_from(String::from(owner)).unwrap(), owner);
     }
 }
+
+#[test]
+fn training_is_off_unless_a_definition_or_what_it_includes_asks_for_it() {
+    let trained = |own: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let shared = WHOLE.replace("baked: true,", "baked: true, trained: true,");
+        std::fs::write(directory.path().join("shared.yaml"), shared).unwrap();
+        let path = directory.path().join("own.yaml");
+        std::fs::write(&path, format!("include: [shared.yaml]\n{own}")).unwrap();
+        Definition::read(&path).unwrap().flink.trained
+    };
+    let plain = Definition::parse(WHOLE, Path::new("x.yaml")).unwrap();
+    assert!(!plain.flink.trained);
+    assert!(trained(""));
+    assert!(!trained("flink: {trained: false}\n"));
+}
