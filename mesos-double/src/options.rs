@@ -35,7 +35,9 @@ pub struct Options {
     pub agent_reregister_delay: Duration,
     /// `--offer_timeout`; unset: an offer stands for ever.
     pub offer_timeout: Option<Duration>,
-    /// The version that `/version` and `master_info` tell.
+    /// The version that `/version` and `master_info` tell. Older ones behave as such: no
+    /// `master_info` before 1.1, no TASK_STARTING and no TASK_GONE in a reconciliation before 1.5,
+    /// `\/` in JSON before 1.7.
     pub version: String,
     /// What goes wrong from the start.
     pub faults: Faults,
@@ -60,6 +62,17 @@ impl Default for Options {
             version: "1.12.0".to_owned(),
             faults: Faults::default(),
         }
+    }
+}
+
+impl Options {
+    /// Whether the version is older than this one.
+    pub(crate) fn is_before(&self, major: u32, minor: u32) -> bool {
+        let mut parts = self
+            .version
+            .split('.')
+            .map(|part| part.parse().unwrap_or(0));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < (major, minor)
     }
 }
 

@@ -59,7 +59,9 @@ impl Cluster {
         }
         let since = agent.and_then(|agent| self.unreachable.get(agent));
         let (state, message) = match agent {
-            Some(agent) if master.registered.contains_key(agent) => {
+            Some(agent)
+                if master.registered.contains_key(agent) && !self.options.is_before(1, 5) =>
+            {
                 ("TASK_GONE", "Task is unknown to the agent")
             }
             Some(_) if since.is_some() => ("TASK_UNREACHABLE", "Task is unreachable"),

@@ -16,7 +16,7 @@ impl Cluster {
         principal: Option<&str>,
         stream_id: &str,
     ) -> Records {
-        let (sink, records) = event_stream();
+        let (sink, records) = event_stream(self.options.is_before(1, 7));
         match self.admit(message, principal) {
             Ok(framework) => self.connect(&framework, message, stream_id, sink),
             Err(reason) => {
@@ -94,7 +94,7 @@ impl Cluster {
         let was_active = self.end_stream(id, Some("Framework failed over"));
         let interval = self.options.heartbeat_interval;
         let now = self.now();
-        let info = self.master_info();
+        let info = self.master_info().filter(|_| !self.options.is_before(1, 1));
         let Some(framework) = self.framework_mut(id) else {
             return;
         };

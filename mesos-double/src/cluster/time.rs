@@ -50,7 +50,12 @@ impl Cluster {
                     .agents
                     .get(agent)
                     .is_some_and(|agent| agent.epoch != epoch && agent.id.as_ref() == Some(&id));
-                if !came_back {
+                // A master that has not seen the agent yet does not ping it.
+                let is_pinged = self
+                    .master
+                    .as_ref()
+                    .is_some_and(|master| master.registered.contains_key(&id));
+                if is_pinged && !came_back {
                     self.mark_unreachable(&id);
                 }
             }

@@ -45,6 +45,9 @@ impl Cluster {
             return;
         }
         run.delivered |= !report.by_agent;
+        if report.state == "TASK_STARTING" && self.options.is_before(1, 5) {
+            return;
+        }
         let address = report.address.clone();
         let mut status = self.agent_status(index, &task, report.state);
         if !report.by_agent {

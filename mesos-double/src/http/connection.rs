@@ -8,6 +8,7 @@ use crate::endpoint::{Answer, answer};
 use bytes::BytesMut;
 use std::future::pending;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -24,13 +25,14 @@ pub(crate) async fn serve(mut socket: TcpStream, node: usize, shared: Arc<Shared
         }
         return;
     }
+    let mut conversation = pin!(converse(&mut socket, node, &shared));
     let frozen = tokio::select! {
-        _ = converse(&mut socket, node, &shared) => false,
+        _ = &mut conversation => false,
         () = fate.cut() => false,
         () = fate.frozen() => true,
     };
     if frozen {
-        // Half open: the socket stays, and nothing comes through it any more.
+        // Half open: the socket and the conversation stay, and nothing comes through any more.
         fate.cut().await;
     }
 }

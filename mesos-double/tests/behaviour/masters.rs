@@ -1,0 +1,246 @@
+//! Masters: followers, failover, removal of frameworks.
+
+use super::framework::{Framework, headers, info, open, task};
+use super::scene::{Scene, options};
+use crate::support::{Item, request};
+use mesos_double::Options;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn two_masters(agents: usize) -> Scene {
+    Scene::with(Options {
+        ports: vec![0, 0],
+        ..options(agents)
+    })
+}
+
+#[test]
+fn behaviour_18_followers_redirect_with_or_without_a_scheme() {
+    let scene = two_masters(0);
+    let addresses = scene.addresses();
+    for (absolute, scheme) in [(false, ""), (true, "http:")] {
+        scene.set_faults(|faults| faults.absolute_locations = absolute);
+        for (method, path, to) in [
+            ("POST", "/api/v1/scheduler", "/master/api/v1/scheduler"),
+            (
+                "POST",
+                "/master/api/v1/scheduler",
+                "/master/api/v1/scheduler",
+            ),
+            ("GET", "/redirect", ""),
+            ("GET", "/state", "/master/state"),
+        ] {
+            let reply = request(&addresses[1], method, path, &headers(None), Some("{}"));
+            assert_eq!(reply.head.status, 307, "{path}");
+            let expected = format!("{scheme}//{}{to}", addresses[0]);
+            assert_eq!(reply.head.header("Location"), Some(expected.as_str()));
+        }
+    }
+    scene.elect(None);
+    let reply = request(&addresses[1], "GET", "/redirect", &[], None);
+    assert_eq!(reply.head.status, 503);
+}
+
+#[test]
+fn behaviour_19_a_framework_that_does_not_return_is_removed_without_a_word() {
+    let scene = Scene::pretended(1);
+    let framework = Framework::with(&scene.address(), &json!({"failover_timeout": 60.0}));
+    let offer = framework.offer();
+    framework.run(&offer, "t");
+    scene.cut_connections();
+    assert!(framework.ends());
+    wait_for(|| scene.state()["frameworks"][0]["connected"] == false);
+    scene.pass(59.0);
+    assert_eq!(
+        scene.state()["frameworks"][0]["tasks"][0]["state"],
+        "TASK_RUNNING"
+    );
+    scene.pass(1.0);
+    assert_eq!(scene.state()["frameworks"], json!([]));
+    let back = open(
+        &scene.address(),
+        &info(&json!({"id": {"value": framework.id}})),
+    );
+    assert_eq!(
+        back.event()["error"]["message"],
+        "Framework has been removed"
+    );
+    // Its resources are whole again.
+    let other = Framework::new(&scene.address());
+    assert_eq!(other.offer()["resources"][1]["scalar"]["value"], 4.0);
+}
+
+#[test]
+fn a_framework_that_returns_in_time_keeps_its_tasks_and_sees_what_it_missed() {
+    let scene = Scene::pretended(1);
+    let framework = Framework::with(&scene.address(), &json!({"failover_timeout": 60.0}));
+    let offer = framework.offer();
+    framework.run(&offer, "t");
+    framework.stream.close();
+    wait_for(|| scene.state()["frameworks"][0]["connected"] == false);
+    scene.end_task("t", 0);
+    wait_for(|| scene.state()["frameworks"][0]["tasks"][0]["state"] == "TASK_FINISHED");
+    scene.pass(30.0);
+    let framework = framework.again(&json!({}));
+    framework.expect("TASK_FINISHED");
+    scene.pass(120.0);
+    assert_eq!(scene.state()["frameworks"][0]["connected"], true);
+}
+
+#[test]
+fn behaviour_15_a_new_master_is_silent_about_agents_that_are_not_back_yet() {
+    let scene = two_masters(1);
+    let addresses = scene.addresses();
+    let framework = Framework::new(&addresses[0]);
+    let offer = framework.offer();
+    framework.run(&offer, "t");
+    scene.elect(Some(1));
+    assert_eq!(framework.stream.next(), Item::End);
+    let framework = Framework::with(&addresses[1], &json!({"id": {"value": framework.id}}));
+    for asked in [
+        json!({"task_id": {"value": "t"}, "agent_id": offer["agent_id"]}),
+        json!({"task_id": {"value": "t"}}),
+    ] {
+        framework.tell("RECONCILE", &json!({"tasks": [asked]}));
+    }
+    let silence = framework.stream.at_hand(Duration::from_millis(50));
+    assert_eq!(silence, Vec::<Value>::new());
+    scene.pass(1.0);
+    framework.offer();
+    framework.tell("RECONCILE", &json!({"tasks": []}));
+    assert_eq!(framework.status()["state"], "TASK_RUNNING");
+}
+
+#[test]
+fn a_framework_that_agents_brought_back_is_known_and_not_subscribed() {
+    let scene = two_masters(1);
+    let addresses = scene.addresses();
+    let framework = Framework::new(&addresses[0]);
+    let offer = framework.offer();
+    framework.run(&offer, "t");
+    scene.elect(Some(1));
+    let call = json!({"type": "REVIVE", "framework_id": {"value": framework.id}}).to_string();
+    let ask = || {
+        let headers = headers(Some(&framework.stream_id));
+        request(
+            &addresses[1],
+            "POST",
+            "/api/v1/scheduler",
+            &headers,
+            Some(&call),
+        )
+    };
+    assert_eq!(ask().head.status, 400, "nobody knows it yet");
+    scene.pass(1.0);
+    assert_eq!(ask().head.status, 403, "an agent spoke of it");
+    assert_eq!(scene.state()["frameworks"][0]["recovered"], true);
+}
+
+#[test]
+fn offers_of_a_master_that_went_are_void_at_the_next_one() {
+    let scene = two_masters(1);
+    let addresses = scene.addresses();
+    let framework = Framework::new(&addresses[0]);
+    let offer = framework.offer();
+    scene.elect(Some(1));
+    scene.pass(1.0);
+    let framework = Framework::with(&addresses[1], &json!({"id": {"value": framework.id}}));
+    framework.accept(&[&offer], &[task(&offer, "t")], 1.0);
+    assert_eq!(framework.status()["reason"], "REASON_INVALID_OFFERS");
+}
+
+#[test]
+fn a_master_that_stops_refuses_connections_until_it_starts_again() {
+    let scene = Scene::pretended(1);
+    let address = scene.address();
+    let framework = Framework::new(&address);
+    let offer = framework.offer();
+    framework.run(&offer, "t");
+    scene.stop_master(0);
+    assert!(framework.ends());
+    wait_for(|| std::net::TcpStream::connect(&address).is_err());
+    scene.start_master(0);
+    scene.elect(Some(0));
+    scene.pass(1.0);
+    let framework = framework.again(&json!({}));
+    framework.tell("RECONCILE", &json!({"tasks": []}));
+    assert_eq!(framework.status()["state"], "TASK_RUNNING");
+}
+
+#[test]
+fn agents_that_stay_away_from_a_new_master_are_unreachable_in_the_end() {
+    let scene = two_masters(2);
+    let addresses = scene.addresses();
+    let framework = Framework::new(&addresses[0]);
+    let offers = framework.offers();
+    let agent = offers[0]["agent_id"].clone();
+    framework.run(&offers[0], "t");
+    scene.cut_agent(usize::from(
+        agent["value"].as_str().unwrap().ends_with("S1"),
+    ));
+    scene.elect(Some(1));
+    let framework = Framework::with(&addresses[1], &json!({"id": {"value": framework.id}}));
+    scene.pass(599.0);
+    let asked = json!({"tasks": [{"task_id": {"value": "t"}, "agent_id": agent}]});
+    framework.tell("RECONCILE", &asked);
+    let silence = framework.stream.at_hand(Duration::from_millis(50));
+    // One of two agents is not enough for the allocator.
+    assert_eq!(silence, Vec::<Value>::new());
+    scene.pass(2.0);
+    framework.tell("RECONCILE", &asked);
+    assert_eq!(
+        framework.status()["message"],
+        "Reconciliation: Task is unreachable"
+    );
+}
+
+#[test]
+fn calls_can_be_made_to_meet_a_master_that_is_not_ready() {
+    let scene = Scene::pretended(1);
+    let framework = Framework::new(&scene.address());
+    scene.set_faults(|faults| faults.refused_calls = 100);
+    assert_eq!(framework.call("REVIVE", &Value::Null).head.status, 503);
+    scene.set_faults(|faults| faults.refused_calls = 0);
+    assert_eq!(framework.call("REVIVE", &Value::Null).head.status, 202);
+}
+
+fn wait_for(mut is_so: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < crate::support::PATIENCE);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn behaviour_30_older_masters_say_less_and_escape_more() {
+    for (version, has_info, starts, gone) in [
+        ("1.0.4", false, false, "TASK_UNKNOWN"),
+        ("1.4.3", true, false, "TASK_UNKNOWN"),
+        ("1.5.0", true, true, "TASK_GONE"),
+    ] {
+        let scene = Scene::with(Options {
+            version: version.to_owned(),
+            ..options(1)
+        });
+        let more = json!({"capabilities": [{"type": "PARTITION_AWARE"}]});
+        let first = open(&scene.address(), &info(&more)).event();
+        let subscribed = &first["subscribed"];
+        assert_eq!(
+            subscribed.get("master_info").is_some(),
+            has_info,
+            "{version}"
+        );
+        let framework = Framework::with(&scene.address(), &more);
+        scene.pass(1.0);
+        let offer = framework.offer();
+        framework.accept(&[&offer], &[task(&offer, "t")], 600.0);
+        if starts {
+            framework.expect("TASK_STARTING");
+        }
+        framework.expect("TASK_RUNNING");
+        let asked = json!({"task_id": {"value": "u"}, "agent_id": offer["agent_id"]});
+        framework.tell("RECONCILE", &json!({"tasks": [asked]}));
+        assert_eq!(framework.expect(gone)["reason"], "REASON_RECONCILIATION");
+    }
+}

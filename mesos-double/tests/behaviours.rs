@@ -1,0 +1,23 @@
+//! What naive doubles get wrong, and this one must not: one test for each behaviour of the list that
+//! the project keeps of a real master's, by its number.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a failed test panics, and waits for what other threads do"
+)]
+
+mod behaviour {
+    pub(crate) mod framework;
+    pub(crate) mod scene;
+
+    mod agents;
+    mod masters;
+    mod offers;
+    mod streams;
+    mod tasks;
+}
+#[expect(dead_code, reason = "the recordings need more of it")]
+mod support;
