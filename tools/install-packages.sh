@@ -56,6 +56,8 @@ missing_packages() {
     has dockerd || echo docker.io
     [ -x /bin/busybox ] || echo busybox-static
     has perl || echo perl
+    # Networks that are cut.
+    has ip || echo iproute2
     # The images' tests: what makes a base, and other programs that have to accept an image.
     has mmdebstrap || echo mmdebstrap
     has skopeo || echo skopeo

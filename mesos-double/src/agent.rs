@@ -77,6 +77,12 @@ impl Agent {
         })
     }
 
+    /// Its address, where `host` is the masters'.
+    pub(crate) fn address(&self, host: &str) -> String {
+        let own = self.options.address.as_deref();
+        own.unwrap_or(host).to_owned()
+    }
+
     pub(crate) fn pid(&self) -> String {
         format!("slave(1)@{}:{}", self.options.hostname, self.port)
     }

@@ -91,6 +91,11 @@ pub enum Executors {
 pub struct AgentOptions {
     /// `--hostname`, told in offers.
     pub hostname: String,
+    /// `--ip`; unset: the masters' host.
+    pub address: Option<String>,
+    /// The network namespace, by its name, that tasks of the Mesos containerizer are in. The fetcher
+    /// and health checks stay on the host.
+    pub network_namespace: Option<String>,
     /// `--resources`.
     pub resources: String,
     /// `--attributes`: `rack:r1;cores:8;slots:[1-4]`.
@@ -111,6 +116,8 @@ impl Default for AgentOptions {
     fn default() -> Self {
         Self {
             hostname: "127.0.0.1".to_owned(),
+            address: None,
+            network_namespace: None,
             resources: "ports:[31000-31500];cpus:4;mem:4096;disk:10000".to_owned(),
             attributes: String::new(),
             domain: None,

@@ -269,7 +269,7 @@ impl Cluster {
             agent_id: agent_id.to_owned(),
             agent_pid: agent.pid(),
             agent_endpoint: format!("{}:{}", agent.options.hostname, agent.port),
-            address: self.options.host.clone(),
+            address: agent.address(&self.options.host),
             options: agent.options.clone(),
             framework_id: framework_id.to_owned(),
             framework_info,

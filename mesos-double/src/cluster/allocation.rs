@@ -89,7 +89,7 @@ impl Cluster {
             "hostname": hostname,
             "url": {
                 "scheme": "http",
-                "address": {"hostname": hostname, "ip": self.options.host, "port": agent.port},
+                "address": {"hostname": hostname, "ip": agent.address(&self.options.host), "port": agent.port},
                 "path": "/slave(1)",
             },
             "resources": offer.resources.json(framework.sight()),

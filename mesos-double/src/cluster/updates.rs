@@ -72,8 +72,9 @@ impl Cluster {
         address: Option<String>,
         executor_pid: Option<u32>,
     ) -> Value {
-        let address = address.unwrap_or_else(|| self.options.host.clone());
-        let _ = index;
+        let own = self.agents.get(index);
+        let own = own.map(|agent| agent.address(&self.options.host));
+        let address = address.or(own).unwrap_or_default();
         let mut status = json!({
             "container_id": {"value": container.to_string()},
             "network_infos": [{"ip_addresses": [{"protocol": "IPv4", "ip_address": address}]}],

@@ -143,10 +143,7 @@ fn start(
     } else {
         (value, texts(command, "arguments"))
     };
-    let mut program = Program::new(executable);
-    if let Some((name, arguments)) = arguments.split_first() {
-        program.arg0(name).args(arguments);
-    }
+    let mut program = program(launch, executable, &arguments);
     program
         .env_clear()
         .envs(of_process(launch, &sandbox.path))
@@ -164,6 +161,25 @@ fn start(
         memory.take_in(pid)?;
     }
     Ok(child)
+}
+
+/// The executable with `arguments[0]` as its name; what enters a namespace first loses that.
+fn program(launch: &Launch, executable: &str, arguments: &[String]) -> Program {
+    let (name, rest) = match arguments.split_first() {
+        Some((name, rest)) => (name.as_str(), rest),
+        None => (executable, arguments),
+    };
+    if let Some(namespace) = &launch.options.network_namespace {
+        let mut program = Program::new("nsenter");
+        program
+            .arg(format!("--net=/run/netns/{namespace}"))
+            .args(["--", executable])
+            .args(rest);
+        return program;
+    }
+    let mut program = Program::new(executable);
+    program.arg0(name).args(rest);
+    program
 }
 
 /// A running command.

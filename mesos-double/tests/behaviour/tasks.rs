@@ -376,3 +376,45 @@ fn resources_of_a_wrong_form_are_told_apart() {
         scene.pass(1.0);
     }
 }
+
+#[test]
+fn a_task_is_in_its_agents_network_namespace() {
+    let namespace = Namespace::make();
+    let scene = real(AgentOptions {
+        network_namespace: Some(namespace.0.clone()),
+        address: Some("10.1.2.3".to_owned()),
+        ..AgentOptions::default()
+    });
+    let framework = Framework::new(&scene.address());
+    let offer = framework.offer();
+    assert_eq!(offer["url"]["address"]["ip"], "10.1.2.3");
+    let mut one = task(&offer, "t");
+    one["command"]["value"] =
+        "test $LIBPROCESS_IP = 10.1.2.3 && test $(grep -c : /proc/net/dev) = 1".into();
+    framework.accept(&[&offer], &[one], 600.0);
+    framework.expect("TASK_STARTING");
+    framework.expect("TASK_RUNNING");
+    framework.expect("TASK_FINISHED");
+}
+
+/// A network namespace that goes with the test.
+struct Namespace(String);
+
+impl Namespace {
+    fn make() -> Self {
+        let name = format!("mesos-double-{}", std::process::id());
+        ip(&["netns", "add", &name]);
+        Self(name)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        ip(&["netns", "del", &self.0]);
+    }
+}
+
+fn ip(words: &[&str]) {
+    let status = std::process::Command::new("ip").args(words).status();
+    assert!(status.unwrap().success(), "ip {words:?}");
+}
