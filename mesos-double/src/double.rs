@@ -1,6 +1,7 @@
 //! The double itself: its listeners, its clock's ticking, and the handle that tests hold.
 
 use crate::cluster::{Cluster, Node};
+use crate::election::{Election, Place};
 use crate::executor::{Command, Running};
 use crate::faults::Faults;
 use crate::http::connection::serve;
@@ -34,6 +35,12 @@ pub enum DoubleError {
     /// An agent's resources or attributes.
     #[error("an agent's options: {0}")]
     Agent(String),
+    /// The address of a ZooKeeper.
+    #[error("'{0}': expected zk://host:port,…/path")]
+    Place(String),
+    /// What ZooKeeper says.
+    #[error("ZooKeeper: {0}")]
+    ZooKeeper(#[from] zookeeper_client::Error),
     /// The directory of the sandboxes.
     #[error("cannot make {path}: {source}")]
     WorkDir {
@@ -122,6 +129,7 @@ pub struct MesosDouble {
     shared: Arc<Shared>,
     listeners: Mutex<Vec<Option<JoinHandle<()>>>>,
     clock: JoinHandle<()>,
+    election: Option<Election>,
     work_dir: PathBuf,
     /// Whether the directory is the double's own, to be removed.
     owns_work_dir: bool,
@@ -141,10 +149,18 @@ impl MesosDouble {
             .iter()
             .map(|(_, address)| Node {
                 address: *address,
+                id: crate::identity::Uuid::random().to_string(),
                 up: true,
                 recovering: false,
             })
             .collect();
+        let election = match &options.zookeeper {
+            None => None,
+            Some(text) => {
+                let place = Place::parse(text).ok_or_else(|| DoubleError::Place(text.clone()))?;
+                Some(Election::enter(&place).await?)
+            }
+        };
         let owns_work_dir = options.work_dir.is_none();
         let work_dir = options.work_dir.clone().unwrap_or_else(|| {
             std::env::temp_dir().join(format!("mesos-double-{}", crate::identity::Uuid::random()))
@@ -166,13 +182,16 @@ impl MesosDouble {
             .map(|(node, (listener, _))| Some(accept(listener, node, &shared)))
             .collect();
         let clock = tokio::spawn(tick(Arc::clone(&shared)));
-        Ok(Self {
+        let double = Self {
             shared,
             listeners: Mutex::new(listeners),
             clock,
+            election,
             work_dir,
             owns_work_dir,
-        })
+        };
+        double.stand();
+        Ok(double)
     }
 
     /// `host:port` of each master.
@@ -270,6 +289,14 @@ impl MesosDouble {
     pub fn elect(&self, node: Option<usize>) {
         self.cut_connections();
         self.shared.with(|cluster| cluster.elect(node));
+        self.stand();
+    }
+
+    /// Lets ZooKeeper know who stands.
+    fn stand(&self) {
+        if let Some(election) = &self.election {
+            election.stand(self.shared.with(|cluster| cluster.standing()));
+        }
     }
 
     /// Whether the leader `node` answers 503, as one that still reads its registry.
@@ -299,6 +326,7 @@ impl MesosDouble {
             }
         });
         self.cut_connections();
+        self.stand();
     }
 
     /// A master's process starts again, on its old port.
@@ -327,6 +355,7 @@ impl MesosDouble {
                 node.up = true;
             }
         });
+        self.stand();
         Ok(())
     }
 

@@ -20,6 +20,7 @@ mod clock;
 mod cluster;
 mod containerizer;
 mod double;
+mod election;
 mod endpoint;
 mod executor;
 mod faults;

@@ -45,6 +45,9 @@ struct Arguments {
     /// Seconds that fetching and pulling may take.
     #[arg(long, default_value_t = 60)]
     registration_timeout: u64,
+    /// Stand for election in this ZooKeeper, `zk://host:port/path`.
+    #[arg(long)]
+    zookeeper: Option<String>,
     /// Ask for this principal and secret, `principal:secret`. May be repeated.
     #[arg(long)]
     credential: Vec<String>,
@@ -99,6 +102,7 @@ impl Arguments {
                 Time::Real
             },
             work_dir: self.work_dir.clone(),
+            zookeeper: self.zookeeper.clone(),
             credentials: self
                 .credential
                 .iter()

@@ -21,6 +21,8 @@ pub struct Options {
     pub work_dir: Option<PathBuf>,
     /// Principals and their secrets; empty: nobody is asked.
     pub credentials: BTreeMap<String, String>,
+    /// `--zk`: `zk://host:port,…/path` where masters stand for election, the leader first.
+    pub zookeeper: Option<String>,
     /// `--roles`: the only roles that may subscribe; unset: all.
     pub roles: Option<Vec<String>>,
     /// `--allocation_interval`.
@@ -52,6 +54,7 @@ impl Default for Options {
             time: Time::Real,
             work_dir: None,
             credentials: BTreeMap::new(),
+            zookeeper: None,
             roles: None,
             allocation_interval: Duration::from_secs(1),
             heartbeat_interval: Duration::from_secs(15),

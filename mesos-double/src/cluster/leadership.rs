@@ -1,6 +1,7 @@
 //! Which master leads, and what is lost when another one does.
 
 use super::Cluster;
+use crate::election::Standing;
 use crate::identity::{Uuid, random_below};
 use crate::master::Master;
 use crate::timer::Due;
@@ -12,6 +13,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) address: SocketAddr,
+    /// While it does not lead.
+    pub(crate) id: String,
     /// Whether it listens at all.
     pub(crate) up: bool,
     /// It leads and still reads its registry.
@@ -79,13 +82,26 @@ impl Cluster {
         }
     }
 
+    /// The masters that stand for election in ZooKeeper: the leader first, and nobody without one.
+    pub(crate) fn standing(&self) -> Standing {
+        let Some(master) = &self.master else {
+            return Standing::new();
+        };
+        let followers = self.nodes.iter().enumerate();
+        let followers = followers.filter(|(node, one)| *node != master.node && one.up);
+        let info = |node: usize, id: &str| Some((node, self.node_info(node, id)?));
+        let mut standing: Standing = info(master.node, &master.id).into_iter().collect();
+        standing.extend(followers.filter_map(|(node, one)| info(node, &one.id)));
+        standing
+    }
+
     /// The leader as `master_info` and ZooKeeper tell of it.
     pub(crate) fn master_info(&self) -> Option<Value> {
         let master = self.master.as_ref()?;
         self.node_info(master.node, &master.id)
     }
 
-    pub(crate) fn node_info(&self, node: usize, id: &str) -> Option<Value> {
+    fn node_info(&self, node: usize, id: &str) -> Option<Value> {
         let address = self.nodes.get(node)?.address;
         let host = &self.options.host;
         let ip = match address {
