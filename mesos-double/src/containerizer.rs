@@ -8,6 +8,7 @@ pub(crate) mod fetcher;
 pub(crate) mod health;
 mod memory;
 pub(crate) mod process;
+mod provisioner;
 pub(crate) mod sandbox;
 mod signals;
 mod tree;

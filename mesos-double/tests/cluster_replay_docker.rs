@@ -21,7 +21,7 @@ mod replay {
 mod support;
 
 use mesos_double::{AgentOptions, Options, Time};
-use replay::image::busybox_image;
+use replay::image::{busybox_image, save_image};
 use replay::player::Player;
 
 fn options() -> Options {
@@ -40,6 +40,21 @@ fn docker_tasks() {
     let image = busybox_image();
     Player::start("04-docker-tasks", options(), 0.44)
         .with_name("debian:bookworm", &image)
+        .play();
+}
+
+#[test]
+fn image_tasks() {
+    let image = busybox_image();
+    let directory = tempfile::tempdir().unwrap();
+    save_image(&image, &directory.path().join("debian:bookworm.tar"));
+    let mut options = options();
+    // What is reserved for another role is not offered.
+    options.agents[0].resources =
+        "cpus(flink):2;mem(flink):1024;ports:[31000-31500];cpus:3;mem:3072;disk:10000".to_owned();
+    options.agents[0].image_directory = directory.path().to_owned();
+    Player::start("05-image-tasks", options, 0.97)
+        .with_name("/var/lib/mesos/images", directory.path().to_str().unwrap())
         .play();
 }
 

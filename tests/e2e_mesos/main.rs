@@ -14,6 +14,7 @@ mod containers;
 #[path = "../docker_images/mod.rs"]
 mod docker_images;
 mod faults;
+mod partition;
 mod processes;
 mod scene;
 #[path = "../streaming_job/mod.rs"]

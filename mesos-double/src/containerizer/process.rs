@@ -1,9 +1,11 @@
-//! The Mesos containerizer without an image, as processes of this machine: the command executor.
+//! The Mesos containerizer as processes of this machine: the command executor.
 
-use super::environment::{of_process, user_of};
+use super::docker_arguments::SANDBOX;
+use super::environment::{Secrets, of_command, of_process, user_of};
 use super::fetcher::fetch_all;
 use super::health::{CheckCommand, Health, Verdict};
 use super::memory::MemoryGroup;
+use super::provisioner::{Root, provision};
 use super::sandbox::Sandbox;
 use super::signals;
 use super::tree::{kill_marked, signal_tree};
@@ -15,7 +17,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 use std::future::pending;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command as Program};
@@ -45,24 +47,30 @@ pub(crate) async fn run(launch: &Launch, mut channel: Channel) {
             return channel.report(Report::launch_failed(&reason));
         }
     };
-    if let Some(reason) = missing_image(launch) {
-        return channel.report(Report::launch_failed(&reason));
-    }
-    tokio::select! {
-        fetched = fetch_all(launch, &sandbox.path) => if let Err(reason) = fetched {
-            return channel.report(Report::launch_failed(&reason));
+    let prepared = async {
+        let root = provision(launch).await?;
+        fetch_all(launch, &sandbox.path).await?;
+        Ok(root)
+    };
+    let root = tokio::select! {
+        prepared = prepared => match prepared {
+            Ok(root) => root,
+            Err(reason) => {
+                let reason: String = reason;
+                return channel.report(Report::launch_failed(&reason));
+            }
         },
         // Only a Destroy comes before STARTING.
         _ = channel.command() => return,
         () = sleep(launch.options.executor_registration_timeout) => {
             return channel.report(registration_timeout(launch));
         }
-    }
+    };
     let memory = launch.options.limit_memory.then(|| memory_group(launch));
     let memory = memory.flatten();
     let pid = std::process::id();
     channel.report(of_executor("TASK_STARTING", pid));
-    match start(launch, &sandbox, memory.as_ref()) {
+    match start(launch, &sandbox, root.as_ref(), memory.as_ref()) {
         Ok(child) => {
             channel.report(of_executor("TASK_RUNNING", pid));
             Task::new(launch, &sandbox, child, memory)
@@ -73,6 +81,9 @@ pub(crate) async fn run(launch: &Launch, mut channel: Channel) {
             let message = format!("Command failed to start: {error}");
             channel.report(of_executor("TASK_FAILED", pid).saying(message));
         }
+    }
+    if let Some(root) = root {
+        root.remove();
     }
 }
 
@@ -98,26 +109,6 @@ pub(super) fn registration_timeout(launch: &Launch) -> Report {
     .saying(format!("Executor did not register within {timeout}"))
 }
 
-/// Images are not provisioned here; one that is not in the agent's directory is missed as by a real one.
-fn missing_image(launch: &Launch) -> Option<String> {
-    let image = launch
-        .part("container")?
-        .get("mesos")?
-        .get("image")?
-        .get("docker")?
-        .get("name")?
-        .as_str()?;
-    let archive = launch.options.image_directory.join(format!("{image}.tar"));
-    Some(if archive.exists() {
-        format!("Failed to provision image '{image}': the double has no provisioner")
-    } else {
-        format!(
-            "Failed to find archive for image '{image}' at '{}'",
-            archive.display()
-        )
-    })
-}
-
 fn memory_group(launch: &Launch) -> Option<MemoryGroup> {
     let mib = Resources::read(&launch.task, "resources").thousandths("mem") / 1000;
     let limit = u64::try_from(mib).unwrap_or(0) + EXECUTOR_MEMORY_MIB;
@@ -128,6 +119,7 @@ fn memory_group(launch: &Launch) -> Option<MemoryGroup> {
 fn start(
     launch: &Launch,
     sandbox: &Sandbox,
+    root: Option<&Root>,
     memory: Option<&MemoryGroup>,
 ) -> std::io::Result<Child> {
     let empty = Map::new();
@@ -143,10 +135,13 @@ fn start(
     } else {
         (value, texts(command, "arguments"))
     };
-    let mut program = program(launch, executable, &arguments);
+    let mut program = match root {
+        Some(root) => root.enter(&sandbox.path, &root.command(executable, &arguments)),
+        None => program(launch, executable, &arguments),
+    };
     program
         .env_clear()
-        .envs(of_process(launch, &sandbox.path))
+        .envs(environment(launch, &sandbox.path, root))
         .current_dir(&sandbox.path)
         .stdin(Stdio::null())
         .stdout(sandbox.log("stdout")?)
@@ -161,6 +156,17 @@ fn start(
         memory.take_in(pid)?;
     }
     Ok(child)
+}
+
+/// What the task finds set: the image's variables before the framework's.
+fn environment(launch: &Launch, sandbox: &Path, root: Option<&Root>) -> Vec<(String, String)> {
+    let Some(root) = root else {
+        return of_process(launch, sandbox);
+    };
+    let mut variables = of_process(launch, Path::new(SANDBOX));
+    variables.extend(root.environment());
+    variables.extend(of_command(launch, Secrets::Resolved));
+    variables
 }
 
 /// The executable with `arguments[0]` as its name; what enters a namespace first loses that.

@@ -38,3 +38,9 @@ fn run(argument: &str, script: &str) {
         .unwrap();
     assert!(status.success(), "{script}");
 }
+
+/// Writes an image into an archive, as images of the Mesos containerizer are kept.
+pub(crate) fn save_image(image: &str, archive: &Path) {
+    let archive = archive.display();
+    run(image, &format!("docker save -o '{archive}' \"$0\""));
+}

@@ -103,11 +103,14 @@ pub(crate) fn normal(event: &Value) -> Value {
         if let Some(time) = status.get_mut("unreachable_time") {
             by_kind(time.as_object_mut().unwrap(), "nanoseconds", Value::is_u64);
         }
-        // The recorded one was killed before its shell came to ignore SIGTERM: a race either can win.
-        let races = status["task_id"]["value"] == "cmd-ignore-term";
+        // Recorded tasks were killed before their shells had set a trap: a race that either can win.
+        let contestants = ["cmd-ignore-term", "mi-exec"];
+        let races = contestants.contains(&status["task_id"]["value"].as_str().unwrap_or_default());
         if let Some(Value::String(message)) = status.get_mut("message") {
             if races {
-                *message = message.replace("signal Killed", "signal Terminated");
+                for other in ["terminated with signal Killed", "exited with status 5"] {
+                    *message = message.replace(other, "terminated with signal Terminated");
+                }
             }
             for end in [
                 "MEMORY STATISTICS: \n",
