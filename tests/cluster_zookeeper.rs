@@ -86,6 +86,7 @@ async fn the_schedulers_state_in_zookeeper() {
     an_older_writer_gets_nothing_in_after_a_newer_one_came(&server).await;
     nodes_belong_to_whoever_made_them(&server).await;
     what_is_not_understood_is_refused_and_left_as_it_was(&server).await;
+    what_was_deleted_is_not_made_anew_from_nothing(&server).await;
     a_server_that_is_killed_and_comes_back_loses_no_step(&mut server).await;
 }
 
@@ -228,6 +229,24 @@ async fn what_is_not_understood_is_refused_and_left_as_it_was(server: &Server) {
             assert_eq!(Some(serde_json::from_slice(&left).unwrap()), node);
         }
     }
+}
+
+async fn what_was_deleted_is_not_made_anew_from_nothing(server: &Server) {
+    let path = "/deleted/cluster/mesos-workers";
+    let secured = server.as_user(Some("flink"));
+    let mut store = SchedulerStore::in_zookeeper(secured.clone(), path, Duration::from_secs(5));
+    store.apply(&[framework("f"), task(1)]).await.unwrap();
+    let client = secured.connect().await.unwrap();
+    // What is above belongs to everybody: Flink's JobManager puts its own beside it.
+    let (acl, _) = client.get_acl("/deleted/cluster").await.unwrap();
+    assert_eq!(acl, Acls::anyone_all().to_vec());
+    for node in ["/tasks/0000000001", "/tasks", "/scheduler", ""] {
+        client.delete(&format!("{path}{node}"), None).await.unwrap();
+    }
+    let error = store.apply(&[task(2)]).await.unwrap_err();
+    assert!(error.to_string().contains("it was deleted"), "{error}");
+    store.load().await.unwrap_err();
+    assert_eq!(client.check_stat(path).await.unwrap(), None);
 }
 
 /// Steps are written all the while; the server is killed twice in between.

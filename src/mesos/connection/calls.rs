@@ -3,6 +3,7 @@
 //! Owns the connection for calls. A call is sent when the one before was answered, so that the
 //! order holds even when the connection had to be made anew in between.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -30,6 +31,8 @@ pub(super) struct Caller<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) stream_id: &'a HeaderValue,
     pub(super) http: Http,
+    /// Whether a TEARDOWN is on its way, which ends the stream as well.
+    pub(super) tearing_down: &'a AtomicBool,
 }
 
 impl Caller<'_> {
@@ -53,6 +56,9 @@ impl Caller<'_> {
         // An idle connection may be closed at any time; nothing is under way on it then.
         if self.http.is_closed() {
             self.http = self.dialer.dial(self.endpoint).await?;
+        }
+        if call.body == CallBody::Teardown {
+            self.tearing_down.store(true, Ordering::Relaxed);
         }
         let path = &self.endpoint.path;
         let sending = self.http.post(path, body, Some(self.stream_id));
@@ -84,6 +90,7 @@ impl Caller<'_> {
         if call.body == CallBody::Teardown {
             let generation = self.voice.generation;
             self.voice.say(Told::TornDown { generation }).await;
+            self.tearing_down.store(false, Ordering::Relaxed);
         }
         // The connection is free for the next call when the body has been read.
         let read = timeout(self.limit, words(answer)).await;

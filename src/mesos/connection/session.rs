@@ -4,8 +4,11 @@
 //! is closed from this side.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
 
 use super::calls::{Caller, Closed};
 use super::disconnect::Disconnect;
@@ -16,6 +19,9 @@ use super::{ConnectionSettings, Told, Voice};
 use crate::mesos::detection::Detected;
 use crate::mesos::master_address::HostPort;
 use crate::mesos::wire::Call;
+
+/// How long the answer to a TEARDOWN may come after the end of the stream.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 pub(super) struct Session {
     pub(super) settings: ConnectionSettings,
@@ -91,6 +97,7 @@ impl Session {
             missed_heartbeats: self.settings.missed_heartbeats,
             record_limit: self.settings.record_limit,
         };
+        let tearing_down = AtomicBool::new(false);
         let mut caller = Caller {
             dialer: &self.dialer,
             voice: &self.voice,
@@ -99,15 +106,30 @@ impl Session {
             endpoint: &endpoint,
             stream_id: &stream_id,
             http: calls,
+            tearing_down: &tearing_down,
         };
         let masters = [&endpoint.master, &found];
-        tokio::select! {
+        let mut calling = pin!(caller.run(early, &mut self.calls));
+        let reason = tokio::select! {
             // What the master has said is told before a call that it refused.
             biased;
-            reason = stream::read(events.into_body(), &terms, &self.voice) => Err(reason),
-            over = caller.run(early, &mut self.calls) => over,
-            reason = deposed(&mut self.detected, masters) => Err(reason),
+            reason = stream::read(events.into_body(), &terms, &self.voice) => reason,
+            over = &mut calling => return over,
+            reason = deposed(&mut self.detected, masters) => reason,
+        };
+        // A master that tears the framework down ends the stream and answers the call, in any
+        // order.
+        let answered = async {
+            while tearing_down.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            _ = &mut calling => {}
+            () = answered => {}
+            () = sleep(LAST_WORD) => {}
         }
+        Err(reason)
     }
 }
 

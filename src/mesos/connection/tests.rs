@@ -1,6 +1,8 @@
 //! The connection against masters that do not behave, and against what a real one answered.
 
+mod recorded;
 mod rogue;
+mod secured;
 
 use std::time::Duration;
 
@@ -433,6 +435,27 @@ async fn a_teardown_that_was_taken_is_told_before_the_stream_ends() {
 }
 
 #[tokio::test]
+async fn a_teardown_is_told_even_if_the_stream_ends_before_its_answer() {
+    let rogue = Rogue::subscribing().await;
+    let mut connection = connected(settings(&[&rogue]));
+    log(&mut connection, 1).await;
+    let late = vec![
+        Step::Wait(Duration::from_millis(100)),
+        Step::Bytes(head(202, &[], "")),
+    ];
+    rogue.first_steps(late);
+    connection.send(1, call(CallBody::Teardown));
+    rogue.posts(2).await;
+    rogue.hang_up();
+    let told = log(&mut connection, usize::MAX).await;
+    assert_eq!(told.first().map(String::as_str), Some("torn down"));
+    assert!(
+        told.len() == 2 && told[1].contains("broke within the stream"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
 async fn closing_lets_calls_out_that_were_made_before_and_tells_nothing_more() {
     let rogue = Rogue::subscribing().await;
     let mut connection = connected(settings(&[&rogue]));
@@ -519,120 +542,6 @@ async fn an_older_master_gets_a_subscription_that_it_understands() {
         assert_eq!(
             body["subscribe"]["framework_info"]["role"], expected,
             "{version}"
-        );
-    }
-}
-
-/// What a real master answered, played back: which of it may pass and is asked again, and what
-/// it means to people.
-#[tokio::test]
-async fn every_recorded_refusal_is_understood() {
-    let recordings = [
-        include_str!("../../../tests/data/mesos/01-status-codes.jsonl"),
-        include_str!("../../../tests/data/mesos/12-authentication.jsonl"),
-        include_str!("../../../tests/data/mesos/13-redirect.jsonl"),
-    ];
-    let mut seen = Vec::new();
-    for line in recordings.iter().flat_map(|text| text.lines()) {
-        // The leader that the follower named is a port at which certainly nobody listens.
-        let line = line.replace("127.0.0.1:5051", "127.0.0.1:1");
-        let entry: Value = serde_json::from_str(&line).unwrap();
-        let reply = entry
-            .get("reply")
-            .filter(|_| entry["call"]["method"] == "POST");
-        let Some(status) = reply.and_then(|reply| reply["status"].as_u64()) else {
-            continue;
-        };
-        if status == 202 {
-            continue;
-        }
-        let reply = &entry["reply"];
-        let pairs: Vec<(String, String)> =
-            serde_json::from_value(reply["headers"].clone()).unwrap();
-        let headers: Vec<(&str, &str)> = pairs
-            .iter()
-            .filter(|(name, _)| name != "Content-Length")
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let text = reply["body"].as_str().unwrap_or_default();
-        let rogue = Rogue::answering(&head(u16::try_from(status).unwrap(), &headers, text)).await;
-        let patience = Duration::ZERO;
-        let once = ConnectionSettings {
-            not_ready_patience: patience,
-            ..settings(&[&rogue])
-        };
-        let told = whole(once).await.pop().unwrap();
-        let told = told.replace(&format!("http://{}", rogue.at()), "MASTER");
-        let label = entry["label"].as_str().unwrap_or("call");
-        seen.push(format!("{label}: {told}"));
-    }
-    insta::assert_snapshot!(seen.join("\n"));
-}
-
-mod secured {
-    use std::sync::Arc;
-
-    use super::*;
-
-    /// A server's certificate that an authority signed, and the authority.
-    fn certificates() -> (rustls::ServerConfig, String) {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let signed = authority.self_signed(&key).unwrap();
-        let issuer = rcgen::Issuer::new(authority, key);
-        let server = rcgen::KeyPair::generate().unwrap();
-        let names = vec!["127.0.0.1".to_owned()];
-        let params = rcgen::CertificateParams::new(names).unwrap();
-        let certificate = params.signed_by(&server, &issuer).unwrap();
-        let private = rustls_pki_types::PrivatePkcs8KeyDer::from(server.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private.into())
-            .unwrap();
-        (config, signed.pem())
-    }
-
-    #[tokio::test]
-    async fn masters_that_speak_tls_are_trusted_through_a_private_authority_and_no_other() {
-        let (config, authority) = certificates();
-        let (_, stranger) = certificates();
-        let rogue = Rogue::secured(config).await;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("authority.pem");
-        let trusting = |pem: &str| {
-            std::fs::write(&path, pem).unwrap();
-            let authority = Some(path.clone());
-            let identity = None;
-            ConnectionSettings {
-                tls: Some(TlsTrust {
-                    authority,
-                    identity,
-                }),
-                ..settings(&[&rogue])
-            }
-        };
-        let mut connection = connected(trusting(&authority));
-        assert_eq!(
-            log(&mut connection, 1).await,
-            ["leader 1.12.0", "SUBSCRIBED"]
-        );
-        connection.send(1, kill("t"));
-        assert_eq!(rogue.posts(2).await.len(), 2);
-        let told = whole(trusting(&stranger)).await.pop().unwrap();
-        assert!(
-            told.contains("cannot be reached: invalid peer certificate"),
-            "{told}"
-        );
-        let plain = whole(settings(&[&rogue])).await.pop().unwrap();
-        assert!(plain.contains("cannot be reached"), "{plain}");
-        let none = Connection::new(trusting("no certificate")).unwrap_err();
-        assert!(
-            none.to_string().contains("holds no usable PEM certificate"),
-            "{none}"
         );
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, sleep};
-use zookeeper_client::{Client, CreateMode, Error, MultiWriteError};
+use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriteError};
 
 use super::super::StoreError;
 use super::document::{SCHEDULER_VERSION, Unreadable, versioned};
@@ -233,6 +233,15 @@ impl SchedulerNodes {
 
     /// Makes the state this writer's. What others write from then on fails.
     async fn claim(&self, client: &Client) -> Result<(Header, i32), Stop> {
+        // What is above may be others' as well: Flink keeps its own beside it.
+        if let Some((above, _)) = self
+            .path
+            .rsplit_once('/')
+            .filter(|(above, _)| !above.is_empty())
+        {
+            let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
+            client.mkdir(above, &open).await?;
+        }
         let options = CreateMode::Persistent.with_acls(self.zookeeper.acls());
         client
             .mkdir(&format!("{}/tasks", self.path), &options)
@@ -266,9 +275,14 @@ impl SchedulerNodes {
 
     /// The header, if this writer has written it last.
     async fn own_header(&self, client: &Client) -> Result<(Header, i32), Stop> {
-        let found = self.header(client).await?;
-        let own = found.filter(|(header, _)| header.writer == self.writer);
-        own.ok_or_else(|| Stop::Final(self.superseded()))
+        let Some((header, version)) = self.header(client).await? else {
+            let reason = "it was deleted; Flink does that when its cluster ends for good";
+            return Err(self.damaged("scheduler", reason));
+        };
+        if header.writer != self.writer {
+            return Err(Stop::Final(self.superseded()));
+        }
+        Ok((header, version))
     }
 
     /// The header as the whole ensemble has it, not as a server that lags behind.

@@ -59,6 +59,7 @@ pub(super) struct Rogue {
     state: Arc<Mutex<State>>,
     posted: watch::Receiver<usize>,
     idle: watch::Sender<usize>,
+    streams: watch::Sender<usize>,
 }
 
 /// An answer with a body of known length.
@@ -144,6 +145,7 @@ impl Rogue {
         let address = listener.local_addr().unwrap();
         let (posted, watched) = watch::channel(0);
         let idle = watch::channel(0).0;
+        let streams = watch::channel(0).0;
         let rogue = Self {
             at: HostPort {
                 host: address.ip().to_string(),
@@ -158,11 +160,13 @@ impl Rogue {
             })),
             posted: watched,
             idle,
+            streams,
         };
         let server = Server {
             state: Arc::clone(&rogue.state),
             posted: Arc::new(posted),
             idle: rogue.idle.subscribe(),
+            streams: rogue.streams.subscribe(),
         };
         tokio::spawn(async move {
             for number in 0.. {
@@ -194,7 +198,16 @@ impl Rogue {
     }
 
     pub(super) fn hang_next(&self) {
-        self.state.lock().unwrap().first.push(vec![Step::Hang]);
+        self.first_steps(vec![Step::Hang]);
+    }
+
+    pub(super) fn first_steps(&self, steps: Vec<Step>) {
+        self.state.lock().unwrap().first.push(steps);
+    }
+
+    /// Ends everything that hangs, streams above all.
+    pub(super) fn hang_up(&self) {
+        self.streams.send_modify(|count| *count += 1);
     }
 
     pub(super) fn version(&self, version: &str) {
@@ -241,11 +254,13 @@ struct Server {
     state: Arc<Mutex<State>>,
     posted: Arc<watch::Sender<usize>>,
     idle: watch::Receiver<usize>,
+    streams: watch::Receiver<usize>,
 }
 
 impl Server {
     async fn serve(mut self, number: usize, mut socket: impl AsyncRead + AsyncWrite + Unpin) {
         self.idle.mark_unchanged();
+        self.streams.mark_unchanged();
         loop {
             let asked = tokio::select! {
                 asked = read(number, &mut socket) => asked,
@@ -265,7 +280,10 @@ impl Server {
                         tokio::task::yield_now().await;
                     }
                     Step::Wait(time) => sleep(time).await,
-                    Step::Hang => std::future::pending().await,
+                    Step::Hang => {
+                        let _ = self.streams.changed().await;
+                        return;
+                    }
                     Step::Close => return,
                 }
             }
