@@ -104,3 +104,39 @@ fn take_out(configuration: &mut Configuration, request: &LaunchRequest) {
         configuration.remove(key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::ConsoleLayout;
+    use crate::launch::HostFacts;
+    use crate::spec::{LaunchManifest, Role, WorkerId};
+
+    #[test]
+    fn what_a_manifest_forces_to_be_empty_is_set_by_nobody() {
+        let json = br#"{"version":"1.0","role":"taskmanager","workerId":"taskmanager-1",
+            "properties":{"taskmanager.host":"own","rest.port":"1"},
+            "forcedProperties":{"taskmanager.host":"","taskmanager.bind-host":"0.0.0.0"}}"#;
+        let request = LaunchRequest {
+            role: Role::TaskManager,
+            worker_id: WorkerId::of(Role::TaskManager, None),
+            flink_home: "/opt/flink".into(),
+            sandbox: "/sandbox".into(),
+            manifest: Some(LaunchManifest::parse(json, "test").unwrap()),
+            properties: Vec::new(),
+            arguments: Vec::new(),
+            log_layout: ConsoleLayout::AsConfigured,
+            environment: [].into(),
+            host: HostFacts::default(),
+            image: None,
+        };
+        let mut configuration = Configuration::new();
+        let shipped = Origin::of(Layer::ConfDirectory);
+        configuration.set("taskmanager.host", "localhost", shipped);
+        lay_manifest(&mut configuration, &request);
+        take_out(&mut configuration, &request);
+        assert!(!configuration.contains("taskmanager.host"));
+        assert_eq!(configuration.get("taskmanager.bind-host"), Some("0.0.0.0"));
+        assert_eq!(configuration.get("rest.port"), Some("1"));
+    }
+}

@@ -237,3 +237,58 @@ fn build_command(
     }
     Ok(command)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch::HostFacts;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    fn runtime(home: &Path) {
+        fs::create_dir_all(home.join("bin")).unwrap();
+        fs::write(home.join("bin/java"), "").unwrap();
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(home.join("bin/java"), executable).unwrap();
+        fs::write(home.join("release"), "JAVA_VERSION=\"17.0.1\"\n").unwrap();
+    }
+
+    #[test]
+    fn java_is_the_one_that_travelled_then_the_containers_then_the_hosts() {
+        let place = tempfile::tempdir().unwrap();
+        let homes = ["sandbox/java/jdk", "container", "host"].map(|home| place.path().join(home));
+        for home in &homes {
+            runtime(home);
+        }
+        let request = LaunchRequest {
+            role: Role::TaskManager,
+            worker_id: WorkerId::of(Role::TaskManager, None),
+            flink_home: place.path().to_owned(),
+            sandbox: place.path().join("sandbox"),
+            manifest: None,
+            properties: Vec::new(),
+            arguments: Vec::new(),
+            log_layout: ConsoleLayout::AsConfigured,
+            environment: [("JAVA_HOME".to_owned(), homes[2].display().to_string())].into(),
+            host: HostFacts::default(),
+            image: None,
+        };
+        let mut configuration = Configuration::new();
+        let mut found = Vec::new();
+        found.push(find_java(&request, &configuration).unwrap().home);
+        let container = homes[1].display().to_string();
+        for (key, value) in [
+            (
+                "containerized.taskmanager.env.JAVA_HOME",
+                container.as_str(),
+            ),
+            ("env.java.home", "java/jdk"),
+        ] {
+            configuration.set(key, value, Origin::of(Layer::Manifest));
+            found.push(find_java(&request, &configuration).unwrap().home);
+        }
+        found.reverse();
+        assert_eq!(found, homes);
+    }
+}
