@@ -41,7 +41,14 @@ pub async fn tear_down(
 ) -> Result<TornDown, AppMasterError> {
     let held = DirectoryLock::is_held(directory);
     if held && is_alive(state.master) {
-        send(state.master, Signal::SIGTERM);
+        // An application master on Mesos leaves its workers to a successor when it is terminated.
+        let on_mesos = state.application_master.is_some();
+        let signal = if on_mesos {
+            Signal::SIGINT
+        } else {
+            Signal::SIGTERM
+        };
+        send(state.master, signal);
         if !ends_within(&[state.master], patience).await {
             send(state.master, Signal::SIGKILL);
             ends_within(&[state.master], LAST_PATIENCE).await;

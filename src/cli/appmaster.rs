@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
+use crate::appmaster::StopSignals;
 use crate::appmaster::mesos::{MesosClusterSettings, MesosEvent, prepare};
-use crate::appmaster::{AppMasterError, StopSignals};
 use crate::entrypoint::AppMasterCall;
 use crate::fleet;
 use crate::mesos::scheduler::Stop;
 use crate::spec::{ExitCode, Property, Role};
+use crate::supervise;
 
 use super::supervision::restart::{BackoffArgs, Restart, parse_restart};
 use super::{Ending, flink_home, output};
@@ -147,8 +148,11 @@ fn carry_out(settings: &MesosClusterSettings) -> Result<ProcessExit, Ending> {
     Ok(code.into())
 }
 
-async fn serve(settings: &MesosClusterSettings) -> Result<u8, AppMasterError> {
+async fn serve(settings: &MesosClusterSettings) -> Result<u8, Ending> {
     let mut signals = StopSignals::listen()?;
+    // An entry point has held them since its first moment: the first process of a container never
+    // sees a signal that nobody handles.
+    supervise::release_signals()?;
     let progress = output::Progress::new("starting");
     let mut notify = |event: &MesosEvent| match event {
         MesosEvent::Publishing(_) => progress.update(&event.to_string()),
@@ -156,7 +160,7 @@ async fn serve(settings: &MesosClusterSettings) -> Result<u8, AppMasterError> {
     };
     let (cluster, _lock) = prepare(settings, &mut notify).await?;
     progress.finish();
-    cluster.run(&mut signals, &mut notify).await
+    Ok(cluster.run(&mut signals, &mut notify).await?)
 }
 
 fn settings(args: &Args) -> Result<MesosClusterSettings, Ending> {

@@ -36,6 +36,13 @@ pub fn hold_signals() -> Result<HeldSignals, SuperviseError> {
     Ok(HeldSignals { fd })
 }
 
+/// Ends what [`hold_signals`] began, for a command that handles signals itself: those that came
+/// meanwhile are delivered now. Its handlers must be in place.
+pub fn release_signals() -> Result<(), SuperviseError> {
+    let call = "rt_sigprocmask";
+    sys::unblock(every_held()).map_err(|error| SuperviseError::Signals { call, error })
+}
+
 /// Every forwarded signal, and SIGCHLD.
 pub(super) fn every_held() -> SignalSet {
     SignalSet::of(Signal::forwarded().chain([Signal::CHLD]))

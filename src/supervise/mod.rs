@@ -40,7 +40,7 @@ mod wait;
 pub use cgroup::{ContainerLimits, Group, Version, container_limits, container_limits_below};
 pub use error::SuperviseError;
 pub use grace::default_grace;
-pub use handover::{HeldSignals, exec_into, hold_signals, receive_document};
+pub use handover::{HeldSignals, exec_into, hold_signals, receive_document, release_signals};
 pub use health::{CheckError, StatusError, ask_status, check_now};
 pub use privileges::become_user;
 pub use report::{

@@ -50,6 +50,11 @@ pub(super) fn block(set: SignalSet) -> io::Result<()> {
     mask(libc::SIG_BLOCK, set.0)
 }
 
+/// Unblocks signals of the calling thread; those that wait are delivered at once.
+pub(super) fn unblock(set: SignalSet) -> io::Result<()> {
+    mask(libc::SIG_UNBLOCK, set.0)
+}
+
 /// Changes the calling thread's blocked signals.
 fn mask(how: i32, set: u64) -> io::Result<()> {
     // SAFETY: the kernel reads SET_SIZE bytes from a live u64 and writes nothing back.

@@ -13,6 +13,7 @@
 mod containers;
 #[path = "../docker_images/mod.rs"]
 mod docker_images;
+mod endings;
 mod faults;
 mod partition;
 mod processes;

@@ -48,6 +48,22 @@ fn a_job_manager_that_a_client_shuts_down_ends_the_framework_with_0() {
     scene.nothing_is_left();
 }
 
+/// What `mesos-appmaster-job.sh` does: one job, found in `usrlib`, and then the end.
+#[test]
+fn a_cluster_of_one_job_ends_with_it() {
+    let mut scene = Scene::new("2.3.0", Scene::agents(1), &[]);
+    scene.bring_job();
+    let mut command = scene.appmaster();
+    command.args(["--job", "--", "--count", "100", "--output"]);
+    command.arg(scene.path("counts"));
+    scene.start(&mut command);
+    let ended = scene.ended();
+    assert_eq!(ended.code(), Some(0), "{}", scene.log());
+    assert_eq!(scene.counted(), 100);
+    scene.counted_exactly();
+    scene.nothing_is_left();
+}
+
 #[test]
 fn workers_that_no_offer_suffices_for_wait_and_the_reasons_are_told() {
     let settings = ["mesos.resourcemanager.tasks.cpus=64".to_owned()];

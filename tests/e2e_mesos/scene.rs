@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
@@ -28,6 +29,7 @@ pub(super) struct Scene {
     pub(super) double: MesosDouble,
     pub(super) directory: TempDir,
     version: String,
+    home: PathBuf,
     runtime: Runtime,
     rest_port: u16,
     rpc_port: u16,
@@ -49,6 +51,7 @@ impl Scene {
             double,
             directory,
             version: version.to_owned(),
+            home: flink_home(version),
             runtime,
             rest_port: free_port(),
             rpc_port: free_port(),
@@ -82,6 +85,18 @@ impl Scene {
         self
     }
 
+    /// Has the cluster run a home of its own: the real one's parts, and the job in `usrlib`.
+    pub(super) fn bring_job(&mut self) {
+        let home = self.path("flink");
+        fs::create_dir_all(home.join("usrlib")).unwrap();
+        for part in ["bin", "conf", "lib", "opt", "plugins"] {
+            symlink(self.home.join(part), home.join(part)).unwrap();
+        }
+        let jar = job_jar(&self.home, self.directory.path());
+        fs::rename(jar, home.join("usrlib/job.jar")).unwrap();
+        self.home = home;
+    }
+
     pub(super) fn path(&self, below: &str) -> PathBuf {
         self.directory.path().join(below)
     }
@@ -92,6 +107,11 @@ impl Scene {
 
     /// The options of the cluster: two small workers on this machine.
     pub(super) fn options(&self) -> Vec<String> {
+        // Restarts of a failed job, as each release line spells it.
+        let restart = match self.version.as_str() {
+            "1.13.6" => "restart-strategy",
+            _ => "restart-strategy.type",
+        };
         let mut options = vec![
             format!("mesos.master={}", self.masters()),
             "mesos.initial-tasks=2".to_owned(),
@@ -101,9 +121,7 @@ impl Scene {
             format!("rest.port={}", self.rest_port),
             "jobmanager.memory.process.size=900m".to_owned(),
             "taskmanager.memory.process.size=1000m".to_owned(),
-            // Restarts of a failed job: the spellings of 1.x and of 2.x.
-            "restart-strategy=fixed-delay".to_owned(),
-            "restart-strategy.type=fixed-delay".to_owned(),
+            format!("{restart}=fixed-delay"),
             "restart-strategy.fixed-delay.attempts=1000".to_owned(),
             "restart-strategy.fixed-delay.delay=200 ms".to_owned(),
         ];
@@ -128,10 +146,30 @@ impl Scene {
     /// The application master's command, as a process.
     pub(super) fn appmaster(&self) -> Command {
         let mut command = self.flugs("appmaster");
-        command.arg("--flink-home").arg(flink_home(&self.version));
+        command.arg("--flink-home").arg(&self.home);
         for option in self.options() {
             command.args(["-D", &option]);
         }
+        command
+    }
+
+    /// Another application master of the same cluster, with a copy of its state in this directory
+    /// and its JobManager elsewhere.
+    pub(super) fn successor(&self, directory: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flugs"));
+        command.args(["appmaster", "--dir"]).arg(directory);
+        command.arg("--flink-home").arg(&self.home);
+        for option in self.options() {
+            command.args(["-D", &option]);
+        }
+        let ports = [
+            ("jobmanager.rpc.port", free_port()),
+            ("rest.port", free_port()),
+        ];
+        for (key, port) in ports {
+            command.args(["-D", &format!("{key}={port}")]);
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 
@@ -286,8 +324,8 @@ impl Scene {
     /// Submits the streaming job, detached: one slot, checkpoints, and no end in sight.
     #[track_caller]
     pub(super) fn submit(&self) {
-        let jar = job_jar(&flink_home(&self.version), self.directory.path());
-        let run = Command::new(flink_home(&self.version).join("bin/flink"))
+        let jar = job_jar(&self.home, self.directory.path());
+        let run = Command::new(self.home.join("bin/flink"))
             .args(["run", "--detached"])
             .arg(jar)
             .args(["--count", "1000000", "--rate", RATE, "--parallelism", "1"])

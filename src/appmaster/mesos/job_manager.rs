@@ -1,6 +1,8 @@
 //! The JobManager of an application master: its settings, and its process.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,6 +122,7 @@ pub(super) fn addresses(
 pub(super) struct JobManager {
     provider: ProcessProvider,
     spec: WorkerSpec,
+    flink_home: PathBuf,
 }
 
 impl JobManager {
@@ -129,7 +132,7 @@ impl JobManager {
         terms: &JobManagerTerms,
         artifacts: &Store,
         directory: &Path,
-        token_file: PathBuf,
+        flink_home: PathBuf,
     ) -> Result<Self, AppMasterError> {
         let manifest = terms.manifest();
         // It holds what the user set, which may be secret.
@@ -139,13 +142,17 @@ impl JobManager {
             role: terms.role,
             manifest_url: stored.path.display().to_string(),
             manifest_sha256: stored.digest,
-            token_file,
+            token_file: directory.join("token"),
             sandbox: sandbox::path(directory, &id),
             cache: directory.join("cache"),
             resources: Resources::default(),
             id,
         };
-        Ok(Self { provider, spec })
+        Ok(Self {
+            provider: provider.running(flink_home.clone()),
+            spec,
+            flink_home,
+        })
     }
 
     pub(super) fn id(&self) -> &WorkerId {
@@ -165,7 +172,27 @@ impl JobManager {
     }
 
     pub(super) async fn launch(&mut self) -> Result<ProcessIdentity, ProviderError> {
+        if self.spec.role == Role::StandaloneJob {
+            self.link_home()?;
+        }
         self.provider.launch(&self.spec).await
+    }
+
+    /// A job's jars have to be in the same place as seen from the JobManager's working directory
+    /// and from each worker's: Flink names them to its workers by relative paths
+    /// (`ClusterEntrypointUtils`). Workers have them in `flink/usrlib` of their sandboxes.
+    fn link_home(&self) -> Result<(), ProviderError> {
+        let link = self.spec.sandbox.join("flink");
+        let failed = |source| ProviderError::Sandbox {
+            id: self.spec.id.clone(),
+            path: link.clone(),
+            source,
+        };
+        fs::create_dir_all(&self.spec.sandbox).map_err(failed)?;
+        match symlink(&self.flink_home, &link) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(error)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn stop(&mut self, grace: Duration) {

@@ -167,9 +167,7 @@ fn job_manager(
     settled: &Settled,
     artifacts: &Store,
 ) -> Result<JobManager, AppMasterError> {
-    let provider = ProcessProvider::new(settings.program.clone())?
-        .running(settings.flink_home.clone())
-        .speaking_itself();
+    let provider = ProcessProvider::new(settings.program.clone())?.speaking_itself();
     let terms = JobManagerTerms {
         role: settings.role,
         properties: settings.properties.clone(),
@@ -178,8 +176,8 @@ fn job_manager(
         arguments: settings.arguments.clone(),
         grace: settings.grace,
     };
-    let token_file = settings.directory.join("token");
-    JobManager::new(provider, &terms, artifacts, &settings.directory, token_file)
+    let (directory, home) = (&settings.directory, settings.flink_home.clone());
+    JobManager::new(provider, &terms, artifacts, directory, home)
 }
 
 fn terms(settings: &MesosClusterSettings, settled: &Settled) -> Terms {

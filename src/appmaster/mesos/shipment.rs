@@ -25,8 +25,9 @@ use crate::provider::mesos::task::{
 };
 use crate::spec::{Artifact, ArtifactKind, RelativePath, Sha256Digest};
 
-/// The overlay with Flink itself.
-const FLINK: &str = "flink-distribution";
+/// The overlays that make up a Flink home. Part of one must not travel without the other: what is
+/// there would be taken for the whole.
+const FLINK: [&str; 2] = ["flink-distribution", "user-library"];
 
 /// Everything that travels, and the server that it travels from.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Shipment {
     ) -> Result<Self, AppMasterError> {
         let options = &settled.options;
         let mut overlays = overlays_of(settings, settled)?;
-        overlays.retain(|overlay| overlay.name != FLINK || ships_flink(options));
+        overlays.retain(|overlay| !FLINK.contains(&overlay.name) || ships_flink(options));
         let mut progress = |progress| notify(&MesosEvent::Publishing(progress));
         let mut artifacts = distribution::publish(&overlays, store, &mut progress)?;
         let binary = store.add_file(&settings.program)?.digest;
