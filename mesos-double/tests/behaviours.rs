@@ -13,6 +13,7 @@ mod behaviour {
     pub(crate) mod framework;
     pub(crate) mod scene;
 
+    mod admin;
     mod agents;
     mod masters;
     mod offers;

@@ -55,7 +55,13 @@ fn behaviour_10_updates_can_come_twice_and_late() {
     });
     let framework = Framework::new(&scene.address());
     let offer = framework.offer();
+    // The master has the update before it is late.
+    let is_told = |state: &str| {
+        let task = &scene.state()["frameworks"][0]["tasks"][0];
+        task["status_update_state"] == state
+    };
     framework.accept(&[&offer], &[task(&offer, "t")], 600.0);
+    wait_until(|| is_told("TASK_STARTING"));
     scene.pass(2.9);
     nothing(&framework);
     scene.pass(0.1);
@@ -63,6 +69,7 @@ fn behaviour_10_updates_can_come_twice_and_late() {
     assert_eq!(framework.status(), first);
     framework.acknowledge(&first);
     framework.acknowledge(&first);
+    wait_until(|| is_told("TASK_RUNNING"));
     scene.pass(3.0);
     assert_eq!(framework.status()["state"], "TASK_RUNNING");
     assert_eq!(framework.status()["state"], "TASK_RUNNING");
