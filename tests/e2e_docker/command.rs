@@ -70,19 +70,20 @@ fn any_other_command_runs_as_it_stands_as_the_user_flink() {
 }
 
 #[test]
-fn mesos_scripts_say_what_they_were_asked_and_that_there_is_no_scheduler_yet() {
+fn mesos_scripts_run_the_application_master_which_says_what_is_wrong_before_anything_starts() {
     let images = images("2.3.0");
     let words = [
         "mesos-appmaster.sh",
-        "-Dmesos.master=zk://a/mesos",
+        "-Dmesos.master=zk://a",
+        "-Dmesos.initial-tasks=many",
         "-Ds3.secret-key=tell",
     ];
     let output = docker(&[&["run", "--rm", &images.appmaster], &words[..]].concat());
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(75), "{}", text(&output));
     let said = text(&output);
-    assert!(said.contains("no scheduler for Mesos yet"), "{said}");
-    assert!(said.contains("-D mesos.master=zk://a/mesos"), "{said}");
-    assert!(!said.contains("tell\n"), "{said}");
+    assert!(said.contains("mesos.master"), "{said}");
+    assert!(said.contains("mesos.initial-tasks"), "{said}");
+    assert!(!said.contains("tell"), "{said}");
 }
 
 #[test]

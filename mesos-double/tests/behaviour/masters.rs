@@ -219,18 +219,22 @@ fn behaviour_30_older_masters_say_less_and_escape_more() {
         ("1.4.3", true, false, "TASK_UNKNOWN"),
         ("1.5.0", true, true, "TASK_GONE"),
     ] {
-        let scene = Scene::with(Options {
-            version: version.to_owned(),
-            ..options(1)
-        });
+        let scene = || {
+            Scene::with(Options {
+                version: version.to_owned(),
+                ..options(1)
+            })
+        };
         let more = json!({"capabilities": [{"type": "PARTITION_AWARE"}]});
-        let first = open(&scene.address(), &info(&more)).event();
+        // A master of its own: this framework would be offered what the next one waits for.
+        let first = open(&scene().address(), &info(&more)).event();
         let subscribed = &first["subscribed"];
         assert_eq!(
             subscribed.get("master_info").is_some(),
             has_info,
             "{version}"
         );
+        let scene = scene();
         let framework = Framework::with(&scene.address(), &more);
         scene.pass(1.0);
         let offer = framework.offer();

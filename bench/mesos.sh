@@ -1,0 +1,306 @@
+#!/usr/bin/env bash
+# What a cluster on Mesos takes to start and to get over losses: real JVMs, on the Mesos double.
+#
+#   start      `flugs appmaster` is called -> Flink's REST interface answers
+#   workers    the same -> 1 and 4 workers are registered; cold, and with what workers fetch in a
+#              cache of the agent already (flugs.mesos.tasks.cache-directory)
+#   worker     kill -9 of the worker that runs the job -> its replacement is registered, and
+#              all of the job's tasks run again
+#   appmaster  kill -9 of the application master, and with it of the JobManager; another one is
+#              started at once -> all of the job's tasks run again (ZooKeeper high availability)
+#   idle       what the application master itself uses, beside its JobManager
+#
+#   bench/mesos.sh [--rounds N] [FLINK_VERSION…]
+#
+# Beside it stand the times of the Java integration of Flink 1.13.6, measured on a real Mesos 1.12
+# (2 cores, Java 11, 1 slot and 1024 MB a worker); it cannot be run on the double. Needs: a release
+# build, Flink homes (tools/flink-home.sh), what `tools/install-packages.sh test` installs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+rounds=3 versions=()
+host=$(rustc -vV | sed -n "s/^host: //p")
+export FLUGS="${FLUGS:-${CARGO_TARGET_DIR:-target}/$host/release/flugs}"
+export HOMES="${FLUGS_FLINK_HOMES:-target/flink}"
+while [ $# -gt 0 ]; do
+  case $1 in
+    --rounds) rounds=$2 && shift 2 ;;
+    -*) echo 'Usage: bench/mesos.sh [--rounds N] [FLINK_VERSION…]' >&2 && exit 64 ;;
+    *) versions+=("$1") && shift ;;
+  esac
+done
+[ ${#versions[@]} -gt 0 ] || versions=(1.13.6 2.3.0)
+[ -x "$FLUGS" ] || { echo "mesos: error: no $FLUGS; run: cargo build --release" >&2 && exit 1; }
+cargo build --quiet -p mesos-double
+export DOUBLE="${CARGO_TARGET_DIR:-target}/$host/debug/mesos-double"
+export ROUNDS=$rounds VERSIONS="${versions[*]}"
+exec python3 - <<'PY'
+import json, os, platform, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
+
+FLUGS, DOUBLE, HOMES = (os.path.abspath(os.environ[name]) for name in ("FLUGS", "DOUBLE", "HOMES"))
+ROUNDS = int(os.environ["ROUNDS"])
+WORK = tempfile.mkdtemp(prefix="flugs-bench-")
+PATIENCE = 180
+# Seconds, as measured with Flink 1.13.6's own integration. "workers" count from its start: 4.7 s
+# to its REST interface, and 7.15 and 17.95 s from the job that asked for them.
+JAVA = {"start": 4.7, "1 worker": 11.85, "4 workers": 22.65, "replaced": 5.6, "worker": 47.0, "appmaster": 12.2}
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def until(what, holds, process=None):
+    """Waits; gives the moment at which it held."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if holds():
+            return time.monotonic()
+        if process is not None and process.poll() is not None:
+            sys.exit(f"waiting until {what}: the application master ended with {process.returncode}")
+        time.sleep(0.02)
+    sys.exit(f"not within {PATIENCE} s: {what}")
+
+
+class Double:
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [DOUBLE, "--port", "0", "--resources", "ports:[31000-31999];cpus:16;mem:16000;disk:90000"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.master = self.process.stdout.readline().split("//")[1].strip()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class ZooKeeper:
+    def __init__(self):
+        self.directory, self.port = tempfile.mkdtemp(dir=WORK), free_port()
+        with open(f"{self.directory}/zoo.cfg", "w", encoding="utf-8") as out:
+            out.write(f"tickTime=500\ndataDir={self.directory}/data\nclientPort={self.port}\n"
+                      "clientPortAddress=127.0.0.1\nadmin.enableServer=false\nmaxClientCnxns=0\n")
+        self.process = subprocess.Popen(
+            ["java", "-Xmx192m", "-cp", "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar",
+             "org.apache.zookeeper.server.ZooKeeperServerMain", f"{self.directory}/zoo.cfg"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        def answers():
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return True
+            except OSError:
+                return False
+        until("ZooKeeper answers", answers)
+
+
+class Cluster:
+    def __init__(self, version, double, workers, *options):
+        self.version, self.home = version, f"{HOMES}/{version}"
+        self.directory, self.rest_port = tempfile.mkdtemp(dir=WORK), free_port()
+        self.workers = workers
+        options = [f"mesos.master={double.master}", f"mesos.initial-tasks={workers}",
+                   "mesos.resourcemanager.tasks.cpus=0.5", "jobmanager.rpc.address=127.0.0.1",
+                   f"jobmanager.rpc.port={free_port()}", f"rest.port={self.rest_port}",
+                   "jobmanager.memory.process.size=1024m", "taskmanager.memory.process.size=1024m", *options]
+        self.command = [FLUGS, "appmaster", "--dir", f"{self.directory}/cluster", "--flink-home", self.home]
+        for option in options:
+            self.command += ["-D", option]
+
+    def start(self):
+        keep = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ}
+        with open(f"{self.directory}/log", "ab") as log:
+            begun = time.monotonic()
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=keep)
+        return begun
+
+    def rest(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.rest_port}{path}", timeout=2) as answer:
+                return json.load(answer)
+        except (OSError, ValueError):
+            return None
+
+    def answers(self):
+        return until("REST answers", lambda: self.rest("/overview") is not None, self.process)
+
+    def registered(self, number, without=None):
+        def holds():
+            known = (self.rest("/taskmanagers") or {}).get("taskmanagers", [])
+            return len([one for one in known if one["id"] != without]) >= number
+        return until(f"{number} workers are registered", holds, self.process)
+
+    def submit(self):
+        jar = f"{self.directory}/job.jar"
+        subprocess.run(["examples/streaming-job/build.sh", self.home, jar], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([f"{self.home}/bin/flink", "run", "--detached", jar, "--count", "100000000", "--rate", "100",
+                        "--parallelism", "1", "--output", f"{self.directory}/counts",
+                        "--checkpoint-dir", f"file://{self.directory}/checkpoints", "--checkpoint-interval", "500"],
+                       check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "FLINK_CONF_DIR": f"{self.directory}/cluster/client-conf"})
+        self.job = self.rest("/jobs")["jobs"][0]["id"]
+        self.running()
+
+    def running(self, since=0):
+        """All of the job's tasks run, in an attempt that began after `since` (Unix time, ms)."""
+        def holds():
+            job = self.rest(f"/jobs/{self.job}")
+            if not job or job.get("state") != "RUNNING":
+                return False
+            began = job["timestamps"]["RUNNING"] if since else 1
+            tasks = [one["tasks"] for one in job["vertices"]]
+            return began > since and all(one["RUNNING"] == sum(one.values()) > 0 for one in tasks)
+        return until("the job runs", holds, self.process)
+
+    def busy(self):
+        known = self.rest("/taskmanagers")["taskmanagers"]
+        return next(one["id"] for one in known if one["freeSlots"] == 0)
+
+    def processes(self, words):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                line = open(f"/proc/{pid}/cmdline", "rb").read().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if all(any(word in one for one in line) for word in words):
+                found.append(int(pid))
+        return found
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+
+
+def start_once(version, workers, cache=None):
+    double = Double()
+    options = [f"flugs.mesos.tasks.cache-directory={cache}"] if cache else []
+    cluster = Cluster(version, double, workers, *options)
+    begun = cluster.start()
+    answered = cluster.answers() - begun
+    registered = cluster.registered(workers) - begun
+    cluster.stop()
+    double.stop()
+    return answered, registered
+
+
+def lose_worker(version):
+    double = Double()
+    cluster = Cluster(version, double, 2)
+    cluster.start()
+    cluster.registered(2)
+    cluster.submit()
+    victim = cluster.busy()
+    [pid] = [one for one in cluster.processes(["TaskManagerRunner"])
+             if victim in open(f"/proc/{one}/cmdline").read() or victim in os.readlink(f"/proc/{one}/cwd")
+             or victim in open(f"/proc/{one}/environ").read()]
+    killed, clock = time.monotonic(), time.time() * 1000
+    os.kill(pid, signal.SIGKILL)
+    runs = cluster.running(clock) - killed
+    replaced = cluster.registered(2, victim) - killed
+    cluster.stop()
+    double.stop()
+    return runs, replaced
+
+
+def lose_appmaster(version, zookeeper):
+    double = Double()
+    kind = "high-availability" if version.startswith("1.13") else "high-availability.type"
+    storage = tempfile.mkdtemp(dir=WORK)
+    cluster = Cluster(version, double, 2, f"{kind}=zookeeper", f"high-availability.zookeeper.quorum=127.0.0.1:{zookeeper.port}",
+                      f"high-availability.storageDir=file://{storage}", f"high-availability.cluster-id=/{os.path.basename(storage)}",
+                      f"high-availability.jobmanager.port={free_port()}")
+    cluster.start()
+    cluster.registered(2)
+    cluster.submit()
+    before = {one["id"] for one in cluster.rest("/taskmanagers")["taskmanagers"]}
+    master = json.load(open(f"{cluster.directory}/cluster/cluster.json", encoding="utf-8"))["master"]["pid"]
+    job_managers = cluster.processes(["StandaloneSessionClusterEntrypoint"])
+    killed, clock = time.monotonic(), time.time() * 1000
+    # As when their container is gone.
+    for pid in [master, *job_managers]:
+        os.kill(pid, signal.SIGKILL)
+    cluster.process.wait()
+    cluster.start()
+    runs = cluster.running(clock) - killed
+    cluster.registered(2)
+    after = {one["id"] for one in cluster.rest("/taskmanagers")["taskmanagers"]}
+    if after != before:
+        sys.exit(f"other workers than before: {before} and {after}")
+    cluster.stop()
+    double.stop()
+    return runs
+
+
+def used(pid):
+    """Processor seconds and resident MB of a process."""
+    fields = open(f"/proc/{pid}/stat", encoding="utf-8").read().rsplit(")", 1)[1].split()
+    ticks = int(fields[11]) + int(fields[12])
+    resident = next(line for line in open(f"/proc/{pid}/status", encoding="utf-8") if line.startswith("VmRSS"))
+    return ticks / os.sysconf("SC_CLK_TCK"), int(resident.split()[1]) / 1000
+
+
+def idle(version, seconds=60):
+    double = Double()
+    cluster = Cluster(version, double, 2)
+    cluster.start()
+    cluster.registered(2)
+    time.sleep(15)
+    pids = {"flugs appmaster": cluster.process.pid,
+            "its JobManager": cluster.processes(["StandaloneSessionClusterEntrypoint"])[-1]}
+    before = {name: used(pid)[0] for name, pid in pids.items()}
+    time.sleep(seconds)
+    rows = {name: ((used(pid)[0] - before[name]) / seconds * 100, used(pid)[1]) for name, pid in pids.items()}
+    cluster.stop()
+    double.stop()
+    return rows
+
+
+def row(version, what, samples, java):
+    median = statistics.median(samples)
+    spread = f"{median:.1f} ({min(samples):.1f}..{max(samples):.1f})"
+    ratio = f"{median / java:.2f}"
+    print(f"| {version} | {what} | {spread} | {java:.1f} | {ratio} | {'met' if median <= java / 2 else 'NOT MET'} |", flush=True)
+
+
+def load():
+    return open("/proc/loadavg", encoding="utf-8").read().split()[0]
+
+
+try:
+    model = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name"))
+    print(f"Host: {model}, {os.cpu_count()} CPUs, Linux {platform.release()}, load at the start {load()}")
+    print(f"Medians of {ROUNDS}; seconds; target: half of the Java integration's time\n")
+    print("| Flink | from … to … | flugs | Java integration | ratio | |\n|---|---|---|---|---|---|", flush=True)
+    zookeeper = ZooKeeper()
+    idles = {}
+    for version in os.environ["VERSIONS"].split():
+        ones = [start_once(version, 1) for _ in range(ROUNDS)]
+        fours = [start_once(version, 4) for _ in range(ROUNDS)]
+        cache = tempfile.mkdtemp(dir=WORK)
+        start_once(version, 1, cache)
+        warm = [start_once(version, 4, cache) for _ in range(ROUNDS)]
+        row(version, "start → REST answers", [one for one, _ in ones], JAVA["start"])
+        row(version, "start → 1 worker registered", [one for _, one in ones], JAVA["1 worker"])
+        row(version, "start → 4 workers registered", [one for _, one in fours], JAVA["4 workers"])
+        row(version, "the same, warm", [one for _, one in warm], JAVA["4 workers"])
+        losses = [lose_worker(version) for _ in range(ROUNDS)]
+        row(version, "kill -9 of a worker → another registered", [one for _, one in losses], JAVA["replaced"])
+        row(version, "kill -9 of a worker → job runs", [one for one, _ in losses], JAVA["worker"])
+        row(version, "kill -9 of the AppMaster → job runs", [lose_appmaster(version, zookeeper) for _ in range(ROUNDS)], JAVA["appmaster"])
+        idles[version] = idle(version)
+    print("\n| Flink | idle, two workers | % of a core | MB resident |\n|---|---|---|---|")
+    for version, rows in idles.items():
+        for name, (share, resident) in rows.items():
+            print(f"| {version} | {name} | {share:.2f} | {resident:.0f} |")
+    print(f"\nLoad at the end {load()}")
+finally:
+    for process in subprocess.run(["pgrep", "-f", WORK], capture_output=True, text=True, check=False).stdout.split():
+        if int(process) != os.getpid():
+            try:
+                os.kill(int(process), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    shutil.rmtree(WORK, ignore_errors=True)
+PY
