@@ -4,7 +4,7 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::artifact::server::ObjectUrls;
 use crate::artifact::{Server, Store};
@@ -15,7 +15,7 @@ use crate::spec::{MemberState, Role, WorkerId, WorkerSpec};
 use crate::store::{ClusterPhase, ClusterState, FileStore, MemberRecord};
 
 use super::manifests::{ClusterTerms, manifest};
-use super::registration::{Registered, ask, pause, states};
+use super::registration::{Registered, ask_at, pause, states, until};
 use super::signals::{StopRequest, StopSignals};
 use super::{AppMasterError, ClusterEvent, sandbox};
 
@@ -81,7 +81,7 @@ impl<P: Provider> Cluster<P> {
             tokio::select! {
                 _ = signals.next() => return Ok(()),
                 event = self.provider.event() => self.ended(&event, notify)?,
-                registered = look(&self.rest, look_at) => {
+                registered = ask_at(&self.rest, look_at) => {
                     self.observe(&registered, notify)?;
                     look_at = Instant::now() + pause(self.state.phase == ClusterPhase::Ready);
                 }
@@ -379,15 +379,3 @@ impl<P: Provider> Cluster<P> {
 
 /// How much of a failed member's standard error goes into a message.
 const LAST_WORDS: usize = 12;
-
-async fn look(client: &RestClient, at: Instant) -> Registered {
-    sleep_until(at).await;
-    ask(client).await
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => pending().await,
-    }
-}

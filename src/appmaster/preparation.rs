@@ -104,14 +104,6 @@ pub async fn prepare(
     let terms = ClusterTerms {
         artifacts: published,
         properties: settings.properties.clone(),
-        overlay_properties: overlays
-            .iter()
-            .flat_map(|one| one.properties.clone())
-            .collect(),
-        environment: overlays
-            .iter()
-            .flat_map(|one| one.environment.clone())
-            .collect(),
         rpc_port,
         rest_port,
         addresses: ground.addresses,
@@ -119,6 +111,8 @@ pub async fn prepare(
             .map(|launch| (launch.role, settings.place.resources(launch)))
             .into(),
         stop_grace_seconds: settings.grace.as_secs_f64(),
+        overlay_properties: gathered(&overlays, |one| &one.properties),
+        environment: gathered(&overlays, |one| &one.environment),
     };
     let cluster = Cluster {
         directory: settings.directory.clone(),
@@ -140,6 +134,18 @@ pub async fn prepare(
         grace: settings.grace + Duration::from_secs(2),
     };
     Ok((cluster, lock))
+}
+
+/// What all overlays add of one kind; a later overlay goes before an earlier one.
+fn gathered(
+    overlays: &[Overlay],
+    what: fn(&Overlay) -> &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    overlays
+        .iter()
+        .flat_map(what)
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
 /// The artifact server, on a free port of an address that members reach. Its token is written to a file

@@ -2,7 +2,10 @@
 //! are registered with it.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
 
 use crate::fleet::Fleet;
 use crate::flink::rest::RestClient;
@@ -24,7 +27,7 @@ pub(super) struct Registered {
 /// Asks the JobManager once: whether it serves and how many workers it counts (`/overview`), and
 /// which those are (`/taskmanagers`). Where the two disagree the list is not complete yet, and
 /// what it lacks is not registered.
-pub(super) async fn ask(client: &RestClient) -> Registered {
+async fn ask(client: &RestClient) -> Registered {
     let Ok(overview) = client.overview().await else {
         return Registered::default();
     };
@@ -38,6 +41,20 @@ pub(super) async fn ask(client: &RestClient) -> Registered {
     Registered {
         job_manager: true,
         task_managers,
+    }
+}
+
+/// Asks when the time has come.
+pub(super) async fn ask_at(client: &RestClient, at: Instant) -> Registered {
+    sleep_until(at).await;
+    ask(client).await
+}
+
+/// Waits until then; for ever, if there is no then.
+pub(super) async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
 }
 

@@ -18,6 +18,7 @@ mod settings;
 mod settling;
 mod shipment;
 mod stop;
+mod truth;
 mod why;
 
 pub use event::{MesosEvent, NotifyMesos};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::super::distribution::store_directory;
 use super::super::preparation::write_secret;
 use super::super::teardown::clear_leftovers;
 use super::super::{AppMasterError, client_configuration};
@@ -61,9 +62,7 @@ pub async fn prepare(
     let connection = connection(&settled.options, &variable)?;
     let mut memory = scheduler_store(settings, &settled)?;
     let snapshot = memory.load().await?;
-    let artifacts = Store::open(&super::super::distribution::store_directory(
-        &settings.directory,
-    ))?;
+    let artifacts = Store::open(&store_directory(&settings.directory))?;
     let token = token(settings)?;
     let shipment = Shipment::of(settings, &settled, &artifacts, token, notify)?;
     let (api, questions, answers_at) = bind_api(settings)?;
@@ -76,6 +75,7 @@ pub async fn prepare(
         settled.rest_port,
     )?;
 
+    let rest = RestClient::new(&settled.rest_address())?;
     let (fleet, last) = adopt(&snapshot, started.elapsed());
     let mut state = first_state(settings, &settled, earlier);
     state.last_number = state.last_number.max(last);
@@ -86,9 +86,8 @@ pub async fn prepare(
     tokio::spawn(api.serve());
     let user = variable("USER").or_else(|| variable("LOGNAME"));
     let place = settled.place(user.unwrap_or_else(own_user));
-    let scheduler_settings = settled.options.scheduler_settings(&place, seed());
     let scheduling = Scheduling::new(
-        scheduler_settings,
+        settled.options.scheduler_settings(&place, seed()),
         describer,
         &snapshot,
         connection,
@@ -103,7 +102,7 @@ pub async fn prepare(
         fleet,
         state,
         file,
-        rest: RestClient::new(&settled.rest_address())?,
+        rest,
         questions,
         started,
         framework: snapshot.framework.clone(),
@@ -199,14 +198,9 @@ fn terms(settings: &MesosClusterSettings, settled: &Settled) -> Terms {
 
 fn desired(settings: &MesosClusterSettings, settled: &Settled) -> Desired {
     let options = &settled.options;
-    let workers: usize = options
-        .workers
-        .values()
-        .map(|worker| worker.workers as usize)
-        .sum();
     let registration_timeout = options.registration_timeout;
     Desired {
-        members: [(settings.role, 1), (Role::TaskManager, workers)].into(),
+        members: [(settings.role, 1), (Role::TaskManager, settled.workers())].into(),
         restart: settings.restart,
         starts: Some(StartPolicy {
             registration_timeout,
@@ -235,12 +229,7 @@ fn first_state(
         flink_version: settled.job_manager.home.version().to_string(),
         flink_home: settings.flink_home.clone(),
         web_url: settled.web_url(),
-        task_managers: settled
-            .options
-            .workers
-            .values()
-            .map(|worker| worker.workers as usize)
-            .sum(),
+        task_managers: settled.workers(),
         last_number: earlier.map_or(0, |state| state.last_number),
         members: Vec::new(),
         containers: None,

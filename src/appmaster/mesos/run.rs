@@ -1,14 +1,13 @@
 //! The application master at work: keeps a JobManager and the wanted workers running.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::pending;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::super::registration::{Registered, ask, pause};
+use super::super::registration::{ask_at, pause, until};
 use super::super::signals::{StopRequest, StopSignals};
 use super::super::{AppMasterError, sandbox};
 use super::api::Question;
@@ -142,7 +141,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     }
                 }
                 event = self.workers.event() => self.worker(event?, notify)?,
-                registered = look(&self.rest, look_at) => {
+                registered = ask_at(&self.rest, look_at) => {
                     self.observe(&registered, notify)?;
                     look_at = Instant::now() + pause(self.state.phase == ClusterPhase::Ready);
                 }
@@ -319,84 +318,8 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         Ok(())
     }
 
-    fn task(&self, id: &WorkerId) -> Option<&WorkerTask> {
+    pub(super) fn task(&self, id: &WorkerId) -> Option<&WorkerTask> {
         self.workers.workers().get(id)?.task.as_ref()
-    }
-
-    /// Mesos's half of the truth about a worker: whether its process runs.
-    fn task_state(&mut self, id: &WorkerId, notify: &mut NotifyMesos<'_>) {
-        let Some(task) = self.task(id) else { return };
-        let Some(state) = task.state.clone() else {
-            return;
-        };
-        if state == TaskState::Unreachable {
-            notify(&MesosEvent::Notice(format!(
-                "the agent of {} on {} does not answer",
-                task.task.value, task.hostname
-            )));
-        }
-        let early = |member: &crate::fleet::Member| {
-            matches!(member.state, MemberState::Starting | MemberState::Waiting)
-        };
-        if state == TaskState::Running && self.fleet.member(id).is_some_and(early) {
-            let now = self.started.elapsed();
-            self.fleet.observe(id, MemberState::Running, now);
-        }
-    }
-
-    /// Flink's half: whether the JobManager serves, and who is registered with it.
-    fn observe(
-        &mut self,
-        registered: &Registered,
-        notify: &mut NotifyMesos<'_>,
-    ) -> Result<(), AppMasterError> {
-        let now = self.started.elapsed();
-        let id = self.job_manager.id().clone();
-        let state = if registered.job_manager {
-            MemberState::Registered
-        } else {
-            MemberState::Running
-        };
-        if self
-            .job_manager
-            .state(&self.fleet)
-            .is_some_and(|was| was != state)
-        {
-            self.fleet.observe(&id, state, now);
-            for record in &mut self.state.members {
-                record.state = state;
-            }
-            self.file.save(&self.state)?;
-            if state == MemberState::Registered {
-                notify(&MesosEvent::JobManagerServes);
-            }
-        }
-        let mut changes = Vec::new();
-        for (id, worker) in self.workers.workers() {
-            let Some(task) = &worker.task else { continue };
-            let slots = registered.task_managers.get(&task.task.value);
-            let was = self.fleet.member(id).map(|member| member.state);
-            match (slots, was) {
-                (Some(slots), Some(was)) if was != MemberState::Registered => {
-                    changes.push((id.clone(), task.task.value.clone(), Some(*slots)));
-                }
-                (None, Some(MemberState::Registered)) => {
-                    changes.push((id.clone(), task.task.value.clone(), None));
-                }
-                _ => {}
-            }
-        }
-        for (id, task, slots) in changes {
-            if let Some(slots) = slots {
-                self.fleet.observe(&id, MemberState::Registered, now);
-                self.slots.insert(id, slots);
-                notify(&MesosEvent::Registered { task });
-            } else {
-                self.fleet.observe(&id, MemberState::Running, now);
-                self.slots.remove(&id);
-            }
-        }
-        Ok(())
     }
 
     fn give_up_on(
@@ -499,17 +422,5 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 logs: self.terms.directory.join("sandboxes"),
             },
         }
-    }
-}
-
-async fn look(client: &RestClient, at: Instant) -> Registered {
-    sleep_until(at).await;
-    ask(client).await
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => pending().await,
     }
 }

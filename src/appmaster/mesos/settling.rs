@@ -65,6 +65,12 @@ impl Settled {
         address.map_or(&self.host, String::as_str)
     }
 
+    /// How many workers of all profiles are wanted.
+    pub(super) fn workers(&self) -> usize {
+        let profiles = self.options.workers.values();
+        profiles.map(|worker| worker.workers as usize).sum()
+    }
+
     /// Where clients find the JobManager.
     pub(super) fn rest_host(&self) -> &str {
         self.addresses.get("rest.address").unwrap_or(&self.host)
