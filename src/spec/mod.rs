@@ -1,4 +1,5 @@
-//! The nouns that cross rooms: roles, digests, artifacts, the launch manifest, exit codes.
+//! The nouns that cross rooms: roles, digests, artifacts, the launch manifest, exit codes, numbers for
+//! a monitoring system.
 //!
 //! Owns their serialised forms and their validation. Never does I/O: every function here is a
 //! function of its arguments.
@@ -6,6 +7,7 @@
 mod artifact;
 mod digest;
 mod exit_code;
+pub mod exposition;
 mod failure;
 mod manifest;
 mod property;

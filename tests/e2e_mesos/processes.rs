@@ -75,6 +75,22 @@ fn workers_that_no_offer_suffices_for_wait_and_the_reasons_are_told() {
         String::from_utf8_lossy(&scene.why().stdout).contains(reason)
     });
     assert_eq!(scene.why().status.code(), Some(93));
+    let metrics = scene.metrics();
+    for line in [
+        "flugs_workers_wanted{profile=\"default\"} 2",
+        "flugs_workers{profile=\"default\",state=\"waiting\"} 2",
+        "flugs_mesos_subscribed 1",
+        "flugs_mesos_offers_accepted_total 0",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "{line}: {metrics}");
+    }
+    let documented = include_str!("../../docs/mesos.md");
+    let families = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    for family in families.filter_map(|rest| rest.split(' ').next()) {
+        assert!(documented.contains(&format!("`{family}`")), "{family}");
+    }
     assert!(scene.end("INT").success());
     scene.nothing_is_left();
 }

@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use flugs::store::FileStore;
 use mesos_double::{AgentOptions, MesosDouble, Options};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -293,7 +294,21 @@ impl Scene {
 
     /// Asks the JobManager something; head and body of its answer.
     fn rest(&self, method: &str, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.rest_port)).unwrap();
+        Self::http(&format!("127.0.0.1:{}", self.rest_port), method, path)
+    }
+
+    /// What a monitoring system is told.
+    pub(super) fn metrics(&self) -> String {
+        let state = FileStore::new(&self.path("cluster")).load().unwrap();
+        let master = state.and_then(|state| state.application_master);
+        let Some(master) = master else {
+            return String::new();
+        };
+        Self::http(master.url.trim_start_matches("http://"), "GET", "/metrics")
+    }
+
+    fn http(address: &str, method: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
         let head =
             format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();

@@ -21,6 +21,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         let document = match question.topic {
             Topic::State => serde_json::to_vec(&self.state_report()),
             Topic::Why => serde_json::to_vec(&self.why_report()),
+            Topic::Metrics => Ok(self.metrics().into_bytes()),
         };
         let _ = question.answer.send(document.unwrap_or_default());
     }

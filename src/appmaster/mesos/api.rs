@@ -1,4 +1,4 @@
-//! The application master's HTTP interface: two documents, read-only.
+//! The application master's HTTP interface: three documents, read-only.
 //!
 //! Owns who may read them: everybody on the loopback address, elsewhere who shows the token.
 //! Never touches the cluster: it asks the loop that does, and passes the answer on.
@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::artifact::Token;
+use crate::spec::exposition::EXPOSITION_TYPE;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,19 +27,32 @@ pub enum Topic {
     State,
     /// Why nothing is launched.
     Why,
+    /// What monitoring systems read.
+    Metrics,
 }
 
 impl Topic {
+    const ALL: [Self; 3] = [Self::State, Self::Why, Self::Metrics];
+
     /// Where it is asked for.
     pub const fn path(self) -> &'static str {
         match self {
             Self::State => "/api/v1/state",
             Self::Why => "/api/v1/why",
+            Self::Metrics => "/metrics",
+        }
+    }
+
+    /// What its document is.
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::State | Self::Why => JSON,
+            Self::Metrics => EXPOSITION_TYPE,
         }
     }
 }
 
-/// A question to the loop, and where the answer (a JSON document) goes.
+/// A question to the loop, and where the answer (the document) goes.
 #[derive(Debug)]
 pub struct Question {
     /// What is asked.
@@ -46,6 +60,8 @@ pub struct Question {
     /// Where the answer goes.
     pub answer: oneshot::Sender<Vec<u8>>,
 }
+
+const JSON: &str = "application/json";
 
 /// So many connections at once; those above wait.
 const CONNECTIONS: usize = 64;
@@ -140,13 +156,11 @@ impl Door {
             return refusal;
         }
         let path = request.uri().path();
-        let topic = [Topic::State, Topic::Why]
-            .into_iter()
-            .find(|topic| topic.path() == path);
+        let topic = Topic::ALL.into_iter().find(|topic| topic.path() == path);
         let Some(topic) = topic else {
             return says(
                 StatusCode::NOT_FOUND,
-                "there are /api/v1/state and /api/v1/why",
+                "there are /api/v1/state, /api/v1/why and /metrics",
             );
         };
         if request.method() != Method::GET {
@@ -156,7 +170,7 @@ impl Door {
             );
         }
         match self.ask(topic).await {
-            Some(document) => json(StatusCode::OK, document),
+            Some(document) => reply(StatusCode::OK, topic.content_type(), document),
             None => says(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the application master is busy or ending",
@@ -185,14 +199,14 @@ impl Door {
 
 fn says(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
     let document = serde_json::json!({ "error": words }).to_string();
-    json(status, document.into_bytes())
+    reply(status, JSON, document.into_bytes())
 }
 
-fn json(status: StatusCode, document: Vec<u8>) -> Response<Full<Bytes>> {
+fn reply(status: StatusCode, kind: &'static str, document: Vec<u8>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(document)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -204,14 +218,14 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef";
 
+    fn client() -> reqwest::Client {
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+        client.build().unwrap()
+    }
+
     /// The status and the body of a GET with these headers.
     async fn get(address: SocketAddr, path: &str, token: Option<&str>) -> (u16, String) {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([])
-            .build()
-            .unwrap();
-        let mut request = client.get(format!("http://{address}{path}"));
+        let mut request = client().get(format!("http://{address}{path}"));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -256,5 +270,19 @@ mod tests {
             (200, "Why".to_owned())
         );
         assert_eq!(get(address, "/api/v1/other", None).await.0, 404);
+    }
+
+    /// Prometheus 3 refuses a scrape whose type it does not know.
+    #[tokio::test]
+    async fn metrics_say_that_they_are_prometheus_text_and_documents_that_they_are_json() {
+        let address = start(None);
+        for (topic, expected) in [
+            (Topic::Metrics, "text/plain; version=0.0.4; charset=utf-8"),
+            (Topic::State, "application/json"),
+        ] {
+            let url = format!("http://{address}{}", topic.path());
+            let answer = client().get(url).send().await.unwrap();
+            assert_eq!(answer.headers()["content-type"], expected);
+        }
     }
 }

@@ -11,6 +11,7 @@ mod event;
 mod job_manager;
 mod master;
 mod memory;
+mod metrics;
 mod preparation;
 pub mod report;
 mod run;

@@ -1,6 +1,6 @@
 //! Everything that is settled before anything is started, in its order: bad input ends here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -82,6 +82,7 @@ pub async fn prepare(
     state.application_master = Some(answers_at);
     file.save(&state)?;
     // From here on nothing can fail: what was bound is served.
+    let served = shipment.metrics();
     let (describer, documents) = shipment.serve();
     tokio::spawn(api.serve());
     let user = variable("USER").or_else(|| variable("LOGNAME"));
@@ -106,8 +107,10 @@ pub async fn prepare(
         questions,
         started,
         framework: snapshot.framework.clone(),
-        slots: std::collections::BTreeMap::new(),
+        slots: BTreeMap::new(),
         failures: VecDeque::new(),
+        failed: BTreeMap::new(),
+        served,
         last_plan: crate::fleet::Plan::default(),
         last_reason: None,
     };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,12 +15,13 @@ use super::api::Question;
 use super::event::{MesosEvent, NotifyMesos};
 use super::job_manager::JobManager;
 use super::report::RecentFailure;
+use crate::artifact::server::Metrics;
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
 use crate::flink::rest::RestClient;
 use crate::mesos::matching::Profile;
 use crate::mesos::scheduler::{Describe, Stop};
 use crate::mesos::wire::{FrameworkId, TaskState};
-use crate::provider::mesos::failure::TaskFailure;
+use crate::provider::mesos::failure::{FailureKind, TaskFailure};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::{MesosWorkers, WorkerTask, WorkersEvent};
 use crate::spec::{MemberState, Role, WorkerId};
@@ -71,6 +73,10 @@ pub struct MesosCluster<D, L, P> {
     pub(super) framework: Option<FrameworkId>,
     pub(super) slots: BTreeMap<WorkerId, u32>,
     pub(super) failures: VecDeque<PastFailure>,
+    /// How many failed, by reason, since the start.
+    pub(super) failed: BTreeMap<FailureKind, u64>,
+    /// What the artifact server counts.
+    pub(super) served: Arc<Metrics>,
     pub(super) last_plan: Plan,
     pub(super) last_reason: Option<String>,
 }
@@ -284,6 +290,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             WorkersEvent::State(id) => self.task_state(&id, notify),
             WorkersEvent::WaitsAgain(id) => {
                 self.fleet.observe(&id, MemberState::Waiting, now);
+                *self.failed.entry(FailureKind::NeverLaunched).or_default() += 1;
             }
             WorkersEvent::Stopped(id) => {
                 self.slots.remove(&id);
@@ -365,6 +372,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             hostname: report.hostname.clone(),
             text: report.text.clone(),
         });
+        *self.failed.entry(failure.kind).or_default() += 1;
         self.failures.truncate(MOST_FAILURES - 1);
         self.failures.push_front(PastFailure {
             at: Instant::now(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -11,7 +12,7 @@ use super::super::{AppMasterError, distribution};
 use super::event::{MesosEvent, NotifyMesos};
 use super::settings::MesosClusterSettings;
 use super::settling::{Settled, bracketed};
-use crate::artifact::server::TlsIdentity;
+use crate::artifact::server::{Metrics, TlsIdentity};
 use crate::artifact::unpack::{self, Limits};
 use crate::artifact::{Server, ServerOptions, Store, StoreError, Token};
 use crate::conf::is_sensitive;
@@ -91,6 +92,11 @@ impl Shipment {
             store: store.clone(),
             terms,
         })
+    }
+
+    /// What the server counts.
+    pub(super) fn metrics(&self) -> Arc<Metrics> {
+        self.server.metrics()
     }
 
     /// Serves, on a thread of its own: a thousand workers that fetch must not hold up the

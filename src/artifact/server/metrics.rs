@@ -1,7 +1,8 @@
 //! What the server counts, in the Prometheus text format.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::spec::exposition::Exposition;
 
 /// Counters of one server since it started.
 #[derive(Debug, Default)]
@@ -45,40 +46,72 @@ impl Metrics {
 
     /// All counters in the Prometheus text format.
     pub fn render(&self) -> String {
-        let mut text = String::new();
-        let mut family = |name: &str, kind: &str, lines: &[(&str, &AtomicU64)]| {
-            // Writing to a string has no way to fail.
-            let _ = writeln!(text, "# TYPE flugs_artifact_{name} {kind}");
-            for (labels, value) in lines {
-                let value = value.load(Ordering::Relaxed);
-                let _ = writeln!(text, "flugs_artifact_{name}{labels} {value}");
-            }
-        };
-        family("connections_total", "counter", &[("", &self.connections)]);
-        family("open_connections", "gauge", &[("", &self.open_connections)]);
-        family(
-            "closed_connections_total",
-            "counter",
-            &[
-                ("{reason=\"idle\"}", &self.evicted_idle),
-                ("{reason=\"slow\"}", &self.evicted_slow),
-                ("{reason=\"too-many\"}", &self.refused_connections),
-                ("{reason=\"handshake\"}", &self.handshake_failures),
-            ],
+        let mut text = Exposition::default();
+        self.write(&mut text);
+        text.finish()
+    }
+
+    /// Writes all counters.
+    pub fn write(&self, text: &mut Exposition) {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        text.counter(
+            "flugs_artifact_connections_total",
+            "Connections that were made to the artifact server.",
+        )
+        .only(of(&self.connections));
+        text.gauge(
+            "flugs_artifact_open_connections",
+            "Connections of the artifact server that are open.",
+        )
+        .only(of(&self.open_connections));
+        let mut closed = text.counter(
+            "flugs_artifact_closed_connections_total",
+            "Connections that the artifact server ended by itself, by reason.",
         );
-        family("sent_bytes_total", "counter", &[("", &self.bytes_sent)]);
-        family(
-            "replies_total",
-            "counter",
-            &[
-                ("{kind=\"full\"}", &self.full),
-                ("{kind=\"partial\"}", &self.partial),
-                ("{kind=\"not-modified\"}", &self.not_modified),
-                ("{kind=\"unauthorised\"}", &self.unauthorised),
-                ("{kind=\"client-error\"}", &self.client_errors),
-                ("{kind=\"server-error\"}", &self.server_errors),
-            ],
+        for (reason, counter) in [
+            ("idle", &self.evicted_idle),
+            ("slow", &self.evicted_slow),
+            ("too-many", &self.refused_connections),
+            ("handshake", &self.handshake_failures),
+        ] {
+            closed.sample(&[("reason", reason)], of(counter));
+        }
+        text.counter(
+            "flugs_artifact_sent_bytes_total",
+            "Bytes of artifacts and other bodies that were sent.",
+        )
+        .only(of(&self.bytes_sent));
+        let mut replies = text.counter(
+            "flugs_artifact_replies_total",
+            "Requests that the artifact server answered, by kind of answer.",
         );
-        text
+        for (kind, counter) in [
+            ("full", &self.full),
+            ("partial", &self.partial),
+            ("not-modified", &self.not_modified),
+            ("unauthorised", &self.unauthorised),
+            ("client-error", &self.client_errors),
+            ("server-error", &self.server_errors),
+        ] {
+            replies.sample(&[("kind", kind)], of(counter));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::exposition::grammar::read;
+
+    #[test]
+    fn the_counters_are_in_the_prometheus_text_format() {
+        let metrics = Metrics::default();
+        metrics.count_reply(206);
+        let read = read(&metrics.render()).unwrap();
+        let partial = read
+            .series
+            .get("flugs_artifact_replies_total{kind=\"partial\"}");
+        assert_eq!(partial, Some(&1.0));
+        assert_eq!(read.families.len(), 5);
     }
 }

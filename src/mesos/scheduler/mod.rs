@@ -191,6 +191,11 @@ impl<D: Describe> Scheduler<D> {
             .flat_map(BTreeMap::values)
     }
 
+    /// How many agents are left alone for a while, because tasks failed there.
+    pub fn avoided_agents(&self) -> usize {
+        self.avoided.len()
+    }
+
     /// The workers that wait for an offer, by profile.
     pub fn waiting(&self) -> impl Iterator<Item = (&str, &WorkerId)> {
         let queues = self.waiting.ready.iter();

@@ -12,7 +12,7 @@ use crate::mesos::wire::{Reason, TaskState};
 use crate::spec::ExitCode;
 
 /// What ended a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// It was never launched, or its offer was stale: it is launched again without further ado.
@@ -57,6 +57,42 @@ pub struct TaskFailure {
 }
 
 impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 13] = [
+        Self::NeverLaunched,
+        Self::ImagePull,
+        Self::Fetch,
+        Self::StartTimeout,
+        Self::Start,
+        Self::Launcher,
+        Self::OutOfMemory,
+        Self::OverLimit,
+        Self::Refused,
+        Self::AgentLost,
+        Self::Killed,
+        Self::Exited,
+        Self::NotRegistered,
+    ];
+
+    /// Its name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NeverLaunched => "never-launched",
+            Self::ImagePull => "image-pull",
+            Self::Fetch => "fetch",
+            Self::StartTimeout => "start-timeout",
+            Self::Start => "start",
+            Self::Launcher => "launcher",
+            Self::OutOfMemory => "out-of-memory",
+            Self::OverLimit => "over-limit",
+            Self::Refused => "refused",
+            Self::AgentLost => "agent-lost",
+            Self::Killed => "killed",
+            Self::Exited => "exited",
+            Self::NotRegistered => "not-registered",
+        }
+    }
+
     /// Whether its place was lost and not the task.
     pub const fn is_blameless(self) -> bool {
         matches!(self, Self::NeverLaunched | Self::AgentLost)

@@ -5,10 +5,12 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::tally::Tally;
 use crate::mesos::scheduler::{
     Action, Change, Describe, Input, Report, Scheduler, Settings, Snapshot,
 };
@@ -131,6 +133,15 @@ struct Write {
     changes: Vec<Change>,
 }
 
+/// A batch that is safe.
+#[derive(Debug)]
+struct Written {
+    /// The last ticket of it.
+    ticket: u64,
+    changes: usize,
+    took: Duration,
+}
+
 /// A scheduler at work.
 #[derive(Debug)]
 pub struct Scheduling<D, L, P> {
@@ -138,7 +149,8 @@ pub struct Scheduling<D, L, P> {
     link: L,
     publish: P,
     writes: mpsc::UnboundedSender<Write>,
-    written: mpsc::UnboundedReceiver<Result<u64, StoreError>>,
+    written: mpsc::UnboundedReceiver<Result<Written, StoreError>>,
+    tally: Tally,
     news: VecDeque<News>,
     contact: Contact,
     started: Instant,
@@ -165,6 +177,7 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
             publish,
             writes,
             written,
+            tally: Tally::default(),
             news: VecDeque::new(),
             contact: Contact {
                 phase: ContactPhase::Connecting,
@@ -186,6 +199,11 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
         &self.contact
     }
 
+    /// What has passed so far, in numbers.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
     /// Tells the scheduler something, and carries out what it asks for.
     pub fn tell(&mut self, input: Input) -> Result<(), SchedulingError> {
         let actions = self.scheduler.step(self.started.elapsed(), input);
@@ -197,8 +215,14 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
                     // Fails only if remembering has failed, which `next` tells.
                     let _ = self.writes.send(Write { ticket, changes });
                 }
-                Action::Connect { generation, call } => self.link.connect(generation, *call),
-                Action::Send { generation, call } => self.link.send(generation, *call),
+                Action::Connect { generation, call } => {
+                    self.tally.called(&call.body);
+                    self.link.connect(generation, *call);
+                }
+                Action::Send { generation, call } => {
+                    self.tally.called(&call.body);
+                    self.link.send(generation, *call);
+                }
                 Action::Close => self.link.close(),
                 Action::Report(report) => self.note(report),
             }
@@ -215,13 +239,18 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
             let due = self.scheduler.next_tick().map(|at| self.started + at);
             let input = tokio::select! {
                 heard = self.link.next() => self.hear(heard),
-                Some(written) = self.written.recv() => Some(Input::Stored(written?)),
+                Some(written) = self.written.recv() => Some(self.stored(&written?)),
                 () = until(due) => Some(Input::Tick),
             };
             if let Some(input) = input {
                 self.tell(input)?;
             }
         }
+    }
+
+    fn stored(&mut self, written: &Written) -> Input {
+        self.tally.wrote(written.changes, written.took);
+        Input::Stored(written.ticket)
     }
 
     fn note(&mut self, report: Report) {
@@ -246,6 +275,7 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
     fn hear(&mut self, heard: Heard) -> Option<Input> {
         match heard {
             Heard::Event { generation, event } => {
+                self.tally.heard(&event);
                 if let Event::Offers(offers) = &*event {
                     self.contact.offers += offers.offers.len() as u64;
                     self.contact.last_offer = Some(Instant::now());
@@ -253,6 +283,7 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
                 Some(Input::Event { generation, event })
             }
             Heard::Disconnected { generation, reason } => {
+                self.tally.disconnected();
                 if self.contact.phase == ContactPhase::Subscribed {
                     self.contact.since = Instant::now();
                 }
@@ -278,7 +309,7 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
 async fn remember(
     mut memory: impl Memory,
     mut to_write: mpsc::UnboundedReceiver<Write>,
-    told: mpsc::UnboundedSender<Result<u64, StoreError>>,
+    told: mpsc::UnboundedSender<Result<Written, StoreError>>,
 ) {
     while let Some(Write { ticket, changes }) = to_write.recv().await {
         let (mut last, mut batch) = (ticket, changes);
@@ -286,7 +317,12 @@ async fn remember(
             last = ticket;
             batch.extend(changes);
         }
-        let written = memory.apply(&batch).await.map(|()| last);
+        let begun = Instant::now();
+        let written = memory.apply(&batch).await.map(|()| Written {
+            ticket: last,
+            changes: batch.len(),
+            took: begun.elapsed(),
+        });
         let failed = written.is_err();
         if told.send(written).is_err() || failed {
             return;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::failure::{FailureKind, TaskFailure};
 use super::scheduling::{Contact, Link, News, Publish, Scheduling, SchedulingError};
+use super::tally::Tally;
 use crate::mesos::matching::Refusal;
 use crate::mesos::scheduler::{Describe, Ending, Goal, Input, Report, Snapshot, Stop, TaskRecord};
 use crate::mesos::wire::{AgentId, FrameworkId, TaskId, TaskState};
@@ -123,6 +124,16 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
     /// What is known of the contact with the master.
     pub fn contact(&self) -> &Contact {
         self.scheduling.contact()
+    }
+
+    /// What has passed between the scheduler, the master and the store, in numbers.
+    pub fn tally(&self) -> &Tally {
+        self.scheduling.tally()
+    }
+
+    /// How many agents are left alone for a while, because workers failed there.
+    pub fn avoided_agents(&self) -> usize {
+        self.scheduling.scheduler().avoided_agents()
     }
 
     /// Why the last offers were not used for workers of a profile.
