@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use flugs::conf::mesos_defaults;
 use flugs::conf::options::{OptionTable, ValueType};
+use flugs::spec::Role;
 
 const DOCUMENT: &str = include_str!("../docs/mesos.md");
 
@@ -61,7 +62,7 @@ fn every_option_has_its_row_with_its_type_and_its_default() {
 fn every_setting_of_flink_has_its_row_with_its_releases_and_its_reason() {
     let rows = rows("## What Flink is told");
     for line in [(1, 13), (1, 14), (1, 20), (2, 3)] {
-        let is_for = |releases: &str| match releases {
+        let is_for = |releases: &str| match releases.trim_end_matches("; JobManager") {
             "all" => true,
             "1.13" => line == (1, 13),
             "from 1.14" => line >= (1, 14),
@@ -74,10 +75,17 @@ fn every_setting_of_flink_has_its_row_with_its_releases_and_its_reason() {
             .map(|row| (code(row[0]), code(row[1])))
             .collect();
         let tables = OptionTable::for_line(line.0, line.1);
-        let set = mesos_defaults(&tables).into_iter();
-        let set: BTreeSet<(String, String)> = set
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
-        assert_eq!(documented, set, "{line:?}");
+        let set = |role| -> BTreeSet<(String, String)> {
+            let set = mesos_defaults(&tables, role).into_iter();
+            set.map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect()
+        };
+        assert_eq!(documented, set(Role::JobManager), "{line:?}");
+        let of_workers = rows
+            .iter()
+            .filter(|row| is_for(row[2]) && !row[2].ends_with("; JobManager"))
+            .map(|row| (code(row[0]), code(row[1])));
+        let of_workers: BTreeSet<_> = of_workers.collect();
+        assert_eq!(of_workers, set(Role::TaskManager), "{line:?}");
     }
 }

@@ -5,6 +5,7 @@
 
 use super::configuration::{Configuration, Layer, Origin};
 use super::options::{Lookup, OptionTable};
+use crate::spec::Role;
 
 /// Where a setting counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,15 +16,31 @@ enum When {
     Without(&'static str),
 }
 
+/// Whom a setting is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Everybody,
+    /// Who leads, or may: JobManagers.
+    Leaders,
+}
+
 /// A setting that holds unless anybody sets the key.
 struct Setting {
     key: &'static str,
     value: &'static str,
     when: When,
+    whose: Whose,
 }
 
+/// How long ZooKeeper keeps a leader that is silent, in milliseconds: the session timeout of a
+/// JobManager and of the application master itself.
+pub const LEADER_SESSION_MILLISECONDS: u64 = 5000;
+
+/// Flink's option for that.
+pub const LEADER_SESSION: &str = "high-availability.zookeeper.client.session-timeout";
+
 /// Bare numbers are milliseconds to every release; 1.13 has some of these as plain numbers.
-const SETTINGS: [Setting; 9] = [
+const SETTINGS: [Setting; 10] = [
     // Otherwise a job that needs more slots than there are fails at once, five minutes after the
     // start of a JobManager; with no such time it waits for workers.
     known("resourcemanager.standalone.start-up-time", "0"),
@@ -46,16 +63,29 @@ const SETTINGS: [Setting; 9] = [
         key: "heartbeat.timeout",
         value: "8000",
         when: When::Without("heartbeat.rpc-failure-threshold"),
+        whose: Whose::Everybody,
     },
     // How soon a worker asks again for a JobManager that was away: with Flink's thirty seconds, a
     // successor of a killed application master would have its workers back no sooner.
     known("cluster.registration.refused-registration-delay", "2000"),
     known("cluster.registration.max-timeout", "4000"),
+    // How long a successor waits for a JobManager that was killed. Workers keep Flink's minute:
+    // they lead nothing, and one that pauses need not lose its JobManager by it.
+    Setting {
+        key: LEADER_SESSION,
+        value: "5000",
+        when: When::Known,
+        whose: Whose::Leaders,
+    },
 ];
 
 const fn known(key: &'static str, value: &'static str) -> Setting {
-    let when = When::Known;
-    Setting { key, value, when }
+    Setting {
+        key,
+        value,
+        when: When::Known,
+        whose: Whose::Everybody,
+    }
 }
 
 /// Options that say where a process listens, which Flink's own files set to this machine alone.
@@ -66,8 +96,9 @@ const LISTENING: [&str; 3] = [
 ];
 
 /// The settings that hold on Mesos unless anybody sets them, for the Flink that these tables
-/// speak for: keys that it does not know are left out.
-pub fn mesos_defaults(tables: &[&OptionTable]) -> Vec<(&'static str, &'static str)> {
+/// speak for, in a process of this role: keys that it does not know are left out.
+pub fn mesos_defaults(tables: &[&OptionTable], role: Role) -> Vec<(&'static str, &'static str)> {
+    let leads = matches!(role, Role::JobManager | Role::StandaloneJob);
     let is_known = |key: &str| {
         let current = |table: &&OptionTable| matches!(table.lookup(key), Lookup::Current(_));
         tables.iter().any(current)
@@ -77,7 +108,7 @@ pub fn mesos_defaults(tables: &[&OptionTable]) -> Vec<(&'static str, &'static st
             When::Known => true,
             When::Without(better) => !is_known(better),
         };
-        is_known(setting.key) && instead
+        is_known(setting.key) && instead && (leads || setting.whose == Whose::Everybody)
     };
     let settings = SETTINGS.iter().filter(holds);
     settings
@@ -102,12 +133,12 @@ pub fn mesos_addresses(configuration: &Configuration) -> Vec<(&'static str, &'st
     open.map(|key| (key, "0.0.0.0")).collect()
 }
 
-/// Adds the settings that hold on Mesos to a configuration that names a master.
+/// Adds the settings that hold on Mesos, for a JobManager, to a configuration that names a master.
 pub fn add_mesos_defaults(configuration: &mut Configuration, tables: &[&OptionTable]) {
     if !configuration.contains("mesos.master") {
         return;
     }
-    for (key, value) in mesos_defaults(tables) {
+    for (key, value) in mesos_defaults(tables, Role::JobManager) {
         let origin = Origin::from_source(Layer::FlugsDefault, "flugs on Mesos");
         configuration.set(key, value, origin);
     }
@@ -118,7 +149,7 @@ mod tests {
     use super::*;
 
     fn on(major: u32, minor: u32) -> String {
-        let pairs = mesos_defaults(&OptionTable::for_line(major, minor));
+        let pairs = mesos_defaults(&OptionTable::for_line(major, minor), Role::TaskManager);
         let shown: Vec<String> = pairs
             .iter()
             .map(|(key, value)| format!("{key}={value}"))
@@ -145,6 +176,22 @@ mod tests {
         assert_eq!(on(1, 14), format!("{all}{interval}{threshold}"));
         assert_eq!(on(1, 20), format!("{all}{interval}{threshold}"));
         assert_eq!(on(2, 3), format!("{all}{submission}{interval}{threshold}"));
+    }
+
+    #[test]
+    fn leaders_are_missed_soon_and_workers_may_pause() {
+        for (major, minor) in [(1, 13), (1, 20), (2, 3)] {
+            let tables = OptionTable::for_line(major, minor);
+            let of = |role| -> Vec<_> {
+                let pairs = mesos_defaults(&tables, role).into_iter();
+                pairs.filter(|(key, _)| *key == LEADER_SESSION).collect()
+            };
+            let milliseconds = LEADER_SESSION_MILLISECONDS.to_string();
+            for leader in [Role::JobManager, Role::StandaloneJob] {
+                assert_eq!(of(leader), [(LEADER_SESSION, milliseconds.as_str())]);
+            }
+            assert!(of(Role::TaskManager).is_empty());
+        }
     }
 
     #[test]

@@ -37,7 +37,10 @@ pub use environment::{ImageRequest, apply_environment, container_environment};
 pub use error::{ConfError, Refusal, Unrepresentable};
 pub use flat::parse_flat;
 pub use logging::ConsoleLayout;
-pub use mesos::{add_mesos_defaults, mesos_addresses, mesos_defaults};
+pub use mesos::{
+    LEADER_SESSION, LEADER_SESSION_MILLISECONDS, add_mesos_defaults, mesos_addresses,
+    mesos_defaults,
+};
 pub use nested::parse_nested;
 pub use parsed::{Parsed, ParsedSetting, Warning, WarningKind};
 pub use properties::parse_flink_properties;

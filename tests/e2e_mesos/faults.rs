@@ -16,7 +16,6 @@ fn highly_available(zookeeper: &Server, options: Options) -> Scene {
         "high-availability.type=zookeeper".to_owned(),
         format!("high-availability.zookeeper.quorum={}", zookeeper.address()),
         format!("high-availability.storageDir=file://{}", storage.display()),
-        "high-availability.zookeeper.client.session-timeout=4000".to_owned(),
         format!("high-availability.jobmanager.port={}", free_port()),
     ];
     scene.with(&settings)

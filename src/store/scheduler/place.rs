@@ -19,6 +19,16 @@ pub enum PlaceError {
     /// The quorum is no list of servers.
     #[error(transparent)]
     Quorum(#[from] MasterAddressError),
+    /// An option about ZooKeeper has a value that means nothing.
+    #[error("{key}: {expected} expected, found \"{value}\"")]
+    Value {
+        /// The option.
+        key: &'static str,
+        /// What it is set to.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// A part of the path cannot be a node's name.
     #[error("\"{part}\" in the path {path} cannot be a node of ZooKeeper")]
     Part {

@@ -45,7 +45,7 @@ pub(super) fn common(terms: &TaskTerms) -> LaunchManifest {
         role: Role::TaskManager,
         worker_id: WorkerId::of(Role::TaskManager, None),
         artifacts: terms.artifacts.clone(),
-        default_properties: owned(mesos_defaults(&terms.tables)).collect(),
+        default_properties: owned(mesos_defaults(&terms.tables, Role::TaskManager)).collect(),
         properties: settings(terms),
         forced_properties: forced,
         environment: terms.environment.clone(),
