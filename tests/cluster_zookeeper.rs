@@ -43,7 +43,8 @@ fn record(serial: u64, state: Option<TaskState>) -> TaskRecord {
         host: Host {
             hostname: "agent-12.example".into(),
             ..Host::default()
-        },
+        }
+        .into(),
         ports: vec![("rpc".into(), 31_000), ("data".into(), 31_001)],
         goal: Goal::Run,
         state,
@@ -86,7 +87,8 @@ async fn the_schedulers_state_in_zookeeper() {
     an_older_writer_gets_nothing_in_after_a_newer_one_came(&server).await;
     nodes_belong_to_whoever_made_them(&server).await;
     what_is_not_understood_is_refused_and_left_as_it_was(&server).await;
-    what_was_deleted_is_not_made_anew_from_nothing(&server).await;
+    what_was_deleted_is_made_anew_by_its_writer_and_by_nobody_else(&server).await;
+    what_was_deleted_at_the_end_stays_deleted(&server).await;
     a_server_that_is_killed_and_comes_back_loses_no_step(&mut server).await;
 }
 
@@ -160,6 +162,10 @@ async fn nodes_belong_to_whoever_made_them(server: &Server) {
         assert!(matches!(error, StoreError::Refused { .. }), "{error}");
         assert!(!format!("{error:?}").contains("p@ss"), "{error:?}");
     }
+    // Those above are its own as well, as Flink does it.
+    let client = server.as_user(Some("flink")).connect().await.unwrap();
+    let (acl, _) = client.get_acl("/secured").await.unwrap();
+    assert_ne!(acl, Acls::anyone_all().to_vec());
     let snapshot = as_user(Some("flink")).load().await.unwrap();
     assert_eq!(snapshot, applied(&[framework("f"), task(1)]));
 }
@@ -231,22 +237,77 @@ async fn what_is_not_understood_is_refused_and_left_as_it_was(server: &Server) {
     }
 }
 
-async fn what_was_deleted_is_not_made_anew_from_nothing(server: &Server) {
+/// As Flink does with everything of its cluster.
+async fn deleted(client: &Client, path: &str) {
+    let mut found = vec![path.to_owned()];
+    let mut next = 0;
+    while let Some(node) = found.get(next).cloned() {
+        for name in client.list_children(&node).await.unwrap() {
+            found.push(format!("{node}/{name}"));
+        }
+        next += 1;
+    }
+    for node in found.iter().rev() {
+        client.delete(node, None).await.unwrap();
+    }
+}
+
+async fn what_was_deleted_is_made_anew_by_its_writer_and_by_nobody_else(server: &Server) {
     let path = "/deleted/cluster/mesos-workers";
-    let secured = server.as_user(Some("flink"));
-    let mut store = SchedulerStore::in_zookeeper(secured.clone(), path, Duration::from_secs(5));
-    store.apply(&[framework("f"), task(1)]).await.unwrap();
-    let client = secured.connect().await.unwrap();
-    // What is above belongs to everybody: Flink's JobManager puts its own beside it.
-    let (acl, _) = client.get_acl("/deleted/cluster").await.unwrap();
-    assert_eq!(acl, Acls::anyone_all().to_vec());
-    for node in ["/tasks/0000000001", "/tasks", "/scheduler", ""] {
+    let of = || SchedulerStore::in_zookeeper(server.anybody(), path, Duration::from_secs(5));
+    let mut store = of();
+    let before = [framework("f"), task(1), running(2)];
+    store.apply(&before).await.unwrap();
+    let client = server.anybody().connect().await.unwrap();
+    deleted(&client, "/deleted/cluster").await;
+    store.apply(&[task(3)]).await.unwrap();
+    let mut expected = applied(&before);
+    expected.apply(&task(3));
+    assert_eq!(of().load().await.unwrap(), expected);
+
+    // Half of it: the directory of the tasks is gone, or some of the tasks.
+    let mut store = of();
+    store.load().await.unwrap();
+    for node in [
+        "/tasks/0000000001",
+        "/tasks/0000000002",
+        "/tasks/0000000003",
+        "/tasks",
+    ] {
         client.delete(&format!("{path}{node}"), None).await.unwrap();
     }
-    let error = store.apply(&[task(2)]).await.unwrap_err();
-    assert!(error.to_string().contains("it was deleted"), "{error}");
-    store.load().await.unwrap_err();
-    assert_eq!(client.check_stat(path).await.unwrap(), None);
+    store.apply(&[task(4)]).await.unwrap();
+    expected.apply(&task(4));
+    client
+        .delete(&format!("{path}/tasks/0000000001"), None)
+        .await
+        .unwrap();
+    store.apply(&[running(1)]).await.unwrap();
+    expected.apply(&running(1));
+    assert_eq!(of().load().await.unwrap(), expected);
+
+    // Somebody has begun there meanwhile.
+    let mut older = of();
+    older.load().await.unwrap();
+    deleted(&client, "/deleted/cluster").await;
+    let mut newer = of();
+    newer.apply(&[framework("g")]).await.unwrap();
+    let error = older.apply(&[task(5)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Superseded { .. }), "{error}");
+    assert_eq!(of().load().await.unwrap(), applied(&[framework("g")]));
+}
+
+async fn what_was_deleted_at_the_end_stays_deleted(server: &Server) {
+    let path = "/ended/cluster/mesos-workers";
+    let mut store = SchedulerStore::in_zookeeper(server.anybody(), path, Duration::from_secs(5));
+    store.apply(&[framework("f"), task(1)]).await.unwrap();
+    let client = server.anybody().connect().await.unwrap();
+    deleted(&client, "/ended").await;
+    store
+        .apply(&[forget(1), Change::Framework(None)])
+        .await
+        .unwrap();
+    assert_eq!(client.check_stat("/ended").await.unwrap(), None);
 }
 
 /// Steps are written all the while; the server is killed twice in between.

@@ -6,8 +6,8 @@ pub const REDACTED: &str = "******";
 /// Parts of a key that make it sensitive: the union of the lists in `GlobalConfiguration` of
 /// Flink 1.13.6 (`password`, `secret`, `fs.azure.account.key`, `apikey`), 1.20.5 (adds
 /// `auth-params`, `service-key`, `token`, `basic-auth`, `jaas.config`, `http-headers`) and 2.3.0
-/// (adds `api-key`). They are compared in lower case.
-const FRAGMENTS: [&str; 11] = [
+/// (adds `api-key`); and what Flink has forgotten. They are compared in lower case.
+const FRAGMENTS: [&str; 12] = [
     "password",
     "secret",
     "fs.azure.account.key",
@@ -19,6 +19,7 @@ const FRAGMENTS: [&str; 11] = [
     "jaas.config",
     "http-headers",
     "api-key",
+    "zookeeper.client.authorization",
 ];
 
 /// Whether a key's value is a secret.
@@ -46,6 +47,7 @@ mod tests {
             "kubernetes.service-Token",
             "mesos.resourcemanager.framework.secret",
             "my.api-key",
+            "high-availability.zookeeper.client.authorization.digest",
         ] {
             assert_eq!(redacted(key, "hunter2"), REDACTED, "{key}");
         }

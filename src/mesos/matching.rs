@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 use super::constraint::{Constraint, Host, Placed};
 use super::resources::{Demand, Remaining, Shortage};
@@ -78,7 +79,7 @@ pub struct Use {
     /// Its agent.
     pub agent: AgentId,
     /// What constraints can see of it.
-    pub host: Host,
+    pub host: Arc<Host>,
     /// The workers that are launched on it; at least one.
     pub placements: Vec<Placement>,
 }
@@ -107,7 +108,7 @@ pub struct Situation<'a> {
 
 struct Open<'a> {
     offer: &'a Offer,
-    host: Host,
+    host: Arc<Host>,
     remaining: Remaining,
     placements: Vec<Placement>,
 }
@@ -123,7 +124,7 @@ pub fn match_offers(
         .iter()
         .map(|offer| Open {
             offer,
-            host: Host::of(offer),
+            host: Arc::new(Host::of(offer)),
             remaining: Remaining::of(&offer.resources),
             placements: Vec::new(),
         })

@@ -17,10 +17,22 @@ pub struct ZooKeeper {
     pub servers: Vec<HostPort>,
     /// Who to be (scheme `digest`).
     pub credentials: Option<ZooKeeperCredentials>,
+    /// Who may use the nodes that are made.
+    pub access: Access,
     /// What resolves the servers' names.
     pub resolver: HostResolver,
     /// How long the ensemble keeps a session whose client is silent. It has its own bounds.
     pub session_timeout: Duration,
+}
+
+/// Who may use nodes that are made, those above them included (Flink's
+/// `high-availability.zookeeper.client.acl`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody who reaches the servers.
+    Open,
+    /// Whoever made them, by the credentials that were shown.
+    Creator,
 }
 
 /// Why an operation failed, as far as it matters what to do about it.
@@ -81,12 +93,11 @@ impl ZooKeeper {
         }
     }
 
-    /// Who may use nodes that are made: whoever made them, or, without credentials, everybody.
+    /// The same for the client.
     pub fn acls(&self) -> Acls<'static> {
-        if self.credentials.is_some() {
-            Acls::creator_all()
-        } else {
-            Acls::anyone_all()
+        match self.access {
+            Access::Open => Acls::anyone_all(),
+            Access::Creator => Acls::creator_all(),
         }
     }
 

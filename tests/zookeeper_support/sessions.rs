@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flugs::mesos::master_address::ZooKeeperCredentials;
 use flugs::mesos::resolve::HostResolver;
-use flugs::mesos::zookeeper::ZooKeeper;
+use flugs::mesos::zookeeper::{Access, ZooKeeper};
 
 use super::server::Server;
 
@@ -29,6 +29,11 @@ impl Server {
                 user: user.into(),
                 password: "p@ss/word".into(),
             }),
+            access: if user.is_some() {
+                Access::Creator
+            } else {
+                Access::Open
+            },
             resolver: resolver(),
             session_timeout: Duration::from_secs(4),
         }

@@ -46,7 +46,7 @@ mod tests {
             worker,
             profile: "default".to_owned(),
             agent: AgentId::new("S1"),
-            host: Host::default(),
+            host: Host::default().into(),
             ports: Vec::new(),
             goal,
             state,

@@ -15,7 +15,7 @@ use super::api::{Api, Question};
 use super::event::NotifyMesos;
 use super::job_manager::{JobManager, JobManagerTerms};
 use super::master::connection;
-use super::memory::scheduler_store;
+use super::memory::{Coordination, scheduler_store};
 use super::run::{MesosCluster, Terms};
 use super::settings::MesosClusterSettings;
 use super::settling::Settled;
@@ -60,7 +60,8 @@ pub async fn prepare(
     let settled = Settled::of(settings)?;
     let variable = |name: &str| settings.variable(name);
     let connection = connection(&settled.options, &variable)?;
-    let mut memory = scheduler_store(settings, &settled)?;
+    let coordination = Coordination::of(&settled)?;
+    let mut memory = scheduler_store(settings, coordination.as_ref())?;
     let snapshot = memory.load().await?;
     let artifacts = Store::open(&store_directory(&settings.directory))?;
     let token = token(settings)?;

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::master_address::{HostPort, MasterAddress};
 use super::resolve::HostResolver;
 use super::version::MasterVersion;
-use super::zookeeper::ZooKeeper;
+use super::zookeeper::{Access, ZooKeeper};
 
 mod election;
 mod file;
@@ -126,6 +126,8 @@ fn begin(
             let zookeeper = ZooKeeper {
                 servers: servers.clone(),
                 credentials: credentials.clone(),
+                // Nothing is made.
+                access: Access::Open,
                 resolver: ways.resolver.clone(),
                 session_timeout: ways.session_timeout,
             };

@@ -15,6 +15,7 @@ use super::matching::Refusal;
 use super::wire::{AgentId, Call, CallBody, FrameworkId, Subscribe, TaskId};
 use crate::spec::WorkerId;
 
+mod hosts;
 mod kills;
 mod message;
 mod offers;
@@ -28,6 +29,7 @@ mod updates;
 pub use message::{Action, Describe, Ending, Input, Launch, Report, Settings, Stop};
 pub use record::{Change, Goal, Snapshot, TaskRecord};
 
+use hosts::Hosts;
 use reconcile::Reconciliation;
 use session::{Outbox, Queued, Session, back_off};
 use stop::Stopping;
@@ -51,6 +53,7 @@ pub struct Scheduler<D> {
     workers: BTreeMap<WorkerId, Worker>,
     waiting: Waiting,
     places: Places,
+    hosts: Hosts,
     session: Session,
     generation: u64,
     /// Failed attempts to subscribe since the last that did not fail.
@@ -90,6 +93,7 @@ impl<D: Describe> Scheduler<D> {
             workers: BTreeMap::new(),
             waiting: Waiting::default(),
             places: Places::default(),
+            hosts: Hosts::default(),
             session: Session::Down(now),
             generation: 0,
             attempts: 0,
@@ -122,6 +126,10 @@ impl<D: Describe> Scheduler<D> {
             // Too long ago for its ACCEPT to be on its way.
             None => Phase::Sent,
         };
+        let record = TaskRecord {
+            host: self.hosts.share(&record.agent, &record.host),
+            ..record.clone()
+        };
         let task = record.task.clone();
         if record.goal == Goal::Run {
             let worker = Worker {
@@ -130,12 +138,12 @@ impl<D: Describe> Scheduler<D> {
                 failures: 0,
             };
             self.workers.insert(record.worker.clone(), worker);
-            self.places.take(&self.settings.profiles, record);
+            self.places.take(&self.settings.profiles, &record);
         }
         let entry = Task {
-            record: Some(record.clone()),
             agent: Some(record.agent.clone()),
             goal: record.goal,
+            record: Some(record),
             phase,
             since: self.now.saturating_sub(self.settings.launch_timeout),
             kills: 0,

@@ -112,7 +112,7 @@ impl<D: Describe> Scheduler<D> {
             worker: worker.clone(),
             profile: placement.profile.clone(),
             agent: used.agent.clone(),
-            host: used.host.clone(),
+            host: self.hosts.share(&used.agent, &used.host),
             ports: placement.ports.clone(),
             goal: Goal::Run,
             state: None,

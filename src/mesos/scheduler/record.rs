@@ -3,6 +3,7 @@
 //! Owns the changes that the store is told, and what they add up to. Never does I/O.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,14 +35,35 @@ pub struct TaskRecord {
     pub profile: String,
     /// Its agent.
     pub agent: AgentId,
-    /// What constraints can see of the agent.
-    pub host: Host,
+    /// What constraints can see of the agent; one for all its tasks.
+    #[serde(with = "shared")]
+    pub host: Arc<Host>,
     /// Its ports.
     pub ports: Vec<(String, u16)>,
     /// What is wanted of it.
     pub goal: Goal,
     /// What was last heard of it.
     pub state: Option<TaskState>,
+}
+
+/// A shared value is written as if it were its holder's own.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        T::serialize(value, serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 /// One change of what is remembered.

@@ -14,6 +14,7 @@ mod document;
 mod journal;
 mod nodes;
 mod place;
+mod restore;
 mod transaction;
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! Owns that a step is confirmed when the ensemble has it, whatever happens to the session in
 //! between, and that an older writer gets nothing in after a newer one has come: every
-//! transaction writes the first node, in the version that its writer has left there.
+//! transaction writes the first node, in the version that its writer has left there. What somebody
+//! else deletes is made anew from what its writer knows ([`restore`](super::restore)).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, sleep};
-use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriteError};
+use zookeeper_client::{Client, CreateMode, Error, MultiWriteError};
 
 use super::super::StoreError;
 use super::document::{SCHEDULER_VERSION, Unreadable, versioned};
@@ -28,30 +29,34 @@ const REST: Duration = Duration::from_millis(250);
 /// The ZooKeeper store.
 #[derive(Debug)]
 pub struct SchedulerNodes {
-    zookeeper: ZooKeeper,
-    path: String,
+    pub(super) zookeeper: ZooKeeper,
+    pub(super) path: String,
     patience: Duration,
     /// A name that nobody else has.
-    writer: String,
+    pub(super) writer: String,
     client: Option<Client>,
     /// Whether the state was taken over once; from then on it is never taken back.
     claimed: bool,
     /// What the ensemble has; absent: it has to be looked at first.
-    known: Option<Known>,
+    pub(super) known: Option<Known>,
+    /// What was confirmed last, once it was loaded.
+    pub(super) kept: Option<Snapshot>,
 }
 
 #[derive(Debug)]
-struct Known {
-    header: Header,
+pub(super) struct Known {
+    pub(super) header: Header,
     /// The version of the header's node.
-    version: i32,
+    pub(super) version: i32,
     /// The tasks that have a node, and its number.
-    tasks: BTreeMap<TaskId, u64>,
+    pub(super) tasks: BTreeMap<TaskId, u64>,
 }
 
 /// What stopped an attempt.
-enum Stop {
+pub(super) enum Stop {
     Trouble(Trouble),
+    /// Nodes that this writer has made were deleted.
+    Deleted,
     Final(StoreError),
 }
 
@@ -81,6 +86,7 @@ impl SchedulerNodes {
             client: None,
             claimed: false,
             known: None,
+            kept: None,
         }
     }
 
@@ -90,7 +96,14 @@ impl SchedulerNodes {
             match self.look().await {
                 Ok((known, snapshot)) => {
                     self.known = Some(known);
+                    self.kept = Some(snapshot.clone());
                     return Ok(snapshot);
+                }
+                Err(Stop::Deleted) if self.kept.is_some() => self.restore(until).await?,
+                Err(Stop::Deleted) => {
+                    // Nothing is known of it yet: it is taken over as it is then.
+                    self.claimed = false;
+                    self.endure(Stop::Deleted, until).await?;
                 }
                 Err(stop) => self.endure(stop, until).await?,
             }
@@ -98,6 +111,35 @@ impl SchedulerNodes {
     }
 
     pub(super) async fn apply(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let until = Instant::now() + self.patience;
+        loop {
+            let written = self.write(changes).await?;
+            if !written && self.is_over(changes) {
+                // There is nothing that would have to be known again.
+                self.known = None;
+            } else if !written {
+                self.restore(until).await?;
+                continue;
+            }
+            let kept = self.kept.get_or_insert_default();
+            for change in changes {
+                kept.apply(change);
+            }
+            return Ok(());
+        }
+    }
+
+    /// Whether nothing is left once these changes are done.
+    fn is_over(&self, changes: &[Change]) -> bool {
+        let mut after = self.kept.clone().unwrap_or_default();
+        for change in changes {
+            after.apply(change);
+        }
+        after.framework.is_none() && after.tasks.is_empty()
+    }
+
+    /// Writes changes; `false` if the nodes were deleted meanwhile.
+    async fn write(&mut self, changes: &[Change]) -> Result<bool, StoreError> {
         // Whatever ends this early, what the ensemble has then is not known.
         let mut known = if let Some(known) = self.known.take() {
             known
@@ -105,13 +147,13 @@ impl SchedulerNodes {
             self.load().await?;
             self.known.take().ok_or_else(|| self.superseded())?
         };
-        let unwritable = |error: serde_json::Error| StoreError::Damaged {
-            path: self.place(),
-            reason: error.to_string(),
-        };
-        let transactions = plan(changes, &known.header, &known.tasks).map_err(unwritable)?;
+        let planned = plan(changes, &known.header, &known.tasks);
+        let transactions = planned.map_err(|error| self.unwritable(&error))?;
         for transaction in transactions {
-            known.version = self.commit(&transaction, known.version).await?;
+            let Some(version) = self.commit(&transaction, known.version).await? else {
+                return Ok(false);
+            };
+            known.version = version;
             known.header = transaction.header;
             for (task, serial) in transaction.known {
                 match serial {
@@ -121,17 +163,23 @@ impl SchedulerNodes {
             }
         }
         self.known = Some(known);
-        Ok(())
+        Ok(true)
     }
 
-    /// Has a transaction done exactly once; the version of the header's node after it.
-    async fn commit(&mut self, transaction: &Transaction, version: i32) -> Result<i32, StoreError> {
+    /// Has a transaction done exactly once; the version of the header's node after it, or `None`
+    /// if the nodes were deleted.
+    pub(super) async fn commit(
+        &mut self,
+        transaction: &Transaction,
+        version: i32,
+    ) -> Result<Option<i32>, StoreError> {
         let until = Instant::now() + self.patience;
         let mut uncertain = false;
         loop {
             let attempt = self.attempt(transaction, version, uncertain).await;
             match attempt {
-                Ok(version) => return Ok(version),
+                Ok(version) => return Ok(Some(version)),
+                Err(Stop::Deleted) => return Ok(None),
                 Err(stop) => self.endure(stop, until).await?,
             }
             // The answer may have been lost on its way.
@@ -179,8 +227,13 @@ impl SchedulerNodes {
                 done.then_some(found)
                     .ok_or_else(|| Stop::Final(self.superseded()))
             }
+            // Whoever deletes everything has not come to the first node yet.
+            Err(MultiWriteError::OperationFailed {
+                source: Error::NoNode,
+                ..
+            }) => Err(Stop::Deleted),
             Err(MultiWriteError::OperationFailed { index, source })
-                if matches!(source, Error::NoNode | Error::NodeExists | Error::NotEmpty) =>
+                if matches!(source, Error::NodeExists | Error::NotEmpty) =>
             {
                 let reason = format!("operation {index} of a transaction: {source}");
                 Err(self.damaged("tasks", &reason))
@@ -200,7 +253,10 @@ impl SchedulerNodes {
             claimed
         };
         let directory = format!("{}/tasks", self.path);
-        let names = client.list_children(&directory).await?;
+        let names = match client.list_children(&directory).await {
+            Err(Error::NoNode) => return Err(Stop::Deleted),
+            listed => listed?,
+        };
         let reads = names.into_iter().map(|name| {
             let reading = client.get_data(&format!("{directory}/{name}"));
             async move { Ok::<_, Stop>((name, reading.await?.0)) }
@@ -233,15 +289,6 @@ impl SchedulerNodes {
 
     /// Makes the state this writer's. What others write from then on fails.
     async fn claim(&self, client: &Client) -> Result<(Header, i32), Stop> {
-        // What is above may be others' as well: Flink keeps its own beside it.
-        if let Some((above, _)) = self
-            .path
-            .rsplit_once('/')
-            .filter(|(above, _)| !above.is_empty())
-        {
-            let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
-            client.mkdir(above, &open).await?;
-        }
         let options = CreateMode::Persistent.with_acls(self.zookeeper.acls());
         client
             .mkdir(&format!("{}/tasks", self.path), &options)
@@ -274,10 +321,9 @@ impl SchedulerNodes {
     }
 
     /// The header, if this writer has written it last.
-    async fn own_header(&self, client: &Client) -> Result<(Header, i32), Stop> {
+    pub(super) async fn own_header(&self, client: &Client) -> Result<(Header, i32), Stop> {
         let Some((header, version)) = self.header(client).await? else {
-            let reason = "it was deleted; Flink does that when its cluster ends for good";
-            return Err(self.damaged("scheduler", reason));
+            return Err(Stop::Deleted);
         };
         if header.writer != self.writer {
             return Err(Stop::Final(self.superseded()));
@@ -300,7 +346,7 @@ impl SchedulerNodes {
         }
     }
 
-    async fn session(&mut self) -> Result<Client, Stop> {
+    pub(super) async fn session(&mut self) -> Result<Client, Stop> {
         if let Some(client) = self
             .client
             .as_ref()
@@ -314,38 +360,49 @@ impl SchedulerNodes {
     }
 
     /// Waits, if it may get better in time.
-    async fn endure(&mut self, stop: Stop, until: Instant) -> Result<(), StoreError> {
+    pub(super) async fn endure(&mut self, stop: Stop, until: Instant) -> Result<(), StoreError> {
         let place = self.place();
-        match stop {
-            Stop::Final(error) => Err(error),
-            Stop::Trouble(Trouble::Refused(reason)) => Err(StoreError::Refused { place, reason }),
-            Stop::Trouble(Trouble::Away(reason)) if Instant::now() + REST > until => {
+        let trouble = match stop {
+            Stop::Final(error) => return Err(error),
+            Stop::Deleted => Trouble::Away("its nodes are being deleted".to_owned()),
+            Stop::Trouble(trouble) => trouble,
+        };
+        match trouble {
+            Trouble::Refused(reason) => Err(StoreError::Refused { place, reason }),
+            Trouble::Away(reason) if Instant::now() + REST > until => {
                 // The next session asks for the servers' addresses anew.
                 self.client = None;
                 Err(StoreError::Away { place, reason })
             }
-            Stop::Trouble(Trouble::Away(_)) => {
+            Trouble::Away(_) => {
                 sleep(REST).await;
                 Ok(())
             }
         }
     }
 
-    fn encode(&self, header: &Header) -> Result<Vec<u8>, Stop> {
+    pub(super) fn encode(&self, header: &Header) -> Result<Vec<u8>, Stop> {
         let data = serde_json::to_vec(header);
         data.map_err(|error| self.damaged("scheduler", &error.to_string()))
+    }
+
+    pub(super) fn unwritable(&self, error: &serde_json::Error) -> StoreError {
+        StoreError::Damaged {
+            path: self.place(),
+            reason: error.to_string(),
+        }
     }
 
     fn place(&self) -> PathBuf {
         self.zookeeper.shown(&self.path).into()
     }
 
-    fn superseded(&self) -> StoreError {
+    pub(super) fn superseded(&self) -> StoreError {
         let place = self.place();
         StoreError::Superseded { place }
     }
 
-    fn damaged(&self, node: &str, reason: &str) -> Stop {
+    pub(super) fn damaged(&self, node: &str, reason: &str) -> Stop {
         self.unreadable(node, Unreadable::Damaged(reason.to_owned()))
     }
 

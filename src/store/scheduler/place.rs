@@ -29,6 +29,11 @@ pub enum PlaceError {
         /// What it may be.
         expected: &'static str,
     },
+    /// Nodes are to belong to their creator, who has no name.
+    #[error(
+        "high-availability.zookeeper.client.acl: creator needs high-availability.zookeeper.client.authorization.digest with user:password; flugs has no other scheme, and no SASL"
+    )]
+    NobodyCreates,
     /// A part of the path cannot be a node's name.
     #[error("\"{part}\" in the path {path} cannot be a node of ZooKeeper")]
     Part {

@@ -18,7 +18,8 @@ pub(super) fn task(serial: u64, state: Option<TaskState>) -> Change {
         host: Host {
             hostname: "h".into(),
             ..Host::default()
-        },
+        }
+        .into(),
         ports: vec![("rpc".into(), 31000)],
         goal: Goal::Run,
         state,

@@ -81,6 +81,31 @@ pub(super) struct Transaction {
     pub(super) known: Vec<(TaskId, Option<u64>)>,
 }
 
+impl Transaction {
+    /// Transactions that do no more than this, after the one with this header.
+    pub(super) fn of(operations: &[Operation], header: &Header) -> Vec<Self> {
+        let chunks = operations.chunks(MOST_NODES).zip(1..);
+        let one = |(operations, number): (&[Operation], u64)| Self {
+            operations: operations.to_vec(),
+            header: Header {
+                transaction: header.transaction + number,
+                ..header.clone()
+            },
+            known: Vec::new(),
+        };
+        chunks.map(one).collect()
+    }
+}
+
+/// What deletes the nodes of tasks with these names; fails with one that is no task's.
+pub(super) fn deletions(names: &[String]) -> Result<Vec<Operation>, String> {
+    let one = |node: &String| match node.parse() {
+        Ok(serial) if name(serial) == *node => Ok(Operation::Delete(serial)),
+        _ => Err(format!("{node} is no task's")),
+    };
+    names.iter().map(one).collect()
+}
+
 /// Cuts a step into transactions, in the order of its changes. Only the last one has the
 /// framework's new id: a step that was cut short has lost nothing of the old one's.
 pub(super) fn plan(
@@ -257,6 +282,23 @@ mod tests {
                 prop_assert_eq!(nodes.snapshot(&header), expected.clone());
             }
         }
+    }
+
+    #[test]
+    fn what_is_left_of_tasks_is_deleted_and_what_is_no_tasks_is_not() {
+        let names: Vec<String> = (1..=1200).map(name).collect();
+        let transactions = Transaction::of(&deletions(&names).unwrap(), &Header::new("w"));
+        let numbers: Vec<u64> = transactions
+            .iter()
+            .map(|one| one.header.transaction)
+            .collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        let deleted = transactions.iter().map(|one| one.operations.len());
+        assert_eq!(deleted.sum::<usize>(), 1200);
+        assert_eq!(
+            deletions(&["7".to_owned()]),
+            Err("7 is no task's".to_owned())
+        );
     }
 
     #[test]
