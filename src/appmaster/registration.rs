@@ -22,6 +22,8 @@ pub(super) struct Registered {
     pub job_manager: bool,
     /// The slots of each registered TaskManager, by resource id.
     pub task_managers: BTreeMap<String, u32>,
+    /// Those of its slots that no job has.
+    pub free: BTreeMap<String, u32>,
 }
 
 /// Asks the JobManager once: whether it serves and how many workers it counts (`/overview`), and
@@ -36,11 +38,15 @@ async fn ask(client: &RestClient) -> Registered {
         _ => client.task_managers().await.unwrap_or_default(),
     };
     // A worker is listed a moment before it has reported its slots, and of no use until then.
-    let serving = listed.into_iter().filter(|one| one.slots_number > 0);
-    let task_managers = serving.map(|one| (one.id, one.slots_number)).collect();
+    let serving = || listed.iter().filter(|one| one.slots_number > 0);
     Registered {
         job_manager: true,
-        task_managers,
+        task_managers: serving()
+            .map(|one| (one.id.clone(), one.slots_number))
+            .collect(),
+        free: serving()
+            .map(|one| (one.id.clone(), one.free_slots))
+            .collect(),
     }
 }
 
@@ -103,6 +109,7 @@ mod tests {
         let registered = Registered {
             job_manager: true,
             task_managers: [("taskmanager-2".to_owned(), 1)].into(),
+            free: BTreeMap::new(),
         };
         let states: Vec<MemberState> = states(&fleet, &registered)
             .into_iter()

@@ -86,6 +86,9 @@ fn show_mesos(report: &StateReport, json: bool) -> ProcessExit {
             "{} of {} workers registered; JobManager {job_manager}. Flink {}: {}",
             report.registered, report.wanted, report.flink_version, report.web_url
         ));
+        if let Some(demand) = &report.demand {
+            output::line(&demand.text());
+        }
     }
     match report.phase {
         ClusterPhase::Ready => ProcessExit::SUCCESS,

@@ -2,12 +2,19 @@
 //!
 //! Never changes a cluster; never retries: the callers poll.
 
+mod jobs;
+
 use std::time::Duration;
 
 use reqwest::Client;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
+
+pub use jobs::{
+    JobDetails, JobState, JobSummary, JobVertex, ParallelismBounds, ResourceRequirements,
+    TaskCounts, VertexRequirements,
+};
 
 /// How long one answer may take. A JobManager that starts or collects garbage is slow; one that
 /// hangs must not hang its watcher.
@@ -42,6 +49,8 @@ pub struct RegisteredTaskManager {
     pub id: String,
     /// Its slots.
     pub slots_number: u32,
+    /// Those of them that no job has.
+    pub free_slots: u32,
 }
 
 /// Why there was no usable answer.
@@ -59,7 +68,7 @@ pub enum RestError {
     #[error("the answer to {path} is not a JobManager's: {reason}")]
     Unexpected {
         /// The path that was asked for.
-        path: &'static str,
+        path: String,
         /// What the parser says.
         reason: String,
     },
@@ -67,7 +76,7 @@ pub enum RestError {
     #[error("the JobManager did not answer {path}")]
     Request {
         /// The path that was asked for.
-        path: &'static str,
+        path: String,
         /// What went wrong.
         source: reqwest::Error,
     },
@@ -87,7 +96,10 @@ impl RestClient {
             .no_proxy()
             .tls_certs_only([])
             .build()
-            .map_err(|source| RestError::Request { path: "/", source })?;
+            .map_err(|source| RestError::Request {
+                path: "/".to_owned(),
+                source,
+            })?;
         Ok(Self { base, client })
     }
 
@@ -105,8 +117,11 @@ impl RestClient {
         Ok(self.get::<Answer>("/taskmanagers").await?.taskmanagers)
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &'static str) -> Result<T, RestError> {
-        let failed = |source| RestError::Request { path, source };
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
+        let failed = |source| RestError::Request {
+            path: path.to_owned(),
+            source,
+        };
         let mut url = self.base.clone();
         url.set_path(path);
         let answer = self.client.get(url).send().await.map_err(failed)?;
@@ -117,7 +132,7 @@ impl RestClient {
             .await
             .map_err(failed)?;
         serde_json::from_slice(&body).map_err(|error| RestError::Unexpected {
-            path,
+            path: path.to_owned(),
             reason: error.to_string(),
         })
     }

@@ -11,6 +11,7 @@
 )]
 
 mod containers;
+mod demand;
 #[path = "../docker_images/mod.rs"]
 mod docker_images;
 mod endings;

@@ -282,14 +282,26 @@ impl Scene {
 
     /// The worker that the job runs on, as Flink knows it.
     pub(super) fn busy(&self) -> String {
-        let answer = self.rest("GET", "/taskmanagers");
-        let body = &answer[answer.find('{').unwrap()..];
-        let body: Value =
-            serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        let body = self.rest_document("/taskmanagers");
         let workers = body["taskmanagers"].as_array().unwrap();
         let busy = workers.iter().find(|worker| worker["freeSlots"] == 0);
         let busy = busy.unwrap_or_else(|| panic!("no worker is busy: {body}"));
         busy["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Has Flink cancel all jobs.
+    pub(super) fn cancel_jobs(&self) {
+        let jobs = self.rest_document("/jobs/overview");
+        for job in jobs["jobs"].as_array().unwrap() {
+            let id = job["jid"].as_str().unwrap();
+            self.rest("PATCH", &format!("/jobs/{id}?mode=cancel"));
+        }
+    }
+
+    fn rest_document(&self, path: &str) -> Value {
+        let answer = self.rest("GET", path);
+        let body = &answer[answer.find('{').unwrap()..];
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
     /// Asks the JobManager something; head and body of its answer.
@@ -339,11 +351,18 @@ impl Scene {
     /// Submits the streaming job, detached: one slot, checkpoints, and no end in sight.
     #[track_caller]
     pub(super) fn submit(&self) {
+        self.submit_over(1);
+    }
+
+    /// The same over so many slots.
+    #[track_caller]
+    pub(super) fn submit_over(&self, slots: usize) {
         let jar = job_jar(&self.home, self.directory.path());
         let run = Command::new(self.home.join("bin/flink"))
             .args(["run", "--detached"])
             .arg(jar)
-            .args(["--count", "1000000", "--rate", RATE, "--parallelism", "1"])
+            .args(["--count", "1000000", "--rate", RATE])
+            .args(["--parallelism", &slots.to_string()])
             .arg("--output")
             .arg(self.path("counts"))
             .arg("--checkpoint-dir")

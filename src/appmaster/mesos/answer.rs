@@ -53,6 +53,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             },
             wanted: self.wanted(),
             registered: self.registered(),
+            demand: self.demand_report(),
             workers: workers.chain(stopping).collect(),
             failures: self.failures_report(),
         }
@@ -82,6 +83,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         WhyReport {
             wanted: self.wanted(),
             registered: self.registered(),
+            demand: self.demand_report(),
             starting: with_task.saturating_sub(self.registered()),
             mesos: self.contact_report(),
             paused: self.pause_report(),
@@ -90,12 +92,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         }
     }
 
-    fn wanted(&self) -> usize {
-        let members = &self.desired.members;
-        members.get(&Role::TaskManager).copied().unwrap_or(0)
-    }
-
-    fn registered(&self) -> usize {
+    pub(super) fn registered(&self) -> usize {
         let serves = |id: &&WorkerId| {
             let member = self.fleet.member(id);
             member.is_some_and(|member| member.state == MemberState::Registered)

@@ -53,6 +53,31 @@ pub enum MesosEvent {
         /// Why.
         text: String,
     },
+    /// Jobs want another number of workers.
+    Demand {
+        /// The slots that they want.
+        slots: u32,
+        /// How many jobs there are.
+        jobs: usize,
+        /// How many workers of the default profile that makes.
+        workers: usize,
+        /// How many it would be if the number of slots were not limited.
+        unlimited: usize,
+        /// How many it was.
+        before: usize,
+    },
+    /// A worker had nothing to do, and goes.
+    Idle {
+        /// Its task.
+        task: String,
+        /// For how many seconds.
+        seconds: u64,
+    },
+    /// A worker that was not launched yet is not wanted any more.
+    Withdrawn {
+        /// Its name.
+        worker: String,
+    },
     /// All that is wanted serves.
     Ready,
     /// The JobManager ended because its work is done.
@@ -100,6 +125,34 @@ impl fmt::Display for MesosEvent {
                 hostname,
                 text,
             } => write!(formatter, "{task} on {hostname} failed: {text}"),
+            Self::Demand {
+                slots,
+                jobs,
+                workers,
+                unlimited,
+                before,
+            } => {
+                write!(
+                    formatter,
+                    "{jobs} jobs want {slots} slots: {workers} workers, which were {before}"
+                )?;
+                if unlimited > workers {
+                    write!(
+                        formatter,
+                        "; slotmanager.number-of-slots.max stands in the way of {unlimited}"
+                    )?;
+                }
+                Ok(())
+            }
+            Self::Idle { task, seconds } => {
+                write!(formatter, "{task} has been idle for {seconds} s and goes")
+            }
+            Self::Withdrawn { worker } => {
+                write!(
+                    formatter,
+                    "{worker} is not wanted any more and was not launched"
+                )
+            }
             Self::Ready => write!(formatter, "all that is wanted serves"),
             Self::Finished => write!(formatter, "the JobManager has finished"),
             Self::TearingDown => write!(formatter, "stopping: the framework and its workers end"),

@@ -53,6 +53,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         .only(self.state.phase == ClusterPhase::Ready);
         self.write_job_manager(&mut text);
         self.write_workers(&mut text);
+        self.write_demand(&mut text);
         self.write_contact(&mut text);
         self.workers.tally().write(&mut text);
         self.served.write(&mut text);
@@ -75,7 +76,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
 
     fn write_workers(&self, text: &mut Exposition) {
         let profiles = self.terms.profiles.iter();
-        let wanted = profiles.map(|(name, (_, many))| (name.as_str(), *many));
+        let wanted = profiles.map(|(name, _)| (name.as_str(), self.wanted_of(name)));
         let all = self.workers.workers().iter();
         write_kinds(&kinds(wanted, all, &self.fleet, &self.slots), text);
         text.gauge(
@@ -102,6 +103,25 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             "Agents that are left alone for a while, because workers failed there.",
         )
         .only(self.workers.avoided_agents());
+    }
+
+    fn write_demand(&self, text: &mut Exposition) {
+        let demand = self.demand_report();
+        let mut slots = text.gauge(
+            "flugs_demand_slots",
+            "Slots that jobs want; absent: the number of workers is fixed.",
+        );
+        if let Some(demand) = &demand {
+            slots.only(demand.required_slots);
+        }
+        let mut limited = text.gauge(
+            "flugs_demand_limited",
+            "1 while slotmanager.number-of-slots.max stands in the way of further workers; absent: \
+             the number of workers is fixed.",
+        );
+        if let Some(demand) = &demand {
+            limited.only(demand.limit.is_some());
+        }
     }
 
     fn write_contact(&self, text: &mut Exposition) {

@@ -7,6 +7,7 @@
 mod adoption;
 mod answer;
 pub mod api;
+mod demand;
 mod event;
 mod job_manager;
 mod master;
@@ -20,6 +21,7 @@ mod settling;
 mod shipment;
 mod stop;
 mod truth;
+mod watch;
 mod why;
 
 pub use event::{MesosEvent, NotifyMesos};

@@ -12,6 +12,7 @@ use super::super::teardown::clear_leftovers;
 use super::super::{AppMasterError, client_configuration};
 use super::adoption::adopt;
 use super::api::{Api, Question};
+use super::demand::demand;
 use super::event::NotifyMesos;
 use super::job_manager::{JobManager, JobManagerTerms};
 use super::master::connection;
@@ -20,6 +21,7 @@ use super::run::{MesosCluster, Terms};
 use super::settings::MesosClusterSettings;
 use super::settling::Settled;
 use super::shipment::{Documents, Shipment};
+use super::watch::Watch;
 use crate::artifact::{Store, Token};
 use crate::fleet::{Desired, StartPolicy};
 use crate::flink::rest::RestClient;
@@ -101,10 +103,12 @@ pub async fn prepare(
         job_manager,
         workers: MesosWorkers::new(scheduling, &snapshot),
         desired: desired(settings, &settled),
+        demand: demand(&settled.options),
         fleet,
         state,
         file,
-        rest,
+        watch: Watch::new(rest, settled.options.scaling.clone()),
+        jobs_at: started,
         questions,
         started,
         framework: snapshot.framework.clone(),

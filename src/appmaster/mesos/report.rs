@@ -28,6 +28,9 @@ pub struct StateReport {
     pub wanted: usize,
     /// How many are registered with the JobManager.
     pub registered: usize,
+    /// How many workers jobs want; absent if their number is fixed.
+    #[serde(default)]
+    pub demand: Option<DemandReport>,
     /// The workers, those on their way out included.
     pub workers: Vec<WorkerReport>,
     /// How workers have failed.
@@ -102,6 +105,64 @@ pub struct WorkerReport {
     pub slots: Option<u32>,
 }
 
+/// How many workers jobs want, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemandReport {
+    /// The slots that jobs want together.
+    pub required_slots: u32,
+    /// The slots with which all of them can run.
+    pub least_slots: u32,
+    /// The slots that are taken.
+    pub used_slots: u32,
+    /// The profile whose workers come and go.
+    pub profile: String,
+    /// The slots of each of its workers.
+    pub slots_per_worker: u32,
+    /// How many of its workers are wanted.
+    pub workers: usize,
+    /// How many are kept whatever jobs want.
+    pub minimum: usize,
+    /// How many are kept beyond what jobs want.
+    pub redundant: usize,
+    /// What stands in the way of more.
+    pub limit: Option<SlotLimitReport>,
+    /// Some job's needs are not known at the moment: nobody goes until they are.
+    pub held: bool,
+    /// The jobs that have not ended.
+    pub jobs: Vec<JobDemandReport>,
+}
+
+/// A limit that is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotLimitReport {
+    /// The option that sets it.
+    pub option: String,
+    /// How many slots it allows.
+    pub slots: u32,
+    /// How many workers of the profile there would be without it.
+    pub workers_without: usize,
+}
+
+/// What one job needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobDemandReport {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// How far it is, as Flink writes it.
+    pub state: String,
+    /// How many slots it wants.
+    pub slots: u32,
+    /// With how many it can run.
+    pub least: u32,
+    /// Whether that is all there is to say; if not, it may want more in a moment.
+    pub known: bool,
+}
+
 /// How workers have failed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -140,6 +201,9 @@ pub struct WhyReport {
     pub wanted: usize,
     /// How many are registered with the JobManager.
     pub registered: usize,
+    /// How many workers jobs want; absent if their number is fixed.
+    #[serde(default)]
+    pub demand: Option<DemandReport>,
     /// How many have a task and are not registered.
     pub starting: usize,
     /// The contact with the Mesos master.

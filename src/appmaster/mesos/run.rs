@@ -8,16 +8,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::super::registration::{ask_at, pause, until};
+use super::super::registration::until;
 use super::super::signals::{StopRequest, StopSignals};
 use super::super::{AppMasterError, sandbox};
 use super::api::Question;
 use super::event::{MesosEvent, NotifyMesos};
 use super::job_manager::JobManager;
 use super::report::RecentFailure;
+use super::watch::Watch;
 use crate::artifact::server::Metrics;
+use crate::fleet::demand::Demand;
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
-use crate::flink::rest::RestClient;
 use crate::mesos::matching::Profile;
 use crate::mesos::scheduler::{Describe, Stop};
 use crate::mesos::wire::{FrameworkId, TaskState};
@@ -64,10 +65,14 @@ pub struct MesosCluster<D, L, P> {
     pub(super) job_manager: JobManager,
     pub(super) workers: MesosWorkers<D, L, P>,
     pub(super) desired: Desired,
+    /// How many workers jobs want; absent: their number is fixed.
+    pub(super) demand: Option<Demand>,
     pub(super) fleet: Fleet,
     pub(super) state: ClusterState,
     pub(super) file: FileStore,
-    pub(super) rest: RestClient,
+    pub(super) watch: Watch,
+    /// When jobs are looked at next.
+    pub(super) jobs_at: Instant,
     pub(super) questions: mpsc::Receiver<Question>,
     pub(super) started: Instant,
     pub(super) framework: Option<FrameworkId>,
@@ -128,8 +133,9 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         signals: &mut StopSignals,
         notify: &mut NotifyMesos<'_>,
     ) -> Result<Finish, AppMasterError> {
-        let mut look_at = Instant::now();
+        let mut look = Box::pin(self.next_look());
         loop {
+            self.desire();
             let plan = plan(&self.desired, &self.fleet, self.started.elapsed());
             if plan.finished {
                 notify(&MesosEvent::Finished);
@@ -147,9 +153,10 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     }
                 }
                 event = self.workers.event() => self.worker(event?, notify)?,
-                registered = ask_at(&self.rest, look_at) => {
-                    self.observe(&registered, notify)?;
-                    look_at = Instant::now() + pause(self.state.phase == ClusterPhase::Ready);
+                seen = &mut look => {
+                    self.observe(&seen.registered, notify)?;
+                    self.weigh(seen, notify)?;
+                    look = Box::pin(self.next_look());
                 }
                 Some(question) = self.questions.recv() => self.answer(question),
                 () = until(next) => {}
@@ -169,11 +176,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             match action {
                 Action::Launch(Role::TaskManager) => self.want_worker()?,
                 Action::Launch(_) => self.launch_job_manager(notify).await?,
-                Action::Stop(id) => {
-                    let now = self.started.elapsed();
-                    self.fleet.observe(id, MemberState::Stopping, now);
-                    self.workers.stop(id)?;
-                }
+                Action::Stop(id) => self.stop_worker(id)?,
                 Action::GiveUpOn(id) => self.give_up_on(id, notify)?,
             }
         }
@@ -182,14 +185,12 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
 
     /// Wants one worker more, of the kind that lacks most.
     fn want_worker(&mut self) -> Result<(), AppMasterError> {
-        let mut present: BTreeMap<&str, usize> = BTreeMap::new();
-        for worker in self.workers.workers().values() {
-            *present.entry(&worker.profile).or_default() += 1;
-        }
-        let lacking = |(name, (_, wanted)): &(&String, &(Profile, usize))| {
-            wanted.saturating_sub(present.get(name.as_str()).copied().unwrap_or(0))
+        let present = self.present();
+        let lacking = |name: &&String| {
+            let present = present.get(name.as_str()).copied().unwrap_or(0);
+            self.wanted_of(name).saturating_sub(present)
         };
-        let Some((profile, _)) = self.terms.profiles.iter().max_by_key(lacking) else {
+        let Some(profile) = self.terms.profiles.keys().max_by_key(lacking) else {
             return Ok(());
         };
         self.state.last_number += 1;
@@ -381,16 +382,14 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     }
 
     fn settle_phase(&mut self, notify: &mut NotifyMesos<'_>) -> Result<(), AppMasterError> {
-        let wanted: usize = self.desired.members.values().sum();
-        let serving = self
-            .fleet
-            .members()
-            .filter(|(_, member)| member.state == MemberState::Registered)
-            .count();
-        let phase = if serving < wanted {
-            ClusterPhase::Starting
-        } else {
+        let serving = |id: &WorkerId| {
+            let member = self.fleet.member(id);
+            member.is_some_and(|member| member.state == MemberState::Registered)
+        };
+        let phase = if serving(self.job_manager.id()) && self.registered() >= self.wanted() {
             ClusterPhase::Ready
+        } else {
+            ClusterPhase::Starting
         };
         if self.state.phase != phase {
             self.state.phase = phase;

@@ -3,6 +3,8 @@
 //! Pure: the text is a function of the document, so that `flugs why` prints the same wherever the
 //! document comes from.
 
+mod demand;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -18,6 +20,9 @@ impl WhyReport {
     pub fn text(&self) -> String {
         let mut text = String::new();
         self.summarise(&mut text);
+        if let Some(demand) = &self.demand {
+            let _ = writeln!(text, "{}", demand.text());
+        }
         if !self.waiting.is_empty() || self.mesos.phase != ContactPhaseReport::Subscribed {
             let _ = writeln!(text, "{}", contact(&self.mesos));
         }
@@ -40,12 +45,21 @@ impl WhyReport {
 
     fn summarise(&self, text: &mut String) {
         let waiting: usize = self.waiting.iter().map(|one| one.workers.len()).sum();
-        let _ = write!(
-            text,
-            "{} of {} registered",
-            self.registered,
-            counted(self.wanted, "worker is", "workers are"),
-        );
+        let _ = if self.registered > self.wanted {
+            write!(
+                text,
+                "{} registered, of which {} wanted",
+                counted(self.registered, "worker is", "workers are"),
+                be(self.wanted),
+            )
+        } else {
+            write!(
+                text,
+                "{} of {} registered",
+                self.registered,
+                counted(self.wanted, "worker is", "workers are"),
+            )
+        };
         if self.starting > 0 {
             let _ = write!(text, ", {} on the way", be(self.starting));
         }

@@ -9,6 +9,7 @@ mod ports;
 mod problem;
 mod profiles;
 mod reader;
+mod scaling;
 mod tasks;
 pub mod text;
 
@@ -28,6 +29,7 @@ pub use framework::{FrameworkOptions, FrameworkPlace, FrameworkSecret, SecretTex
 pub use ports::{NetworkMode, NetworkOptions, PortOptions};
 pub use problem::{MesosOptionProblem, MesosOptionReason, MesosOptionsError};
 pub use profiles::{DEFAULT_PROFILE, WorkerProfile};
+pub use scaling::ScalingOptions;
 pub use tasks::{
     ContainerOptions, ContainerizerOption, DiscoveryOptions, PullConfig, SecretName, ShipFlink,
     TaskOptions,
@@ -56,6 +58,8 @@ pub struct MesosOptions {
     pub tasks: TaskOptions,
     /// The kinds of workers, by name; one of them is [`DEFAULT_PROFILE`].
     pub workers: BTreeMap<String, WorkerProfile>,
+    /// How the number of workers is found.
+    pub scaling: ScalingOptions,
     /// So many failed workers end the cluster; absent: any number may fail.
     pub maximum_failed_tasks: Option<u32>,
     /// How long a launched worker has until Flink must know it.
@@ -118,6 +122,7 @@ impl MesosOptions {
         let master = master(reader);
         let tasks = tasks::read(reader);
         let workers = profiles::read(reader, &tasks, version, environment);
+        let scaling = scaling::read(reader, &workers, version);
         let framework = framework::read(reader, &workers);
         let maximum = reader.whole("mesos.maximum-failed-tasks", -1, "-1 (any number) or more");
         // They have no effect here, and are read so that a wrong value is told all the same.
@@ -132,6 +137,7 @@ impl MesosOptions {
             scheduling: scheduling(reader),
             tasks,
             workers,
+            scaling,
             maximum_failed_tasks: u32::try_from(maximum).ok(),
             registration_timeout: registration_timeout(reader),
             workers_path: workers_path(reader),

@@ -1,5 +1,7 @@
 use super::*;
-use crate::appmaster::mesos::report::{PauseReport, RecentFailure, WaitingWorker};
+use crate::appmaster::mesos::report::{
+    DemandReport, JobDemandReport, PauseReport, RecentFailure, SlotLimitReport, WaitingWorker,
+};
 use crate::provider::mesos::failure::FailureKind;
 
 fn subscribed() -> ContactReport {
@@ -45,6 +47,7 @@ fn why() -> WhyReport {
     WhyReport {
         wanted: 4,
         registered: 1,
+        demand: None,
         starting: 1,
         mesos: subscribed(),
         paused: None,
@@ -135,4 +138,85 @@ fn nothing_is_wrong_when_all_are_there() {
         ..why()
     };
     assert_eq!(report.text(), "4 of 4 workers are registered.");
+}
+
+fn demand() -> DemandReport {
+    DemandReport {
+        required_slots: 0,
+        least_slots: 0,
+        used_slots: 0,
+        profile: "default".to_owned(),
+        slots_per_worker: 2,
+        workers: 1,
+        minimum: 1,
+        redundant: 0,
+        limit: None,
+        held: false,
+        jobs: Vec::new(),
+    }
+}
+
+fn job(name: &str, slots: u32, least: u32) -> JobDemandReport {
+    JobDemandReport {
+        id: "f808a16a".to_owned(),
+        name: name.to_owned(),
+        state: "RUNNING".to_owned(),
+        slots,
+        least,
+        known: true,
+    }
+}
+
+#[test]
+fn without_jobs_the_workers_are_those_that_are_always_kept() {
+    let report = WhyReport {
+        wanted: 1,
+        registered: 3,
+        starting: 0,
+        demand: Some(demand()),
+        ..why()
+    };
+    insta::assert_snapshot!(report.text(), @"
+    3 workers are registered, of which 1 is wanted.
+    No job requires slots: 1 worker of the profile default is what is always kept.
+    ");
+}
+
+#[test]
+fn jobs_are_told_with_their_slots_and_what_stands_in_their_way() {
+    let told = DemandReport {
+        required_slots: 9,
+        least_slots: 5,
+        workers: 2,
+        redundant: 1,
+        limit: Some(SlotLimitReport {
+            option: "slotmanager.number-of-slots.max".to_owned(),
+            slots: 4,
+            workers_without: 6,
+        }),
+        jobs: vec![job("orders", 4, 4), job("clicks", 5, 1)],
+        ..demand()
+    };
+    insta::assert_snapshot!(told.text(), @"
+    2 jobs require 9 slots (orders 4, clicks 1 to 5): 2 workers of the profile default with 2 slots each, 1 of them redundant.
+    slotmanager.number-of-slots.max allows 4 slots: 2 of the 6 workers that this takes are wanted. Jobs cannot run with fewer than 5 slots.
+    ");
+}
+
+#[test]
+fn a_job_whose_needs_are_not_known_is_named_as_what_is_waited_for() {
+    let unknown = JobDemandReport {
+        state: "INITIALIZING".to_owned(),
+        known: false,
+        ..job("orders", 0, 0)
+    };
+    let told = DemandReport {
+        held: true,
+        jobs: vec![unknown],
+        ..demand()
+    };
+    insta::assert_snapshot!(told.text(), @"
+    No job requires slots: 1 worker of the profile default is what is always kept.
+    No worker goes at the moment: it is not known yet what these need: orders (INITIALIZING).
+    ");
 }

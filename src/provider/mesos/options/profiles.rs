@@ -24,6 +24,8 @@ const PREFIX: &str = "flugs.mesos.profile.";
 pub struct WorkerProfile {
     /// How many are kept running.
     pub workers: u32,
+    /// The slots of each.
+    pub slots: u32,
     /// CPUs.
     pub cpus: Thousandths,
     /// Memory of the whole process in bytes: the task's, and Flink's memory model's total.
@@ -175,6 +177,7 @@ fn one(
     };
     let mut profile = WorkerProfile {
         workers: reader.count(&workers),
+        slots: slots(source, &properties),
         cpus: cpus(source, &properties),
         memory_bytes: memory(source, &properties, version, environment).unwrap_or_default(),
         gpus: reader.count(&task("gpus", "gpus")),
@@ -254,6 +257,25 @@ fn cpus(source: &Source<'_>, properties: &BTreeMap<String, String>) -> Thousandt
         );
     }
     cpus
+}
+
+/// As Flink reads it (`TaskManagerOptions.NUM_TASK_SLOTS`).
+fn slots(source: &Source<'_>, properties: &BTreeMap<String, String>) -> u32 {
+    let (reader, key) = (source.reader, "taskmanager.numberOfTaskSlots");
+    let own = properties.get(key).map(String::as_str);
+    let Some(text) = own.or_else(|| reader.configuration().get(key)) else {
+        return 1;
+    };
+    let slots = text.trim().parse::<u32>().ok().filter(|slots| *slots > 0);
+    slots.unwrap_or_else(|| {
+        let of_profile = |name: &str| format!("{PREFIX}{name}.slots");
+        let named = source.name.map(of_profile);
+        let named = named.filter(|name| reader.configuration().contains(name));
+        let (found, expected) = (text.to_owned(), "a whole number from 1 on");
+        let key = named.as_deref().unwrap_or(key);
+        reader.refuse(key, MesosOptionReason::Range { found, expected });
+        1
+    })
 }
 
 /// The memory of the whole process, by Flink's own memory model.

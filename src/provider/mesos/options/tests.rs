@@ -327,3 +327,63 @@ fn no_secret_is_shown() {
     };
     assert_eq!(secret.expose(), "hunter2");
 }
+
+/// Flink's own keys, with Flink's own defaults (`ResourceManagerOptions`).
+#[test]
+fn scaling_is_on_demand_as_flinks_own_unless_it_is_fixed() {
+    let scaling = |settings: &[(&str, &str)]| read(settings).unwrap().scaling;
+    let default = scaling(&[]);
+    assert_eq!(default.idle, Duration::from_secs(30));
+    assert_eq!(
+        (default.least_slots, default.most_slots, default.redundant),
+        (0, None, 0)
+    );
+    assert!(default.on_demand && !default.reactive && !default.adaptive);
+    assert!(!scaling(&[("flugs.mesos.scaling", "FIXED")]).on_demand);
+    let set = scaling(&[
+        ("slotmanager.taskmanager-timeout", "5000"),
+        ("slotmanager.number-of-slots.min", "2"),
+        ("slotmanager.number-of-slots.max", "8"),
+        ("slotmanager.redundant-taskmanager-num", "1"),
+        ("jobmanager.scheduler", "Adaptive"),
+    ]);
+    assert_eq!(set.idle, Duration::from_secs(5));
+    assert_eq!(
+        (set.least_slots, set.most_slots, set.redundant),
+        (2, Some(8), 1)
+    );
+    assert!(set.adaptive);
+    let newer = ("resourcemanager.taskmanager-timeout", "1 min");
+    assert_eq!(scaling(&[newer]).idle, Duration::from_secs(60));
+}
+
+#[test]
+fn limits_of_slots_that_contradict_one_another_are_refused_with_their_keys() {
+    let wrong = [
+        ("flugs.mesos.scaling", "sometimes"),
+        ("resourcemanager.taskmanager-timeout", "a while"),
+        ("slotmanager.number-of-slots.min", "-1"),
+        ("slotmanager.redundant-taskmanager-num", "many"),
+        ("taskmanager.numberOfTaskSlots", "0"),
+    ];
+    insta::assert_snapshot!(problems(&wrong));
+    let limits = [
+        ("slotmanager.number-of-slots.min", "9"),
+        ("slotmanager.number-of-slots.max", "3"),
+        ("taskmanager.numberOfTaskSlots", "2"),
+        ("mesos.initial-tasks", "2"),
+    ];
+    insta::assert_snapshot!(problems(&limits));
+    // Nobody needs room where nobody comes and goes.
+    let fixed: Vec<_> = limits
+        .into_iter()
+        .chain([("flugs.mesos.scaling", "fixed")])
+        .collect();
+    assert!(read(&fixed).is_ok());
+    let none = [
+        ("mesos.initial-tasks", "0"),
+        ("taskmanager.numberOfTaskSlots", "4"),
+        ("slotmanager.number-of-slots.max", "3"),
+    ];
+    insta::assert_snapshot!(problems(&none));
+}
