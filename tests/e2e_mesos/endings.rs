@@ -1,21 +1,55 @@
 //! How an application master ends when it cannot go on: each with a code of its own. The workers
 //! only seem to run.
 
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use mesos_double::{Executors, Options};
 
-use super::scene::{Scene, text};
+use super::scene::{Scene, kill, text};
 
 const VERSION: &str = "2.3.0";
 
 fn pretended(settings: &[String]) -> Scene {
+    Scene::new(VERSION, pretending(), settings)
+}
+
+fn pretending() -> Options {
     let mut options = Scene::agents(1);
     for agent in &mut options.agents {
         agent.executors = Executors::Pretended;
     }
-    Scene::new(VERSION, Options { ..options }, settings)
+    options
+}
+
+/// An application master that ends by itself, with this code and these words.
+#[track_caller]
+fn ends_with(scene: &mut Scene, code: i32, words: &str) {
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    let ended = scene.ended();
+    assert_eq!(ended.code(), Some(code), "{}", scene.log());
+    assert!(scene.log().contains(words), "{words}: {}", scene.log());
+}
+
+/// Another application master beside the scene's, which ends with the test.
+struct Successor(Child);
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Another application master, which has the framework.
+#[track_caller]
+fn succeeded(scene: &mut Scene) {
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    scene.wait_until("the successor is subscribed", |scene| {
+        scene.status()["mesos"]["phase"] == "subscribed"
+    });
 }
 
 #[test]
@@ -24,15 +58,97 @@ fn too_many_failed_workers_end_the_framework_with_115() {
     scene
         .double
         .set_faults(|faults| faults.failed_launches = 100);
+    ends_with(&mut scene, 115, "mesos.maximum-failed-tasks allows 1");
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_framework_that_the_master_refuses_ends_with_117_and_its_words() {
+    let options = Options {
+        roles: Some(vec!["somebody".to_owned()]),
+        ..pretending()
+    };
+    let role = "mesos.resourcemanager.framework.role=flink".to_owned();
+    let mut scene = Scene::new(VERSION, options, &[role]);
+    ends_with(&mut scene, 117, "are not present in the master's --roles");
+    scene.nothing_is_left();
+}
+
+/// Whoever starts it is told, and nothing loops. A cluster that has workers goes on with them
+/// until somebody mends its credentials.
+#[test]
+fn wrong_credentials_are_117_at_the_start_and_no_end_for_a_cluster_with_workers() {
+    let options = Options {
+        credentials: [("flink".to_owned(), "right".to_owned())].into(),
+        ..pretending()
+    };
+    let secret = Scene::new(VERSION, options, &[]);
+    let file = secret.path("secret");
+    let settings = [
+        "mesos.resourcemanager.framework.principal=flink".to_owned(),
+        format!("flugs.mesos.framework.secret-file={}", file.display()),
+    ];
+    let mut scene = secret.with(&settings);
+    std::fs::write(&file, "wrong").unwrap();
+    let words = "refuses the principal \"flink\": check its credentials";
+    ends_with(&mut scene, 117, words);
+    assert!(!scene.log().contains("wrong"), "{}", scene.log());
+    assert!(scene.nobody_subscribed());
+
+    std::fs::write(&file, "right").unwrap();
     let mut command = scene.appmaster();
     scene.start(&mut command);
-    let ended = scene.ended();
-    assert_eq!(ended.code(), Some(115), "{}", scene.log());
-    assert!(
-        scene.log().contains("mesos.maximum-failed-tasks allows 1"),
-        "{}",
-        scene.log()
-    );
+    scene.wait_until("both workers run", |scene| scene.tasks().len() == 2);
+    let before = scene.tasks();
+    assert!(scene.end("TERM").success());
+    std::fs::write(&file, "wrong").unwrap();
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    let told = scene.log().matches(words).count();
+    scene.wait_until("the refusal is told", |scene| {
+        scene.log().matches(words).count() > told
+    });
+    assert_eq!(scene.tasks(), before);
+    kill(scene.master(), "INT");
+    scene.wait_until("the end is begun", |scene| {
+        scene.status()["phase"] == "stopping"
+    });
+    assert_eq!(scene.end("INT").code(), Some(121), "{}", scene.log());
+
+    std::fs::write(&file, "right").unwrap();
+    succeeded(&mut scene);
+    assert_eq!(scene.tasks(), before);
+    assert!(scene.end("INT").success());
+    scene.nothing_is_left();
+}
+
+/// The master is away, so that nobody confirms the framework's end: the second signal does not wait
+/// for it. What runs is still there, and still known.
+#[test]
+fn a_second_signal_ends_it_with_121_and_a_successor_has_the_workers() {
+    let mut scene = pretended(&[]);
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    scene.wait_until("both workers run", |scene| scene.tasks().len() == 2);
+    let (framework, before) = (scene.framework(), scene.tasks());
+    scene.double.stop_master(0);
+    kill(scene.master(), "INT");
+    scene.wait_until("the end is begun", |scene| {
+        scene.status()["phase"] == "stopping"
+    });
+    // However long it takes: one signal waits for the master.
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(scene.status()["phase"], "stopping");
+    assert_eq!(scene.end("INT").code(), Some(121), "{}", scene.log());
+    let words = format!("framework {framework}");
+    assert!(scene.log().contains(&words), "{}", scene.log());
+
+    scene.master_returns();
+    scene.wait_until("the agents are back", |scene| scene.tasks() == before);
+    succeeded(&mut scene);
+    assert_eq!(scene.framework(), framework);
+    assert_eq!(scene.tasks(), before);
+    assert!(scene.end("INT").success());
     scene.nothing_is_left();
 }
 
@@ -52,12 +168,12 @@ fn a_successor_ends_its_predecessor_with_116_and_keeps_the_workers() {
         .output()
         .unwrap();
     assert!(copied.status.success(), "{}", text(&copied));
-    let mut successor = scene.successor(&to).spawn().unwrap();
+    let mut successor = Successor(scene.successor(&to).spawn().unwrap());
     let ended = scene.ended();
     assert_eq!(ended.code(), Some(116), "{}", scene.log());
     assert_eq!(scene.tasks(), before);
-    super::scene::kill(i32::try_from(successor.id()).unwrap(), "INT");
-    assert!(successor.wait().unwrap().success());
+    kill(i32::try_from(successor.0.id()).unwrap(), "INT");
+    assert!(successor.0.wait().unwrap().success());
     scene.nothing_is_left();
 }
 
@@ -76,14 +192,7 @@ fn a_framework_that_the_master_removed_is_118_until_it_may_be_forgotten() {
     });
     std::thread::sleep(Duration::from_millis(100));
 
-    let mut command = scene.appmaster();
-    scene.start(&mut command);
-    assert_eq!(scene.ended().code(), Some(118), "{}", scene.log());
-    assert!(
-        scene.log().contains("--forget-framework"),
-        "{}",
-        scene.log()
-    );
+    ends_with(&mut scene, 118, "--forget-framework");
 
     let mut command = scene.appmaster();
     scene.start(command.arg("--forget-framework"));

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use mesos_double::{AgentOptions, Options};
+use mesos_double::AgentOptions;
 
 use super::scene::Scene;
 
@@ -71,17 +71,15 @@ fn ip(words: &[&str]) {
 }
 
 #[test]
-fn workers_that_were_cut_off_come_back_and_the_job_goes_on() {
+fn workers_that_were_cut_off_come_back_or_are_replaced_and_the_job_goes_on() {
     let network = Network::make();
-    let options = Options {
-        agents: vec![AgentOptions {
-            hostname: network.there.clone(),
-            address: Some(network.there.clone()),
-            network_namespace: Some(network.name.clone()),
-            resources: "ports:[31000-31099];cpus:2;mem:2600;disk:10000".to_owned(),
-            ..AgentOptions::default()
-        }],
-        ..Scene::agents(0)
+    // One agent behind the link; another one, on this side of it, is away for now.
+    let mut options = Scene::agents(2);
+    options.agents[0] = AgentOptions {
+        hostname: network.there.clone(),
+        address: Some(network.there.clone()),
+        network_namespace: Some(network.name.clone()),
+        ..options.agents[0].clone()
     };
     let settings = [
         format!("jobmanager.rpc.address={}", network.here),
@@ -89,8 +87,10 @@ fn workers_that_were_cut_off_come_back_and_the_job_goes_on() {
         "heartbeat.interval=500".to_owned(),
         "heartbeat.timeout=4000".to_owned(),
         "cluster.registration.error-delay=1000".to_owned(),
+        "flugs.mesos.return-patience=20000".to_owned(),
     ];
     let mut scene = Scene::new("1.20.5", options, &settings);
+    scene.double.lose_agent(1);
     let mut command = scene.appmaster();
     scene.start(&mut command);
     scene.wait_until_whole();
@@ -98,23 +98,38 @@ fn workers_that_were_cut_off_come_back_and_the_job_goes_on() {
     scene.wait_until_counting();
     let (framework, before) = (scene.framework(), scene.tasks());
 
-    for _ in 0..2 {
-        network.cut();
-        scene.wait_until("no worker is registered", |scene| {
-            scene.registered().is_empty()
-        });
-        assert_eq!(scene.tasks(), before, "for Mesos nothing has happened");
-        network.mend();
-        scene.wait_until_whole();
-        scene.wait_until_counting();
-        scene.counted_exactly();
-        assert_eq!(
-            scene.registered(),
-            before,
-            "the same workers, and no others"
-        );
-        assert_eq!(scene.tasks(), before);
-    }
+    network.cut();
+    scene.wait_until("no worker is registered", |scene| {
+        scene.registered().is_empty()
+    });
+    assert_eq!(scene.tasks(), before, "for Mesos nothing has happened");
+    network.mend();
+    scene.wait_until_whole();
+    scene.wait_until_counting();
+    scene.counted_exactly();
+    assert_eq!(
+        scene.registered(),
+        before,
+        "the same workers, and no others"
+    );
+    assert_eq!(scene.tasks(), before);
+
+    // For longer than their return is waited for: others take their places, where there is a way
+    // to them, and those that are cut off are killed.
+    network.cut();
+    scene.double.return_agent(1);
+    scene.wait_until("all workers are others", |scene| {
+        let registered = scene.registered();
+        registered.len() == 2 && registered.is_disjoint(&before)
+    });
+    scene.wait_until_whole();
+    scene.wait_until_counting();
+    scene.counted_exactly();
+    let after = scene.registered();
+    assert_eq!(scene.tasks(), after, "nothing is left behind the cut");
+    network.mend();
+    scene.wait_until_counting();
+    assert_eq!(scene.registered(), after, "and nothing comes back");
 
     assert_eq!(scene.framework(), framework);
     assert!(scene.end("INT").success());

@@ -106,6 +106,13 @@ impl Scene {
         self.double.addresses().join(",")
     }
 
+    /// The first master, which was stopped, runs and leads again.
+    pub(super) fn master_returns(&self) {
+        let started = self.double.start_master(0);
+        self.runtime.block_on(started).unwrap();
+        self.double.elect(Some(0));
+    }
+
     /// The options of the cluster: two small workers on this machine.
     pub(super) fn options(&self) -> Vec<String> {
         // Restarts of a failed job, as each release line spells it.
@@ -267,6 +274,14 @@ impl Scene {
             .collect()
     }
 
+    /// Whether no framework has ever subscribed with the leading master.
+    pub(super) fn nobody_subscribed(&self) -> bool {
+        let state = self.double.state();
+        ["frameworks", "completed_frameworks"]
+            .iter()
+            .all(|frameworks| state[*frameworks].as_array().is_none_or(Vec::is_empty))
+    }
+
     /// Which of the double's agents a task is on.
     pub(super) fn agent_of(&self, task: &str) -> usize {
         let status = self.status();
@@ -415,10 +430,11 @@ impl Scene {
 
     #[track_caller]
     pub(super) fn ended(&mut self) -> ExitStatus {
-        let mut child = self.appmaster.take().unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = child.try_wait().unwrap() {
+            // Kept until it has ended: whatever fails here leaves no process behind.
+            if let Some(status) = self.appmaster.as_mut().unwrap().try_wait().unwrap() {
+                self.appmaster = None;
                 return status;
             }
             assert!(

@@ -36,11 +36,6 @@ use crate::store::{
     ApplicationMaster, ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_VERSION,
 };
 
-/// How long a worker that had registered may be away from a JobManager that serves. Flink itself
-/// has given it up by then, and a TaskManager that lost its JobManager tries again every ten
-/// seconds (`cluster.registration.error-delay`).
-const RETURN: Duration = Duration::from_secs(60);
-
 /// An application master as the command line runs it.
 pub type RealMesosCluster = MesosCluster<TaskDescriber, Connection, Documents>;
 
@@ -206,13 +201,12 @@ fn terms(settings: &MesosClusterSettings, settled: &Settled) -> Terms {
 
 fn desired(settings: &MesosClusterSettings, settled: &Settled) -> Desired {
     let options = &settled.options;
-    let registration_timeout = options.registration_timeout;
     Desired {
         members: [(settings.role, 1), (Role::TaskManager, settled.workers())].into(),
         restart: settings.restart,
         starts: Some(StartPolicy {
-            registration_timeout,
-            return_timeout: registration_timeout.min(RETURN),
+            registration_timeout: options.registration_timeout,
+            return_timeout: options.return_timeout,
             // ResourceManagerOptions' own defaults.
             failures_per_minute: 10,
             retry_interval: Duration::from_secs(3),

@@ -128,6 +128,16 @@ pub enum Disconnect {
 }
 
 impl Disconnect {
+    /// Whether the master will say the same until somebody changes something: it takes neither
+    /// this framework nor these credentials, or cannot do what is configured.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } | Self::TooOld { .. } => true,
+            Self::Refused { call, .. } => *call == "SUBSCRIBE",
+            _ => false,
+        }
+    }
+
     /// Whether the same may succeed a moment later, and the master has certainly not taken the
     /// subscription: only then is it asked again at once.
     pub(super) fn is_passing(&self) -> bool {

@@ -107,6 +107,14 @@ pub enum Input {
     /// The connection of this generation failed, ended, was silent for too long, or the master
     /// refused a call with 400 or 403.
     Disconnected(u64),
+    /// The master did not let the framework subscribe, and will not until somebody changes
+    /// something: its credentials, say.
+    Rejected {
+        /// The generation of the connection.
+        generation: u64,
+        /// The master's words.
+        reason: String,
+    },
     /// The master took the TEARDOWN of this generation.
     TornDown(u64),
     /// The operator says that a framework id that the master refuses is to be forgotten, with all

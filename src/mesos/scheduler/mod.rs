@@ -231,6 +231,11 @@ impl<D: Describe> Scheduler<D> {
                     self.disconnected();
                 }
             }
+            Input::Rejected { generation, reason } => {
+                if generation == self.generation && self.session == Session::Subscribing {
+                    self.rejected(reason);
+                }
+            }
             Input::TornDown(generation) => {
                 if generation == self.generation {
                     self.torn_down();

@@ -41,6 +41,17 @@ impl<D: Describe> Scheduler<D> {
         }
     }
 
+    /// A framework that never was has nothing to lose by ending: somebody has to mend what it is
+    /// refused for. One that has an id may have workers, whose job goes on meanwhile.
+    pub(super) fn rejected(&mut self, reason: String) {
+        if self.framework.is_some() {
+            self.disconnected();
+            return;
+        }
+        self.session = Session::Over;
+        self.report(Report::Refused(reason));
+    }
+
     /// A new id is taken only if nothing can be running under the old one.
     fn framework_removed(&mut self) {
         if self.stopping == Stopping::TearingDown {

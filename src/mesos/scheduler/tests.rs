@@ -514,6 +514,32 @@ fn a_scheduler_that_was_replaced_or_is_refused_says_so_and_rests() {
 }
 
 #[test]
+fn wrong_credentials_end_a_framework_that_never_was_and_no_other() {
+    let rejected = |generation| Input::Rejected {
+        generation,
+        reason: "401".to_owned(),
+    };
+    let mut bench = Bench::new();
+    bench.tell(Input::Tick);
+    bench.tell(rejected(1));
+    bench.pass(3600);
+    insta::assert_snapshot!(bench.log(), @r#"
+    connect 1 as None
+    Refused("401")
+    "#);
+    // Its workers run, and the master may have been told the wrong thing.
+    let mut bench = Bench::running();
+    bench.tell(Input::Disconnected(1));
+    bench.pass(2);
+    bench.tell(rejected(2));
+    bench.pass(3);
+    insta::assert_snapshot!(bench.log(), @r#"
+    connect 2 as Some("F")
+    connect 3 as Some("F")
+    "#);
+}
+
+#[test]
 fn the_late_error_of_an_older_stream_is_no_end() {
     let mut bench = Bench::running();
     bench.tell(Input::Disconnected(1));

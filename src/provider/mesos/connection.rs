@@ -24,6 +24,7 @@ impl Link for Connection {
             Told::Event { generation, event } => Heard::Event { generation, event },
             Told::Disconnected { generation, reason } => Heard::Disconnected {
                 generation,
+                refused: reason.is_refusal(),
                 reason: reason.to_string(),
             },
             Told::TornDown { generation } => Heard::TornDown { generation },

@@ -64,6 +64,8 @@ pub struct MesosOptions {
     pub maximum_failed_tasks: Option<u32>,
     /// How long a launched worker has until Flink must know it.
     pub registration_timeout: Duration,
+    /// How long a worker that Flink knew may be away from a JobManager that serves.
+    pub return_timeout: Duration,
     /// The node of ZooKeeper that the scheduler's state is kept under, below the cluster's.
     pub workers_path: String,
 }
@@ -128,6 +130,7 @@ impl MesosOptions {
         // They have no effect here, and are read so that a wrong value is told all the same.
         reader.duration("mesos.resourcemanager.unused-offer-expiration");
         reader.text("mesos.resourcemanager.tasks.taskmanager-cmd");
+        let registration_timeout = registration_timeout(reader);
         let options = |master| Self {
             master,
             master_tls: reader.flag("flugs.mesos.master.tls"),
@@ -139,7 +142,10 @@ impl MesosOptions {
             workers,
             scaling,
             maximum_failed_tasks: u32::try_from(maximum).ok(),
-            registration_timeout: registration_timeout(reader),
+            registration_timeout,
+            return_timeout: reader
+                .duration("flugs.mesos.return-patience")
+                .min(registration_timeout),
             workers_path: workers_path(reader),
         };
         // Everything is read, whether there is a master or not, so that all problems are told.

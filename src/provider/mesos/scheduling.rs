@@ -44,6 +44,8 @@ pub enum Heard {
     Disconnected {
         /// Which.
         generation: u64,
+        /// Whether the master refuses the framework, and will again.
+        refused: bool,
         /// Why, for people.
         reason: String,
     },
@@ -282,14 +284,22 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
                 }
                 Some(Input::Event { generation, event })
             }
-            Heard::Disconnected { generation, reason } => {
+            Heard::Disconnected {
+                generation,
+                refused,
+                reason,
+            } => {
                 self.tally.disconnected();
                 if self.contact.phase == ContactPhase::Subscribed {
                     self.contact.since = Instant::now();
                 }
                 self.contact.phase = ContactPhase::Disconnected(reason.clone());
-                self.news.push_back(News::Disconnected(reason));
-                Some(Input::Disconnected(generation))
+                self.news.push_back(News::Disconnected(reason.clone()));
+                Some(if refused {
+                    Input::Rejected { generation, reason }
+                } else {
+                    Input::Disconnected(generation)
+                })
             }
             Heard::Trouble(reason) => {
                 self.contact.phase = ContactPhase::Disconnected(reason.clone());

@@ -212,6 +212,7 @@ async fn a_lost_connection_is_told_with_its_reason_and_made_again() {
     let mut scene = Scene::subscribed().await;
     let reason = "the master is gone".to_owned();
     let gone = Heard::Disconnected {
+        refused: false,
         generation: 1,
         reason: reason.clone(),
     };
