@@ -11,7 +11,7 @@ use super::*;
 use crate::mesos::constraint::parse_list;
 use crate::mesos::matching::Profile;
 use crate::mesos::resources::{Demand, Thousandths};
-use crate::mesos::wire::{FrameworkInfo, TaskInfo};
+use crate::mesos::wire::{FrameworkInfo, TaskInfo, TaskState};
 use model::{Master, Random};
 
 /// Random steps of a history.
@@ -42,6 +42,20 @@ struct World {
     stopped: bool,
 }
 
+fn is_known_to_run(record: &TaskRecord) -> bool {
+    record.state == Some(TaskState::Running)
+}
+
+/// How far a task is that is in this state.
+fn rank(state: &TaskState) -> u8 {
+    match state {
+        TaskState::Staging => 0,
+        TaskState::Starting => 1,
+        TaskState::Running => 2,
+        _ => 3,
+    }
+}
+
 fn settings(seed: u64) -> Settings {
     let mut demand = Demand::default();
     demand.scalars.insert("cpus".into(), Thousandths::whole(1));
@@ -55,6 +69,10 @@ fn settings(seed: u64) -> Settings {
     let mut settings = Settings::new(FrameworkInfo::default(), profiles);
     settings.back_off = (Duration::from_secs(1), Duration::from_secs(20));
     settings.seed = seed;
+    if !seed.is_multiple_of(2) {
+        // What is found is found by asking at the right moment.
+        settings.reconcile_interval = Duration::from_secs(24 * 3600);
+    }
     settings
 }
 
@@ -117,7 +135,7 @@ impl World {
         let Some((generation, call)) = self.calls.pop_front() else {
             return;
         };
-        self.check(&call);
+        self.check(generation, &call);
         let teardown = call.body == CallBody::Teardown;
         if !self.master.receive(generation, &call, self.now) {
             self.tell(Input::Disconnected(generation));
@@ -134,8 +152,17 @@ impl World {
     }
 
     /// What has to hold whenever a call reaches the master.
-    fn check(&self, call: &Call) {
+    fn check(&self, generation: u64, call: &Call) {
         let seed = self.seed;
+        let offers = match &call.body {
+            CallBody::Accept(accept) => accept.offer_ids.as_slice(),
+            CallBody::Decline(decline) => decline.offer_ids.as_slice(),
+            _ => &[],
+        };
+        for offer in offers {
+            let made = self.master.offered.get(offer);
+            assert_eq!(made, Some(&generation), "seed {seed}: void with its stream");
+        }
         match &call.body {
             CallBody::Accept(accept) => {
                 assert!(call.framework_id.is_some());
@@ -153,6 +180,11 @@ impl World {
                     let worker = &record.expect("launched before it was stored").worker;
                     let twin = self.master.live_twin(task, worker.as_str());
                     assert_eq!(twin, None, "seed {seed}: a second task for {worker}");
+                    let mut records = self.durable.tasks.values();
+                    let rival = records.find(|other| {
+                        other.worker == *worker && other.goal == Goal::Run && other.task != *task
+                    });
+                    assert_eq!(rival, None, "seed {seed}: {worker} has two to run");
                     assert!(
                         !self.master.ever.contains(task),
                         "seed {seed}: {task} twice"
@@ -170,8 +202,9 @@ impl World {
                         "seed {seed}: {task} acknowledged before stored"
                     );
                 } else if let Some(record) = record {
+                    let known = record.state.as_ref().map(rank);
                     assert!(
-                        record.state.is_some(),
+                        known >= Some(rank(&state)),
                         "seed {seed}: {task} acknowledged too soon"
                     );
                 }
@@ -185,7 +218,12 @@ impl World {
         }
     }
 
-    /// Nothing is on its way: then no offer is held but those that the store keeps from use.
+    fn check_all(&self) {
+        self.check_places();
+        self.check_owned();
+        self.check_offers();
+    }
+
     /// What is counted task by task is what all tasks together come to.
     fn check_places(&self) {
         let scheduler = &self.scheduler;
@@ -198,8 +236,18 @@ impl World {
         assert_eq!(places, scheduler.places, "seed {}", self.seed);
     }
 
+    /// Whatever lives is in the store, and so is the framework that it is of.
+    fn check_owned(&self) {
+        for task in self.master.live() {
+            let known = self.durable.tasks.contains_key(&task.value);
+            assert!(known, "seed {}: nobody owns {task}", self.seed);
+            let framework = self.durable.framework.as_ref();
+            assert!(framework.is_some(), "seed {}: whose is {task}?", self.seed);
+        }
+    }
+
+    /// Nothing is on its way: then no offer is held but those that the store keeps from use.
     fn check_offers(&self) {
-        self.check_places();
         let quiet = self.calls.is_empty() && self.master.events.is_empty();
         if quiet && self.scheduler.session == Session::Up {
             let used = self.scheduler.outbox.offers();
@@ -227,6 +275,7 @@ impl World {
         self.lose_connection();
         self.writes.clear();
         self.calls.clear();
+        self.master.events.clear();
         self.scheduler = Scheduler::new(settings(self.seed), Nothing, &self.durable, self.now);
         let known: Vec<WorkerId> = self.scheduler.workers().cloned().collect();
         for worker in known {
@@ -244,11 +293,15 @@ impl World {
     fn lose_connection(&mut self) {
         for _ in 0..self.random.below(self.calls.len() + 1) {
             let (generation, call) = self.calls.pop_front().unwrap();
-            self.check(&call);
+            self.check(generation, &call);
             self.master.receive(generation, &call, self.now);
         }
         self.calls.clear();
         self.master.hang_up();
+        // What the master had said may be lost as well, or come late.
+        if self.random.below(2) == 0 {
+            self.master.events.clear();
+        }
     }
 
     fn change_wishes(&mut self) {
@@ -287,11 +340,13 @@ impl World {
             970..980 => self.master.partition(&mut self.random),
             980..992 => self.master.heal_one(&mut self.random, self.now),
             992..995 => self.master.fail_over(),
-            995..998 => self.master.reboot_agent(&mut self.random),
+            995..997 => self.master.reboot_agent(&mut self.random),
+            // Only the periodic reconciliation finds it on an agent that comes back late.
+            997 if !self.asks_rarely() => self.master.stray(&mut self.random),
             998 => self.master.remove_framework(),
             _ => self.notice_silence(),
         }
-        self.check_offers();
+        self.check_all();
     }
 
     /// A master that is gone is noticed in the end.
@@ -303,10 +358,30 @@ impl World {
         }
     }
 
+    /// Whether periodic reconciliation is too far away to find anything.
+    fn asks_rarely(&self) -> bool {
+        !self.seed.is_multiple_of(2)
+    }
+
+    /// The last fault of all: another master leads, which is silent about its agents until they
+    /// are back, and one of them comes back empty.
+    fn last_fault(&mut self) {
+        self.master.fail_over();
+        for _ in 0..4 {
+            self.exchange();
+        }
+        self.master.reboot_agent(&mut self.random);
+    }
+
     /// A time without faults.
     fn calm_step(&mut self) {
         self.master.heal_all(self.now);
         self.master.progress(&mut self.random, self.now, false);
+        self.exchange();
+    }
+
+    /// Everything that is on its way arrives, and a while passes.
+    fn exchange(&mut self) {
         for _ in 0..200 {
             if self.writes.is_empty() && self.calls.is_empty() && self.master.events.is_empty() {
                 break;
@@ -316,7 +391,7 @@ impl World {
             self.deliver_event();
         }
         self.notice_silence();
-        self.check_offers();
+        self.check_all();
         self.now += Duration::from_secs(5);
         self.master.allocate(self.now);
         self.tell(Input::Tick);
@@ -327,6 +402,7 @@ impl World {
         let desired: Vec<String> = self.desired.iter().map(ToString::to_string).collect();
         running.as_ref() == Some(&desired)
             && self.durable.tasks.len() == desired.len()
+            && self.durable.tasks.values().all(is_known_to_run)
             && self.master.suppressed
             && self.master.offers.is_empty()
             && self.writes.is_empty()
@@ -336,6 +412,9 @@ impl World {
     fn run(mut self) {
         for _ in 0..STEPS {
             self.random_step();
+        }
+        if self.asks_rarely() {
+            self.last_fault();
         }
         let mut rounds = 0;
         while !self.converged() {
@@ -422,6 +501,8 @@ fn the_model_reaches_what_it_is_for() {
         "unknown agent",
         "framework removed",
         "repeated update",
+        "lost kill",
+        "stray",
     ] {
         assert!(
             reached.get(what).is_some_and(|count| *count > 3),

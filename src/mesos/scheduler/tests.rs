@@ -611,6 +611,50 @@ fn failures_back_off_by_worker_and_by_agent() {
 }
 
 #[test]
+fn what_waits_for_the_store_when_the_connection_breaks_is_not_sent_on_the_next() {
+    let mut bench = Bench::new();
+    bench.subscribe();
+    bench.stores = false;
+    bench.want(1);
+    bench.offer("O1", 4.0);
+    bench.tell(Input::Disconnected(1));
+    bench.stores = true;
+    bench.tell(Input::Stored(bench.ticket));
+    bench.pass(2);
+    bench.log.clear();
+    bench.subscribe();
+    bench.pass(60);
+    let log = bench.log();
+    assert!(!log.contains("ACCEPT"), "{log}");
+    bench.offer("O2", 4.0);
+    assert!(bench.log().contains("ACCEPT"));
+}
+
+#[test]
+fn a_successor_waits_for_an_unreachable_task_as_its_predecessor_did() {
+    let mut bench = Bench::running();
+    bench.update(
+        "w-1-1",
+        TaskState::Unreachable,
+        None,
+        Some(Reason::AgentRemoved),
+    );
+    let mut snapshot = Snapshot {
+        framework: Some(FrameworkId::new("F")),
+        ..Snapshot::default()
+    };
+    let entry = &bench.scheduler.tasks[&TaskId::new("w-1-1")];
+    snapshot.apply(&Change::Task(Box::new(entry.record.clone().unwrap())));
+    let mut bench = Bench::recovered(&snapshot);
+    bench.subscribe();
+    bench.log.clear();
+    bench.pass(9);
+    assert!(!bench.log().contains("Replaced"));
+    bench.pass(1);
+    assert!(bench.log().contains("Replaced"));
+}
+
+#[test]
 fn recovered_tasks_go_on_and_those_that_were_to_end_are_killed() {
     let mut bench = Bench::running();
     let mut snapshot = Snapshot {

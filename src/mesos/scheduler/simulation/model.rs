@@ -51,14 +51,20 @@ struct Agent {
 
 const CPUS: usize = 4;
 
+/// One of so many KILLs does not arrive.
+const LOST_KILL: u64 = 5;
+
 pub(super) struct Master {
     pub(super) stream: Option<u64>,
     framework: Option<FrameworkId>,
     completed: BTreeSet<FrameworkId>,
     numbers: u64,
+    kills: u64,
     pub(super) suppressed: bool,
     filters: BTreeMap<AgentId, (Duration, usize)>,
     pub(super) offers: BTreeMap<OfferId, (AgentId, usize)>,
+    /// On which stream each offer was made that ever was.
+    pub(super) offered: BTreeMap<OfferId, u64>,
     agents: Vec<Agent>,
     pub(super) events: VecDeque<(u64, Event)>,
     uuids: Vec<TaskState>,
@@ -89,9 +95,11 @@ impl Master {
             framework: None,
             completed: BTreeSet::new(),
             numbers: 100,
+            kills: 0,
             suppressed: false,
             filters: BTreeMap::new(),
             offers: BTreeMap::new(),
+            offered: BTreeMap::new(),
             agents: (0..agents).map(agent).collect(),
             events: VecDeque::new(),
             uuids: Vec::new(),
@@ -119,11 +127,18 @@ impl Master {
         self.numbers
     }
 
-    /// The stream is gone: offers with it, without a word.
+    /// The stream is gone: offers with it, without a word. What was said before may come late.
     pub(super) fn hang_up(&mut self) {
         self.stream = None;
-        self.events.clear();
         self.offers.clear();
+    }
+
+    /// Everything that the scheduler launched and that runs or is about to, wherever it is.
+    pub(super) fn live(&self) -> impl Iterator<Item = &TaskId> {
+        let tasks = self.agents.iter().flat_map(|agent| &agent.tasks);
+        tasks
+            .filter(|(task, entry)| self.ever.contains(task) && !entry.state.is_terminal())
+            .map(|(task, _)| task)
     }
 
     /// Another task of the worker that lives where the master can see it, and of which the
@@ -257,6 +272,12 @@ impl Master {
 
     fn kill(&mut self, task: &TaskId, agent: Option<&AgentId>) {
         self.reach("kill");
+        self.kills += 1;
+        // Taken with 202, and never seen again.
+        if self.kills.is_multiple_of(LOST_KILL) {
+            self.reach("lost kill");
+            return;
+        }
         for at in 0..self.agents.len() {
             let there = &self.agents[at];
             let reachable = there.link == Link::Registered;
@@ -425,7 +446,10 @@ impl Master {
     }
 
     pub(super) fn allocate(&mut self, now: Duration) {
-        if self.stream.is_none() || self.framework.is_none() || self.suppressed {
+        let Some(stream) = self.stream else {
+            return;
+        };
+        if self.framework.is_none() || self.suppressed {
             return;
         }
         let mut offers = Vec::new();
@@ -446,6 +470,7 @@ impl Master {
             }
             let offer = OfferId::new(format!("O{}", self.number()));
             self.offers.insert(offer.clone(), (id.clone(), free));
+            self.offered.insert(offer.clone(), stream);
             let resource = Resource {
                 name: "cpus".into(),
                 scalar: Some(Scalar {
@@ -562,6 +587,31 @@ impl Master {
         agent.link = Link::Registered;
         agent.tasks.clear();
         self.rescind(&old);
+    }
+
+    /// A task of the framework that nobody has in a store: somebody had an older one restored.
+    pub(super) fn stray(&mut self, random: &mut Random) {
+        let at = random.below(self.agents.len());
+        let live = |task: &&AgentTask| !task.state.is_terminal();
+        let used = self.agents[at].tasks.values().filter(live).count();
+        let offered = self
+            .offers
+            .values()
+            .any(|(id, _)| *id == self.agents[at].id);
+        if self.framework.is_none() || used == CPUS || offered {
+            return;
+        }
+        self.reach("stray");
+        let task = AgentTask {
+            worker: "stray-1".to_owned(),
+            state: TaskState::Running,
+            told: TaskState::Running,
+            updates: VecDeque::new(),
+            sent: None,
+            excused: false,
+        };
+        let id = TaskId::new(format!("stray-{}", self.number()));
+        self.agents[at].tasks.insert(id, task);
     }
 
     /// The framework was away for too long, or is torn down: its tasks end without a word.
