@@ -15,15 +15,21 @@ use tokio::net::TcpStream;
 /// What can be asked for, as `GET /` tells it.
 pub const HELP: &str = "\
 GET  /state                      the leader's state
-GET  /faults                     what goes wrong
-POST /faults                     {\"mute_heartbeats\": true, ...}: change it
-POST /agents/N/cut|lose|return|crash
-POST /masters/N/stop|start|elect|recovering|recovered
+GET  /faults                     what goes wrong, with the names for the next one
+POST /faults                     {\"mute_heartbeats\": true, ...}: change some of it
+POST /agents/N/cut               the agent falls silent (numbers begin with 0)
+POST /agents/N/lose              ... and the master knows at once
+POST /agents/N/crash             its machine dies with its tasks
+POST /agents/N/return            it is back
+POST /masters/N/elect            the master leads from now on
 POST /masters/none/elect         nobody leads
-POST /connections/cut|freeze
-POST /offers/spoil|rescind
-POST /tasks/ID/exit?STATUS       a pretended task ends
-POST /advance?SECONDS            a virtual clock goes on
+POST /masters/N/stop|start       its process dies, or is started again
+POST /masters/N/recovering|recovered   it leads and is not ready, or is again
+POST /connections/cut            all connections break
+POST /connections/freeze         ... or go silent and stay open
+POST /offers/spoil|rescind       offers are void, and nobody is told, or everybody is
+POST /tasks/ID/exit?STATUS       a pretended task ends (--tasks pretended)
+POST /advance?SECONDS            a virtual clock goes on (--virtual-time)
 ";
 
 /// Listens for such requests until the double ends.
@@ -55,6 +61,7 @@ async fn converse(mut socket: TcpStream, double: Arc<MesosDouble>) -> std::io::R
     Ok(())
 }
 
+/// The error is the text of a 400.
 async fn answer(request: &Request, double: &MesosDouble) -> Result<Response, String> {
     let path: Vec<&str> = request
         .path
@@ -67,7 +74,7 @@ async fn answer(request: &Request, double: &MesosDouble) -> Result<Response, Str
         ("GET", ["faults"]) => return Ok(Response::json(&faults_json(&double.faults()))),
         ("POST", ["faults"]) => set_faults(double, &request.body)?,
         ("POST", ["agents", agent, what]) => {
-            let agent = number(agent)?;
+            let agent = number("agent", agent, double.agents())?;
             match *what {
                 "cut" => double.cut_agent(agent),
                 "lose" => double.lose_agent(agent),
@@ -78,7 +85,7 @@ async fn answer(request: &Request, double: &MesosDouble) -> Result<Response, Str
         }
         ("POST", ["masters", "none", "elect"]) => double.elect(None),
         ("POST", ["masters", node, what]) => {
-            let node = number(node)?;
+            let node = number("master", node, double.addresses().len())?;
             match *what {
                 "stop" => double.stop_master(node),
                 "start" => double
@@ -97,21 +104,32 @@ async fn answer(request: &Request, double: &MesosDouble) -> Result<Response, Str
         ("POST", ["offers", "rescind"]) => double.rescind_offers(),
         ("POST", ["tasks", task, "exit"]) => {
             let status = request.query.parse();
-            double.end_task(task, status.map_err(|_| "expected ?STATUS".to_owned())?);
+            let status = status.map_err(|_| "expected ?STATUS".to_owned())?;
+            if !double.end_task(task, status) {
+                return Err(format!("there is no task {task}"));
+            }
         }
         ("POST", ["advance"]) => {
             let seconds = request.query.parse::<f64>().ok();
             let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            double.advance(time.ok_or_else(|| "expected ?SECONDS".to_owned())?);
+            if !double.advance(time.ok_or_else(|| "expected ?SECONDS".to_owned())?) {
+                return Err("time is real and goes by itself: --virtual-time".to_owned());
+            }
         }
         _ => return Ok(Response::not_found()),
     }
     Ok(Response::ok())
 }
 
-fn number(text: &str) -> Result<usize, String> {
-    text.parse()
-        .map_err(|_| format!("'{text}': expected a number"))
+/// Which of so many.
+fn number(what: &str, text: &str, many: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number < many);
+    number.ok_or_else(|| {
+        format!(
+            "'{text}': there is no such {what}, they are 0 to {}",
+            many.saturating_sub(1)
+        )
+    })
 }
 
 fn faults_json(faults: &Faults) -> Value {
@@ -126,6 +144,7 @@ fn faults_json(faults: &Faults) -> Value {
         "failed_launches": faults.failed_launches,
         "stale_offers": faults.stale_offers,
         "shuffle_agent_loss": faults.shuffle_agent_loss,
+        "offers_before_updates": faults.offers_before_updates,
         "pull_delay": faults.pull_delay.as_secs_f64(),
         "absolute_locations": faults.absolute_locations,
     })
@@ -165,6 +184,7 @@ fn set_fault(faults: &mut Faults, name: &str, value: &Value) -> Option<()> {
         "failed_launches" => faults.failed_launches = percent()?,
         "stale_offers" => faults.stale_offers = percent()?,
         "shuffle_agent_loss" => faults.shuffle_agent_loss = value.as_bool()?,
+        "offers_before_updates" => faults.offers_before_updates = value.as_bool()?,
         "pull_delay" => faults.pull_delay = time()?,
         "absolute_locations" => faults.absolute_locations = value.as_bool()?,
         _ => return None,

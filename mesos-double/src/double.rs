@@ -230,9 +230,15 @@ impl MesosDouble {
         self.shared.with(|cluster| change(&mut cluster.faults));
     }
 
-    /// Puts a virtual clock forward, through everything that falls due on the way.
-    pub fn advance(&self, by: Duration) {
-        self.shared.with(|cluster| cluster.advance(by));
+    /// Puts a virtual clock forward, through everything that falls due on the way. Whether the
+    /// clock is one: real time goes by itself.
+    pub fn advance(&self, by: Duration) -> bool {
+        self.shared.with(|cluster| cluster.advance(by))
+    }
+
+    /// How many agents there are, here or away.
+    pub fn agents(&self) -> usize {
+        self.shared.with(|cluster| cluster.how_many_agents())
     }
 
     /// Cuts an agent off: after `agent_timeout` it is unreachable. Its tasks go on.
@@ -359,12 +365,13 @@ impl MesosDouble {
         Ok(())
     }
 
-    /// A pretended task ends with this exit status.
-    pub fn end_task(&self, task: &str, status: i32) {
+    /// A pretended task ends with this exit status. Whether there is such a task.
+    pub fn end_task(&self, task: &str, status: i32) -> bool {
         let container = self.shared.with(|cluster| cluster.container_of(task));
         if let Some(container) = container {
             self.shared.running.tell(container, Command::Exit(status));
         }
+        container.is_some()
     }
 
     /// Ends all tasks and everything else, and waits for it.

@@ -43,6 +43,8 @@ pub struct Faults {
     pub stale_offers: u8,
     /// What tells of an agent's loss comes in any order.
     pub shuffle_agent_loss: bool,
+    /// A framework that comes back is offered resources before it is told what it missed.
+    pub offers_before_updates: bool,
     /// How long each pull of an image takes at least.
     pub pull_delay: Duration,
     /// `Location` with a scheme, as masters before 0.23 wrote it.

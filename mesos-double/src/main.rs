@@ -11,7 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A Mesos master with agents that really run tasks, for trying a framework without a cluster.
 #[derive(Parser)]
-#[command(after_help = format!("What --admin-port answers:\n{ADMIN_HELP}"))]
+#[command(after_help = format!(
+    "Example:\n  mesos-double --agents 2 --admin-port 5060\n  \
+     flugs appmaster -D mesos.master=127.0.0.1:5050 …\n  \
+     curl -X POST http://127.0.0.1:5060/agents/0/lose\n\nWhat --admin-port answers:\n{ADMIN_HELP}"
+))]
 struct Arguments {
     /// The address to listen on, and by which masters and agents are known.
     #[arg(long, default_value = "127.0.0.1")]
@@ -22,15 +26,19 @@ struct Arguments {
     /// Masters; the first one leads.
     #[arg(long, default_value_t = 1)]
     masters: u16,
+    /// Agents, whose numbers begin with 0.
     #[arg(long, default_value_t = 1)]
     agents: u16,
-    /// Resources of each agent.
-    #[arg(long, default_value = "ports:[31000-32000];cpus:4;mem:4096;disk:10000")]
-    resources: String,
-    /// Attributes of each agent, `rack:r1;cores:8`; `%` becomes the agent's number.
-    #[arg(long, default_value = "")]
-    attributes: String,
-    /// The name of each agent's host; `%` becomes the agent's number. Default: the address.
+    /// Resources of each agent, `ports:[31000-31099];cpus:4;mem:4096;disk:10000`; `%` becomes the
+    /// agent's number. Default: these, and the next hundred ports for the next agent, since all of
+    /// them are on this machine.
+    #[arg(long)]
+    resources: Option<String>,
+    /// Attributes of each agent, `rack:r%;cores:8`; `%` becomes the agent's number. Default: none.
+    #[arg(long)]
+    attributes: Option<String>,
+    /// The name of each agent's host, `127.0.1.%`; `%` becomes the agent's number. Default: the
+    /// address.
     #[arg(long)]
     hostname: Option<String>,
     /// Whether tasks run or only seem to.
@@ -40,17 +48,17 @@ struct Arguments {
     #[arg(long)]
     limit_memory: bool,
     /// Seconds until an agent that is cut off is unreachable.
-    #[arg(long, default_value_t = 75.0)]
-    agent_timeout: f64,
+    #[arg(long, default_value = "75", value_name = "SECONDS", value_parser = seconds)]
+    agent_timeout: Duration,
     /// Seconds that fetching and pulling may take.
-    #[arg(long, default_value_t = 60)]
-    registration_timeout: u64,
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds)]
+    registration_timeout: Duration,
     /// Stand for election in this ZooKeeper, `zk://host:port/path`.
     #[arg(long)]
     zookeeper: Option<String>,
     /// Ask for this principal and secret, `principal:secret`. May be repeated.
-    #[arg(long)]
-    credential: Vec<String>,
+    #[arg(long, value_name = "PRINCIPAL:SECRET", value_parser = credential)]
+    credential: Vec<(String, String)>,
     /// Where sandboxes go; they stay when the double ends. Default: a temporary directory.
     #[arg(long)]
     work_dir: Option<PathBuf>,
@@ -73,16 +81,17 @@ impl Arguments {
         let agents = (0..self.agents)
             .map(|number| {
                 let numbered = |text: &str| text.replace('%', &number.to_string());
+                let text = |text: &Option<String>| text.as_deref().map(numbered);
                 AgentOptions {
-                    hostname: self.hostname.as_deref().map_or(self.host.clone(), numbered),
-                    resources: self.resources.clone(),
-                    attributes: numbered(&self.attributes),
+                    hostname: text(&self.hostname).unwrap_or(self.host.clone()),
+                    resources: text(&self.resources).unwrap_or(resources(number)),
+                    attributes: text(&self.attributes).unwrap_or_default(),
                     executors: match self.tasks {
                         Tasks::Real => Executors::Real,
                         Tasks::Pretended => Executors::Pretended,
                     },
                     limit_memory: self.limit_memory,
-                    executor_registration_timeout: Duration::from_secs(self.registration_timeout),
+                    executor_registration_timeout: self.registration_timeout,
                     ..AgentOptions::default()
                 }
             })
@@ -103,15 +112,30 @@ impl Arguments {
             },
             work_dir: self.work_dir.clone(),
             zookeeper: self.zookeeper.clone(),
-            credentials: self
-                .credential
-                .iter()
-                .filter_map(|one| one.split_once(':'))
-                .map(|(principal, secret)| (principal.to_owned(), secret.to_owned()))
-                .collect(),
-            agent_timeout: Duration::try_from_secs_f64(self.agent_timeout).unwrap_or_default(),
+            credentials: self.credential.iter().cloned().collect(),
+            agent_timeout: self.agent_timeout,
             ..Options::default()
         }
+    }
+}
+
+/// What an agent has if nobody says so: ports that no other agent of this machine has.
+fn resources(agent: u16) -> String {
+    let first = 31000 + 100 * u32::from(agent);
+    let ports = format!("ports:[{first}-{}]", first + 99);
+    format!("{ports};cpus:4;mem:4096;disk:10000")
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// A master splits at each colon, so that no secret can hold one.
+fn credential(text: &str) -> Result<(String, String), String> {
+    match text.split(':').collect::<Vec<&str>>().as_slice() {
+        [principal, secret] => Ok(((*principal).to_owned(), (*secret).to_owned())),
+        _ => Err("expected principal:secret, with one colon".to_owned()),
     }
 }
 

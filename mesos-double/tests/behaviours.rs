@@ -15,10 +15,11 @@ mod behaviour {
 
     mod admin;
     mod agents;
+    mod codes;
     mod masters;
     mod offers;
+    mod processes;
     mod streams;
     mod tasks;
 }
-#[expect(dead_code, reason = "the recordings need more of it")]
 mod support;

@@ -123,11 +123,16 @@ impl Cluster {
             },
         );
         self.fire_due();
+        // Allocator and agents work beside each other: either may be first. Whoever was active
+        // already waits for the allocator's next batch.
+        let offers_first = self.faults.offers_before_updates;
+        if offers_first && !was_active {
+            self.allocate(None);
+        }
         for index in 0..self.agents.len() {
             self.resend_updates(index, Some(id));
         }
-        // Whoever was active already waits for the allocator's next batch.
-        if !was_active {
+        if !offers_first && !was_active {
             self.allocate(None);
         }
     }

@@ -20,14 +20,19 @@ impl Cluster {
         }
     }
 
-    /// Puts a virtual clock forward, through everything that falls due on the way.
-    pub(crate) fn advance(&mut self, by: Duration) {
+    /// Puts a virtual clock forward, through everything that falls due on the way; whether there
+    /// is one.
+    pub(crate) fn advance(&mut self, by: Duration) -> bool {
+        if !self.clock.is_virtual() {
+            return false;
+        }
         let target = self.clock.now() + by;
         while let Some(at) = self.timers.next().filter(|at| *at <= target) {
             self.clock.set(at);
             self.fire_due();
         }
         self.clock.set(target);
+        true
     }
 
     fn fire(&mut self, due: Due) {

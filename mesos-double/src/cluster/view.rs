@@ -32,6 +32,10 @@ const AGENT_CAPABILITIES: [&str; 8] = [
 ];
 
 impl Cluster {
+    pub(crate) fn how_many_agents(&self) -> usize {
+        self.agents.len()
+    }
+
     /// `/state-summary`.
     pub(crate) fn state_summary(&self) -> Value {
         let Some(master) = &self.master else {

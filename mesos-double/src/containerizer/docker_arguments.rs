@@ -256,3 +256,7 @@ fn parameters(docker: &Map<String, Value>, network: String) -> (String, Vec<Stri
     }
     (named.unwrap_or(network), options)
 }
+
+#[cfg(test)]
+#[path = "docker_arguments/tests.rs"]
+mod tests;

@@ -1,7 +1,10 @@
 //! A framework as simple as can be: it subscribes, calls, and looks at what comes.
 
-use crate::support::{Item, Reply, Stream, request, subscribe};
+use crate::support::{Item, PATIENCE, Reply, Stream, request, subscribe};
 use serde_json::{Value, json};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
 
 /// A subscribed framework.
 pub(crate) struct Framework {
@@ -155,6 +158,16 @@ impl Framework {
     pub(crate) fn ends(&self) -> bool {
         self.stream.next() == Item::End
     }
+
+    /// Whether it ends, whatever is offered before.
+    pub(crate) fn ends_after_offers(&self) -> bool {
+        loop {
+            match self.stream.next() {
+                Item::Event(event) if event["type"] == "OFFERS" => {}
+                item => return item == Item::End,
+            }
+        }
+    }
 }
 
 /// A task that sleeps, with little of everything.
@@ -179,4 +192,79 @@ pub(crate) fn amount(offer: &Value, name: &str) -> f64 {
         .filter(|resource| resource["name"] == name)
         .map(|resource| resource["scalar"]["value"].as_f64().unwrap())
         .sum()
+}
+
+/// A subscription of which the bytes are looked at as they come.
+pub(crate) struct RawStream {
+    socket: TcpStream,
+    pub(crate) seen: String,
+}
+
+impl RawStream {
+    pub(crate) fn open(address: &str) -> Self {
+        Self::open_with(address, &json!({}), "")
+    }
+
+    /// `behind`: what is sent after the SUBSCRIBE, on the same connection.
+    pub(crate) fn open_with(address: &str, more: &Value, behind: &str) -> Self {
+        let mut socket = TcpStream::connect(address).unwrap();
+        let call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info(more)}});
+        let call = call.to_string();
+        let head = "POST /api/v1/scheduler HTTP/1.1\r\nContent-Type: application/json";
+        let length = call.len();
+        let request = format!("{head}\r\nContent-Length: {length}\r\n\r\n{call}{behind}");
+        socket.write_all(request.as_bytes()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            socket,
+            seen: String::new(),
+        }
+    }
+
+    /// Reads until this has come.
+    #[track_caller]
+    pub(crate) fn read_until(&mut self, text: &str) {
+        while !self.seen.contains(text) {
+            assert!(self.read(), "it ended without {text}: {}", self.seen);
+        }
+    }
+
+    /// Reads for so long.
+    pub(crate) fn read_for(&mut self, time: Duration) {
+        self.socket.set_read_timeout(Some(time)).unwrap();
+        while self.read() {}
+    }
+
+    /// Whether there may be more.
+    fn read(&mut self) -> bool {
+        let mut bytes = [0; 4096];
+        match self.socket.read(&mut bytes) {
+            Ok(0) => false,
+            Ok(read) => {
+                self.seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+                true
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                false
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The chunks that came whole.
+    pub(crate) fn chunks(&self) -> Vec<&str> {
+        let head_and_body = self.seen.split_once("\r\n\r\n");
+        let mut rest = head_and_body.map_or("", |(_, body)| body);
+        let mut chunks = Vec::new();
+        while let Some((line, after)) = rest.split_once("\r\n") {
+            let digits = line.split(';').next().unwrap();
+            let size = usize::from_str_radix(digits, 16).unwrap();
+            let (Some(chunk), Some(next)) = (after.get(..size), after.get(size + 2..)) else {
+                break;
+            };
+            chunks.push(chunk);
+            rest = next;
+        }
+        chunks
+    }
 }

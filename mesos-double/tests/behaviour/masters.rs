@@ -1,7 +1,7 @@
 //! Masters: followers, failover, removal of frameworks.
 
-use super::framework::{Framework, headers, info, open, task};
-use super::scene::{Scene, options};
+use super::framework::{Framework, RawStream, headers, info, open, task};
+use super::scene::{Scene, options, wait_until};
 use crate::support::{Item, request};
 use mesos_double::Options;
 use serde_json::{Value, json};
@@ -12,6 +12,23 @@ fn two_masters(agents: usize) -> Scene {
         ports: vec![0, 0],
         ..options(agents)
     })
+}
+
+/// A framework whose task runs when another master begins to lead: what it was, and the offer that
+/// the task was launched with.
+fn deposed(scene: &Scene) -> (Framework, Value) {
+    let framework = Framework::new(&scene.addresses()[0]);
+    let offer = framework.offers().remove(0);
+    framework.run(&offer, "t");
+    scene.elect(Some(1));
+    assert_eq!(framework.stream.next(), Item::End);
+    (framework, offer)
+}
+
+/// The same framework at the second master.
+fn moved(scene: &Scene, framework: &Framework) -> Framework {
+    let id = json!({"id": {"value": framework.id}});
+    Framework::with(&scene.addresses()[1], &id)
 }
 
 #[test]
@@ -49,7 +66,7 @@ fn behaviour_19_a_framework_that_does_not_return_is_removed_without_a_word() {
     framework.run(&offer, "t");
     scene.cut_connections();
     assert!(framework.ends());
-    wait_for(|| scene.state()["frameworks"][0]["connected"] == false);
+    wait_until(|| scene.state()["frameworks"][0]["connected"] == false);
     scene.pass(59.0);
     assert_eq!(
         scene.state()["frameworks"][0]["tasks"][0]["state"],
@@ -77,9 +94,9 @@ fn a_framework_that_returns_in_time_keeps_its_tasks_and_sees_what_it_missed() {
     let offer = framework.offer();
     framework.run(&offer, "t");
     framework.stream.close();
-    wait_for(|| scene.state()["frameworks"][0]["connected"] == false);
+    wait_until(|| scene.state()["frameworks"][0]["connected"] == false);
     scene.end_task("t", 0);
-    wait_for(|| scene.state()["frameworks"][0]["tasks"][0]["state"] == "TASK_FINISHED");
+    wait_until(|| scene.state()["frameworks"][0]["tasks"][0]["state"] == "TASK_FINISHED");
     scene.pass(30.0);
     let framework = framework.again(&json!({}));
     framework.expect("TASK_FINISHED");
@@ -88,15 +105,34 @@ fn a_framework_that_returns_in_time_keeps_its_tasks_and_sees_what_it_missed() {
 }
 
 #[test]
+fn behaviour_29_offers_come_before_or_after_what_was_missed() {
+    for offers_first in [false, true] {
+        let scene = Scene::pretended(1);
+        scene.set_faults(|faults| faults.offers_before_updates = offers_first);
+        let framework = Framework::new(&scene.address());
+        let offer = framework.offer();
+        framework.run(&offer, "t");
+        framework.stream.close();
+        wait_until(|| scene.state()["frameworks"][0]["connected"] == false);
+        scene.end_task("t", 0);
+        wait_until(|| scene.state()["frameworks"][0]["tasks"][0]["state"] == "TASK_FINISHED");
+        scene.pass(2.0);
+        let framework = framework.again(&json!({}));
+        let kinds = [(); 2].map(|()| framework.stream.event()["type"].clone());
+        let expected = if offers_first {
+            ["OFFERS", "UPDATE"]
+        } else {
+            ["UPDATE", "OFFERS"]
+        };
+        assert_eq!(kinds, expected);
+    }
+}
+
+#[test]
 fn behaviour_15_a_new_master_is_silent_about_agents_that_are_not_back_yet() {
     let scene = two_masters(1);
-    let addresses = scene.addresses();
-    let framework = Framework::new(&addresses[0]);
-    let offer = framework.offer();
-    framework.run(&offer, "t");
-    scene.elect(Some(1));
-    assert_eq!(framework.stream.next(), Item::End);
-    let framework = Framework::with(&addresses[1], &json!({"id": {"value": framework.id}}));
+    let (framework, offer) = deposed(&scene);
+    let framework = moved(&scene, &framework);
     for asked in [
         json!({"task_id": {"value": "t"}, "agent_id": offer["agent_id"]}),
         json!({"task_id": {"value": "t"}}),
@@ -114,16 +150,12 @@ fn behaviour_15_a_new_master_is_silent_about_agents_that_are_not_back_yet() {
 #[test]
 fn a_framework_that_agents_brought_back_is_known_and_not_subscribed() {
     let scene = two_masters(1);
-    let addresses = scene.addresses();
-    let framework = Framework::new(&addresses[0]);
-    let offer = framework.offer();
-    framework.run(&offer, "t");
-    scene.elect(Some(1));
+    let (framework, _) = deposed(&scene);
     let call = json!({"type": "REVIVE", "framework_id": {"value": framework.id}}).to_string();
     let ask = || {
         let headers = headers(Some(&framework.stream_id));
         request(
-            &addresses[1],
+            &scene.addresses()[1],
             "POST",
             "/api/v1/scheduler",
             &headers,
@@ -139,12 +171,11 @@ fn a_framework_that_agents_brought_back_is_known_and_not_subscribed() {
 #[test]
 fn offers_of_a_master_that_went_are_void_at_the_next_one() {
     let scene = two_masters(1);
-    let addresses = scene.addresses();
-    let framework = Framework::new(&addresses[0]);
+    let framework = Framework::new(&scene.addresses()[0]);
     let offer = framework.offer();
     scene.elect(Some(1));
     scene.pass(1.0);
-    let framework = Framework::with(&addresses[1], &json!({"id": {"value": framework.id}}));
+    let framework = moved(&scene, &framework);
     framework.accept(&[&offer], &[task(&offer, "t")], 1.0);
     assert_eq!(framework.status()["reason"], "REASON_INVALID_OFFERS");
 }
@@ -158,7 +189,7 @@ fn a_master_that_stops_refuses_connections_until_it_starts_again() {
     framework.run(&offer, "t");
     scene.stop_master(0);
     assert!(framework.ends());
-    wait_for(|| std::net::TcpStream::connect(&address).is_err());
+    wait_until(|| std::net::TcpStream::connect(&address).is_err());
     scene.start_master(0);
     scene.elect(Some(0));
     scene.pass(1.0);
@@ -170,8 +201,7 @@ fn a_master_that_stops_refuses_connections_until_it_starts_again() {
 #[test]
 fn agents_that_stay_away_from_a_new_master_are_unreachable_in_the_end() {
     let scene = two_masters(2);
-    let addresses = scene.addresses();
-    let framework = Framework::new(&addresses[0]);
+    let framework = Framework::new(&scene.addresses()[0]);
     let offers = framework.offers();
     let agent = offers[0]["agent_id"].clone();
     framework.run(&offers[0], "t");
@@ -179,7 +209,7 @@ fn agents_that_stay_away_from_a_new_master_are_unreachable_in_the_end() {
         agent["value"].as_str().unwrap().ends_with("S1"),
     ));
     scene.elect(Some(1));
-    let framework = Framework::with(&addresses[1], &json!({"id": {"value": framework.id}}));
+    let framework = moved(&scene, &framework);
     scene.pass(599.0);
     let asked = json!({"tasks": [{"task_id": {"value": "t"}, "agent_id": agent}]});
     framework.tell("RECONCILE", &asked);
@@ -202,14 +232,6 @@ fn calls_can_be_made_to_meet_a_master_that_is_not_ready() {
     assert_eq!(framework.call("REVIVE", &Value::Null).head.status, 503);
     scene.set_faults(|faults| faults.refused_calls = 0);
     assert_eq!(framework.call("REVIVE", &Value::Null).head.status, 202);
-}
-
-fn wait_for(mut is_so: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < crate::support::PATIENCE);
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]
@@ -246,5 +268,20 @@ fn behaviour_30_older_masters_say_less_and_escape_more() {
         let asked = json!({"task_id": {"value": "u"}, "agent_id": offer["agent_id"]});
         framework.tell("RECONCILE", &json!({"tasks": [asked]}));
         assert_eq!(framework.expect(gone)["reason"], "REASON_RECONCILIATION");
+    }
+}
+
+#[test]
+fn behaviour_30_masters_before_1_7_escape_slashes() {
+    for (version, written) in [
+        ("1.6.2", r#""path":"\/slave(1)""#),
+        ("1.7.0", r#""path":"/slave(1)""#),
+    ] {
+        let scene = Scene::with(Options {
+            version: version.to_owned(),
+            ..options(1)
+        });
+        let mut stream = RawStream::open(&scene.address());
+        stream.read_until(written);
     }
 }

@@ -1,8 +1,10 @@
 //! A double with its runtime, for a test.
 
+use crate::support::PATIENCE;
 use mesos_double::{AgentOptions, Executors, MesosDouble, Options, Time};
 use std::ops::Deref;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// A running double; a test's end is its own.
@@ -66,5 +68,15 @@ pub(crate) fn options(agents: usize) -> Options {
         agents: vec![agent; agents],
         time: Time::Virtual,
         ..Options::default()
+    }
+}
+
+/// Waits for what other threads do.
+#[track_caller]
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it did not come to pass");
+        sleep(Duration::from_millis(5));
     }
 }

@@ -1,96 +1,14 @@
 //! Calls, streams and their bytes.
 
-use super::framework::{Framework, headers, info, open};
-use super::scene::{Scene, options};
-use crate::support::{Item, PATIENCE, Stream, request};
+use super::framework::{Framework, RawStream, headers, info, open};
+use super::scene::{Scene, options, wait_until};
+use crate::support::{Item, Stream, request};
 use mesos_double::{Chunking, Options, Time};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-fn post(address: &str, stream_id: Option<&str>, body: &Value) -> (u16, String) {
-    let reply = request(
-        address,
-        "POST",
-        "/api/v1/scheduler",
-        &headers(stream_id),
-        Some(&body.to_string()),
-    );
-    (reply.head.status, reply.body)
-}
-
-#[test]
-fn behaviour_1_codes_come_in_the_masters_order() {
-    let scene = Scene::pretended(1);
-    let address = scene.address();
-    let call = json!({"type": "REVIVE", "framework_id": {"value": "nobody"}});
-    // Unknown before anything about the stream is looked at.
-    assert_eq!(
-        post(&address, None, &call),
-        (400, "Framework cannot be found".to_owned())
-    );
-    let framework = Framework::new(&address);
-    framework.stream.close();
-    let call = json!({"type": "REVIVE", "framework_id": {"value": framework.id}});
-    let start = Instant::now();
-    while post(&address, None, &call) != (403, "Framework is not subscribed".to_owned()) {
-        assert!(start.elapsed() < PATIENCE);
-        sleep(Duration::from_millis(5));
-    }
-    // A master that is not ready asks for nothing.
-    scene.set_recovering(0, true);
-    let reply = request(&address, "GET", "/api/v1/scheduler", &[], None);
-    assert_eq!(reply.head.status, 503);
-    assert_eq!(reply.body, "Master has not finished recovery");
-    scene.elect(None);
-    let reply = request(&address, "GET", "/api/v1/scheduler", &[], None);
-    assert_eq!(
-        (reply.head.status, reply.body.as_str()),
-        (503, "No leader elected")
-    );
-}
-
-#[test]
-fn behaviour_1_a_call_that_is_malformed_is_refused_with_what_is_wrong() {
-    let scene = Scene::pretended(1);
-    let address = scene.address();
-    let task = json!({"task_id": {"value": "t"}, "name": "t", "agent_id": {"value": "a"}});
-    for (part, text) in [
-        (
-            json!({"resources": [{"name": "cpus"}]}),
-            "Missing required fields: accept.operations[0].launch.task_infos[0].resources[0].type",
-        ),
-        (
-            json!({"resources": [{"name": "cpus", "type": "SCALER"}]}),
-            "Failed to find enum for 'SCALER'",
-        ),
-        (
-            json!({"container": {"type": "DOCKER", "docker": {}}}),
-            "Missing required fields: accept.operations[0].launch.task_infos[0].container.docker.image",
-        ),
-        (
-            json!({"command": "sleep"}),
-            "Not expecting a JSON string for field 'command'",
-        ),
-        (
-            json!({"data": "~"}),
-            "Failed to base64 decode bytes field 'data': Invalid symbol 126, offset 0.",
-        ),
-    ] {
-        let mut task = task.clone();
-        task.as_object_mut()
-            .unwrap()
-            .extend(part.as_object().unwrap().clone());
-        let call = json!({"type": "ACCEPT", "framework_id": {"value": "f"}, "accept": {
-            "offer_ids": [{"value": "o"}],
-            "operations": [{"type": "LAUNCH", "launch": {"task_infos": [task]}}],
-        }});
-        let expected = format!("Failed to convert JSON into Call protobuf: {text}");
-        assert_eq!(post(&address, Some("s"), &call), (400, expected));
-    }
-}
 
 #[test]
 fn behaviour_2_a_subscription_that_is_refused_is_a_stream_of_one_error() {
@@ -203,27 +121,32 @@ fn behaviour_4_records_arrive_whole_however_the_bytes_are_cut() {
 }
 
 #[test]
-fn behaviour_4_chunks_are_really_cut() {
-    let scene = Scene::pretended(1);
-    scene.set_faults(|faults| {
-        faults.chunking = Chunking::Bytes;
-        faults.chunk_extensions = true;
-    });
-    let mut socket = TcpStream::connect(scene.address()).unwrap();
-    let body = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info(&json!({}))}});
-    let body = body.to_string();
-    let head = format!(
-        "POST /api/v1/scheduler HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
+fn behaviour_4_chunks_are_really_cut_and_really_merged() {
+    let subscribed = |chunking| {
+        let scene = Scene::pretended(1);
+        scene.set_faults(|faults| {
+            faults.chunking = chunking;
+            faults.chunk_extensions = true;
+        });
+        let mut stream = RawStream::open(&scene.address());
+        let is_whole = |body: &str| body.contains("OFFERS") && body.ends_with('}');
+        wait_until(|| {
+            stream.read_for(Duration::from_millis(50));
+            is_whole(&stream.chunks().concat())
+        });
+        assert!(stream.seen.contains(";note=\"a; b\"\r\n"));
+        let chunks = stream.chunks().into_iter();
+        chunks.map(str::len).collect::<Vec<usize>>()
+    };
+    // SUBSCRIBED, HEARTBEAT and OFFERS.
+    assert_eq!(subscribed(Chunking::Record).len(), 3);
+    assert_eq!(subscribed(Chunking::Merged).len(), 1);
+    assert!(subscribed(Chunking::Bytes).iter().all(|size| *size == 1));
+    let random = subscribed(Chunking::Random);
+    assert!(
+        random.len() > 20 && random.iter().all(|size| *size <= 40),
+        "{random:?}"
     );
-    socket.write_all((head + &body).as_bytes()).unwrap();
-    let mut seen = String::new();
-    while !seen.contains("\r\n\r\n1;note=\"a; b\"\r\n") {
-        let mut bytes = [0; 256];
-        let read = socket.read(&mut bytes).unwrap();
-        assert!(read > 0, "{seen}");
-        seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
-    }
 }
 
 #[test]
@@ -276,20 +199,10 @@ fn behaviour_20_a_teardown_ends_the_stream_without_an_error() {
 #[test]
 fn behaviour_21_a_call_behind_a_subscription_is_not_answered() {
     let scene = Scene::pretended(0);
-    let mut socket = TcpStream::connect(scene.address()).unwrap();
-    let body = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info(&json!({}))}});
-    let body = body.to_string();
-    let request = format!(
-        "POST /api/v1/scheduler HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}GET /health HTTP/1.1\r\n\r\n",
-        body.len()
-    );
-    socket.write_all(request.as_bytes()).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
-    let mut seen = Vec::new();
-    let _ = socket.read_to_end(&mut seen);
-    let seen = String::from_utf8(seen).unwrap();
+    let call = "GET /health HTTP/1.1\r\n\r\n";
+    let mut stream = RawStream::open_with(&scene.address(), &json!({}), call);
+    stream.read_for(Duration::from_millis(200));
+    let seen = &stream.seen;
     assert!(seen.contains("SUBSCRIBED"), "{seen}");
     assert_eq!(seen.matches("HTTP/1.1 200").count(), 1, "{seen}");
 }
@@ -335,6 +248,7 @@ fn behaviour_25_basic_authentication() {
     assert_eq!(reply.head.status, 401);
     let challenge = reply.head.header("WWW-Authenticate");
     assert_eq!(challenge, Some("Basic realm=\"mesos-master-scheduler\""));
+    // The other half of it, a call of somebody else's framework: behaviour_1_….
     for path in ["/health", "/version", "/redirect"] {
         let reply = request(&scene.address(), "GET", path, &[], None);
         assert_ne!(reply.head.status, 401, "{path}");
@@ -350,15 +264,8 @@ fn behaviour_26_a_slow_reader_holds_nobody_up() {
         allocation_interval: Duration::from_secs(3600),
         ..options(1)
     });
-    let mut slow = TcpStream::connect(scene.address()).unwrap();
-    let body = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info(&json!({}))}});
-    let body = body.to_string();
-    let head = format!(
-        "POST /api/v1/scheduler HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    slow.write_all((head + &body).as_bytes()).unwrap();
-    sleep(Duration::from_millis(100));
+    let _slow = RawStream::open(&scene.address());
+    wait_until(|| scene.state()["frameworks"][0]["connected"] == true);
     // Weeks of heartbeats: megabytes, beyond what sockets hold.
     scene.pass(3_600.0 * 24.0 * 20.0);
     let start = Instant::now();

@@ -1,8 +1,7 @@
 //! Tasks: launched, updated, reconciled, killed.
 
 use super::framework::{Framework, amount, scalar, task};
-use super::scene::{Scene, options};
-use mesos_double::{AgentOptions, Options, Time};
+use super::scene::{Scene, options, wait_until};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -126,6 +125,34 @@ fn behaviour_12_a_bad_task_errs_and_its_siblings_start() {
     assert_eq!(states, expected);
 }
 
+/// No agent here has a default executor, so that every group is a bad one.
+#[test]
+fn behaviour_12_a_bad_group_errs_as_a_whole() {
+    let scene = Scene::pretended(1);
+    let framework = Framework::new(&scene.address());
+    let offer = framework.offer();
+    let group = json!({"tasks": [task(&offer, "one"), task(&offer, "two")]});
+    let executor = json!({"type": "DEFAULT", "executor_id": {"value": "e"}});
+    framework.tell(
+        "ACCEPT",
+        &json!({
+            "offer_ids": [offer["id"]],
+            "operations": [{"type": "LAUNCH_GROUP", "launch_group": {"executor": executor, "task_group": group}}],
+            "filters": {"refuse_seconds": 0},
+        }),
+    );
+    for id in ["one", "two"] {
+        let status = framework.expect("TASK_ERROR");
+        assert_eq!(status["task_id"]["value"], id);
+        assert_eq!(status["reason"], "REASON_TASK_GROUP_INVALID");
+    }
+    // Nothing of it was started: all is offered again.
+    scene.pass(1.0);
+    assert!((amount(&framework.offer(), "cpus") - 4.0).abs() < 1e-9);
+    framework.tell("RECONCILE", &json!({"tasks": []}));
+    nothing(&framework);
+}
+
 #[test]
 fn behaviour_13_ids_are_unique_among_live_and_unreachable_tasks_only() {
     let scene = Scene::pretended(2);
@@ -196,6 +223,50 @@ fn behaviour_15_reconciliation_tells_the_state_that_was_told_last() {
     framework.expect("TASK_RUNNING");
 }
 
+/// What is answered about a task that nobody knows, to a question and to a KILL alike.
+#[test]
+fn behaviour_15_17_what_is_not_there_has_a_name_for_those_who_know_partitions() {
+    for (capabilities, states) in [
+        (
+            json!([{"type": "PARTITION_AWARE"}]),
+            [
+                "TASK_UNKNOWN",
+                "TASK_GONE",
+                "TASK_UNREACHABLE",
+                "TASK_UNKNOWN",
+            ],
+        ),
+        (json!([]), ["TASK_LOST"; 4]),
+    ] {
+        let scene = Scene::pretended(2);
+        let framework = Framework::with(&scene.address(), &json!({"capabilities": capabilities}));
+        let agents = framework
+            .offers()
+            .into_iter()
+            .map(|offer| offer["agent_id"].clone());
+        let mut agents: Vec<Value> = agents.collect();
+        agents.sort_by_key(ToString::to_string);
+        scene.lose_agent(1);
+        framework.stream.event_of("FAILURE");
+        let stranger = json!({"value": "nobody-S7"});
+        let questions = [None, Some(&agents[0]), Some(&agents[1]), Some(&stranger)];
+        for (agent, state) in questions.into_iter().zip(states) {
+            let mut asked = json!({"task_id": {"value": "t"}});
+            if let Some(agent) = agent {
+                asked["agent_id"] = agent.clone();
+            }
+            framework.tell("RECONCILE", &json!({ "tasks": [asked] }));
+            let answer = framework.expect(state);
+            assert_eq!(answer["reason"], "REASON_RECONCILIATION");
+            framework.tell("KILL", &asked);
+            assert_eq!(framework.expect(state)["message"], answer["message"]);
+        }
+        // There is no sign of the end of an answer, and none at all to a question about nothing.
+        framework.tell("RECONCILE", &json!({"tasks": []}));
+        nothing(&framework);
+    }
+}
+
 #[test]
 fn behaviour_17_kills_of_what_is_unknown_elsewhere_or_still_on_its_way() {
     let mut options = options(1);
@@ -252,40 +323,6 @@ fn behaviour_17_killing_is_told_to_those_who_know_it() {
     }
 }
 
-fn real(agent: AgentOptions) -> Scene {
-    Scene::with(Options {
-        agents: vec![agent],
-        time: Time::Real,
-        allocation_interval: Duration::from_millis(100),
-        ..Options::default()
-    })
-}
-
-#[test]
-fn behaviour_27_what_cannot_be_fetched_in_time_fails_the_launch() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let scene = real(AgentOptions {
-        executor_registration_timeout: Duration::from_secs(1),
-        ..AgentOptions::default()
-    });
-    let framework = Framework::new(&scene.address());
-    let offer = framework.offer();
-    // A server that takes the request and never answers.
-    let mut slow = task(&offer, "slow");
-    slow["command"]["uris"] = json!([{"value": format!("http://{address}/x")}]);
-    let mut bad = task(&offer, "bad");
-    bad["command"]["uris"] = json!([{"value": "/nowhere/at/all"}]);
-    framework.accept(&[&offer], &[bad, slow], 600.0);
-    let failed = framework.expect("TASK_FAILED");
-    assert_eq!(failed["task_id"]["value"], "bad");
-    assert_eq!(failed["source"], "SOURCE_AGENT");
-    assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED");
-    let failed = framework.expect("TASK_FAILED");
-    assert_eq!(failed["reason"], "REASON_EXECUTOR_REGISTRATION_TIMEOUT");
-    assert_eq!(failed["message"], "Executor did not register within 1secs");
-}
-
 #[test]
 fn launches_can_be_made_to_fail() {
     let scene = Scene::pretended(1);
@@ -295,63 +332,6 @@ fn launches_can_be_made_to_fail() {
     framework.accept(&[&offer], &[task(&offer, "t")], 600.0);
     let failed = framework.expect("TASK_FAILED");
     assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED");
-}
-
-/// §8.2: who changed its group or session, and who was orphaned, is ended with the task.
-#[test]
-fn a_kill_ends_the_whole_tree_of_a_task() {
-    let scene = real(AgentOptions::default());
-    let framework = Framework::new(&scene.address());
-    let offer = framework.offer();
-    let mark = format!("{}.5", std::process::id() + 100_000);
-    let mut one = task(&offer, "t");
-    one["command"]["value"] = format!(
-        "trap '' TERM; sleep {mark} & setsid sleep {mark} & (setsid sh -c 'sleep {mark} & sleep {mark}' &) ; \
-         (trap '' TERM; setsid -f sleep {mark}); touch up; wait; sleep {mark}"
-    )
-    .into();
-    one["kill_policy"] = json!({"grace_period": {"nanoseconds": 300_000_000}});
-    framework.accept(&[&offer], &[one], 600.0);
-    framework.expect("TASK_STARTING");
-    framework.expect("TASK_RUNNING");
-    wait_until(|| sleepers(&mark) >= 4);
-    framework.tell("KILL", &json!({"task_id": {"value": "t"}}));
-    let killed = framework.expect("TASK_KILLED");
-    assert_eq!(killed["message"], "Command terminated with signal Killed");
-    wait_until(|| sleepers(&mark) == 0);
-}
-
-#[test]
-fn a_failed_task_leaves_nothing_behind() {
-    let scene = real(AgentOptions::default());
-    let framework = Framework::new(&scene.address());
-    let offer = framework.offer();
-    let mark = format!("{}.7", std::process::id() + 200_000);
-    let mut one = task(&offer, "t");
-    one["command"]["value"] = format!("setsid -f sleep {mark}; exit 4").into();
-    framework.accept(&[&offer], &[one], 600.0);
-    framework.expect("TASK_STARTING");
-    framework.expect("TASK_RUNNING");
-    let failed = framework.expect("TASK_FAILED");
-    assert_eq!(failed["message"], "Command exited with status 4");
-    wait_until(|| sleepers(&mark) == 0);
-}
-
-fn sleepers(mark: &str) -> usize {
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .filter(|line| *line == format!("sleep\0{mark}\0").into_bytes())
-        .count()
-}
-
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < crate::support::PATIENCE);
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -382,46 +362,4 @@ fn resources_of_a_wrong_form_are_told_apart() {
         assert!(message.contains(text), "{message}");
         scene.pass(1.0);
     }
-}
-
-#[test]
-fn a_task_is_in_its_agents_network_namespace() {
-    let namespace = Namespace::make();
-    let scene = real(AgentOptions {
-        network_namespace: Some(namespace.0.clone()),
-        address: Some("10.1.2.3".to_owned()),
-        ..AgentOptions::default()
-    });
-    let framework = Framework::new(&scene.address());
-    let offer = framework.offer();
-    assert_eq!(offer["url"]["address"]["ip"], "10.1.2.3");
-    let mut one = task(&offer, "t");
-    one["command"]["value"] =
-        "test $LIBPROCESS_IP = 10.1.2.3 && test $(grep -c : /proc/net/dev) = 1".into();
-    framework.accept(&[&offer], &[one], 600.0);
-    framework.expect("TASK_STARTING");
-    framework.expect("TASK_RUNNING");
-    framework.expect("TASK_FINISHED");
-}
-
-/// A network namespace that goes with the test.
-struct Namespace(String);
-
-impl Namespace {
-    fn make() -> Self {
-        let name = format!("mesos-double-{}", std::process::id());
-        ip(&["netns", "add", &name]);
-        Self(name)
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        ip(&["netns", "del", &self.0]);
-    }
-}
-
-fn ip(words: &[&str]) {
-    let status = std::process::Command::new("ip").args(words).status();
-    assert!(status.unwrap().success(), "ip {words:?}");
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::mesos::matching::Profile;
 use crate::mesos::resources::{Demand, Thousandths};
 use crate::mesos::wire::{
-    Base64Bytes, ErrorEvent, Event, FrameworkInfo, Offer, OfferId, Offers, Reason, Rescind,
-    Resource, Scalar, Source, Subscribed, TaskInfo, TaskState, TaskStatus, Update,
+    Base64Bytes, ErrorEvent, Event, Failure, FrameworkInfo, Offer, OfferId, Offers, Reason,
+    Rescind, Resource, Scalar, Source, Subscribed, TaskInfo, TaskState, TaskStatus, Update,
 };
 
 struct Plain;
@@ -608,6 +608,21 @@ fn failures_back_off_by_worker_and_by_agent() {
         .unwrap()
         .saturating_sub(bench.now);
     assert!((8..=10).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[test]
+fn a_lost_agent_is_asked_about_though_no_update_comes() {
+    let mut bench = Bench::running();
+    let agent = |id: &str| {
+        Event::Failure(Failure {
+            agent_id: Some(AgentId::new(id)),
+            ..Failure::default()
+        })
+    };
+    bench.event(agent("S7"));
+    insta::assert_snapshot!(bench.log(), @"");
+    bench.event(agent("S0"));
+    insta::assert_snapshot!(bench.log(), @"RECONCILE 1");
 }
 
 #[test]
