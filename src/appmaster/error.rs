@@ -139,8 +139,11 @@ pub enum AppMasterError {
         path: PathBuf,
     },
     /// An archive cannot be read.
-    #[error(transparent)]
-    Unpack(#[from] artifact::UnpackError),
+    #[error("flugs.mesos.tasks.java-archive names no archive that can be read")]
+    JavaArchive {
+        /// What is wrong with it.
+        source: artifact::UnpackError,
+    },
     /// An artifact cannot travel.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -156,8 +159,10 @@ pub enum AppMasterError {
     #[error("the scheduler's state cannot be kept in ZooKeeper (high-availability.zookeeper.*)")]
     Place(#[from] PlaceError),
     /// A file that an option names cannot be read.
-    #[error("cannot read {path}")]
+    #[error("{key} names {path}, which cannot be read")]
     Read {
+        /// The option.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// What the kernel said.
@@ -192,7 +197,9 @@ pub enum AppMasterError {
         framework: Option<String>,
     },
     /// The HTTP interface cannot listen.
-    #[error("the HTTP interface cannot listen on {address}")]
+    #[error(
+        "the HTTP interface cannot listen on {address}: choose another address with --api (port 0 takes any free one)"
+    )]
     Api {
         /// The address.
         address: std::net::SocketAddr,
@@ -246,7 +253,7 @@ impl Failure for AppMasterError {
             Self::MesosOptions(error) => error.exit_code(),
             Self::Connection(error) => error.exit_code(),
             Self::Credentials(error) => error.exit_code(),
-            Self::Unpack(error) => error.exit_code(),
+            Self::JavaArchive { source } => source.exit_code(),
             Self::Superseded => ExitCode::FrameworkSuperseded,
             Self::FrameworkRefused { .. } => ExitCode::FrameworkRefused,
             Self::FrameworkRemoved { .. } => ExitCode::FrameworkRemoved,

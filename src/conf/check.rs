@@ -28,6 +28,12 @@ pub enum Problem {
         /// The option that is spelled most like it.
         nearest: Option<&'static str>,
     },
+    /// Flugs has no option that is called so; one that was misspelled would count as not set.
+    #[error("flugs has no such option{}", hint(*.nearest))]
+    NoSuchOption {
+        /// The option that is spelled most like it.
+        nearest: Option<&'static str>,
+    },
     /// The value is not of the option's type. (It is not repeated: it may be a secret.)
     #[error("the value is not {expected}")]
     WrongType {
@@ -66,7 +72,10 @@ impl Problem {
     /// Whether Flink, or the cluster, is sure to fail. The others are worth a look.
     pub const fn is_error(&self) -> bool {
         match self {
-            Self::WrongType { .. } | Self::PortClash { .. } | Self::NotRepresentable { .. } => true,
+            Self::WrongType { .. }
+            | Self::PortClash { .. }
+            | Self::NotRepresentable { .. }
+            | Self::NoSuchOption { .. } => true,
             Self::UnknownKey { .. } | Self::Loopback { .. } => false,
         }
     }
@@ -154,6 +163,9 @@ fn check_setting(key: &str, value: &str, tables: &[&'static OptionTable]) -> Opt
             })
         }
         Some(_) => None,
+        None if key.starts_with("flugs.mesos.") => Some(Problem::NoSuchOption {
+            nearest: OptionTable::own().nearest(key),
+        }),
         None => Some(Problem::UnknownKey {
             line: tables.first()?.line,
             nearest: all.iter().find_map(|table| table.nearest(key)),
@@ -215,6 +227,7 @@ mod tests {
             &[
                 ("taskmanager.numberOfTaskSlot", "4"),
                 ("no.such.thing", "1"),
+                ("flugs.mesos.grcae", "5 s"),
                 ("taskmanager.numberOfTaskSlots", "four"),
                 ("taskmanager.memory.process.size", "1.5g"),
                 ("akka.ask.timeout", "10 s"),
@@ -227,6 +240,7 @@ mod tests {
             (1, 13),
         );
         insta::assert_snapshot!(found, @r##"
+flugs.mesos.grcae: flugs has no such option; did you mean "flugs.mesos.grace"?
 jobmanager.rpc.address: "127.0.0.1" is only reachable from the same machine
 no.such.thing: no option of Flink 1.13 has this name
 rest.port: port 6123 is also that of "jobmanager.rpc.port" in the same process

@@ -38,6 +38,7 @@ fn credentials(
         FrameworkSecret::Text(secret) => BasicCredentials::new(principal, secret.expose())?,
         FrameworkSecret::File(path) => {
             let text = fs::read_to_string(path).map_err(|source| AppMasterError::Read {
+                key: "flugs.mesos.framework.secret-file",
                 path: path.clone(),
                 source,
             })?;

@@ -27,6 +27,7 @@ use crate::fleet::{Desired, StartPolicy};
 use crate::flink::rest::RestClient;
 use crate::mesos::connection::Connection;
 use crate::mesos::scheduler::Snapshot;
+use crate::provider::mesos::options::doubts;
 use crate::provider::mesos::scheduling::Scheduling;
 use crate::provider::mesos::task::TaskDescriber;
 use crate::provider::mesos::workers::MesosWorkers;
@@ -55,6 +56,9 @@ pub async fn prepare(
         clear_leftovers(earlier, settings.grace * 2).await?;
     }
     let settled = Settled::of(settings)?;
+    for doubt in doubts(&settled.task_manager.configuration) {
+        notify(&super::MesosEvent::Notice(doubt));
+    }
     let variable = |name: &str| settings.variable(name);
     let connection = connection(&settled.options, &variable)?;
     let coordination = Coordination::of(&settled)?;
@@ -201,15 +205,15 @@ fn terms(settings: &MesosClusterSettings, settled: &Settled) -> Terms {
 
 fn desired(settings: &MesosClusterSettings, settled: &Settled) -> Desired {
     let options = &settled.options;
+    let starts = options.starts;
     Desired {
         members: [(settings.role, 1), (Role::TaskManager, settled.workers())].into(),
         restart: settings.restart,
         starts: Some(StartPolicy {
-            registration_timeout: options.registration_timeout,
-            return_timeout: options.return_timeout,
-            // ResourceManagerOptions' own defaults.
-            failures_per_minute: 10,
-            retry_interval: Duration::from_secs(3),
+            registration_timeout: starts.registration_timeout,
+            return_timeout: starts.return_timeout,
+            failures_per_minute: starts.failures_per_minute,
+            retry_interval: starts.retry_interval,
             maximum_failed: options.maximum_failed_tasks.map(|most| most as usize),
         }),
     }

@@ -17,7 +17,7 @@ use crate::artifact::unpack::{self, Limits};
 use crate::artifact::{Server, ServerOptions, Store, StoreError, Token};
 use crate::conf::is_sensitive;
 use crate::conf::options::OptionTable;
-use crate::launch;
+use crate::launch::{self, PortOption};
 use crate::mesos::wire::TaskId;
 use crate::overlay::{Overlay, OverlaySources, overlays};
 use crate::provider::mesos::scheduling::Publish;
@@ -29,6 +29,13 @@ use crate::spec::{Artifact, ArtifactKind, RelativePath, Sha256Digest};
 /// The overlays that make up a Flink home. Part of one must not travel without the other: what is
 /// there would be taken for the whole.
 const FLINK: [&str; 2] = ["flink-distribution", "user-library"];
+
+/// The artifact server's port.
+const ARTIFACT_SERVER: PortOption = PortOption {
+    keys: &["mesos.resourcemanager.artifactserver.port"],
+    bind_address: "flugs.mesos.artifactserver.bind-address",
+    default: None,
+};
 
 /// Everything that travels, and the server that it travels from.
 #[derive(Debug)]
@@ -199,7 +206,8 @@ fn java(store: &Store, archive: &Path) -> Result<(Artifact, RelativePath), AppMa
     let no_java = || AppMasterError::NoJavaInArchive {
         path: archive.to_owned(),
     };
-    let entries = unpack::list(archive, &Limits::default())?;
+    let entries = unpack::list(archive, &Limits::default());
+    let entries = entries.map_err(|source| AppMasterError::JavaArchive { source })?;
     let tops = entries.iter().filter_map(|(entry, _)| {
         let top = entry.path.strip_suffix("bin/java")?;
         (top.is_empty() || top.ends_with('/')).then(|| top.trim_end_matches('/').to_owned())
@@ -232,7 +240,14 @@ fn bind(settled: &Settled, store: &Store, token: Token) -> Result<Server, AppMas
     let port = match options.port {
         // The URL has to be known before the server is made.
         0 => launch::free_port(address).map_err(|source| AppMasterError::NoFreePort { source })?,
-        port => port,
+        port => {
+            let (number, bound) = (port.to_string(), address.to_string());
+            ARTIFACT_SERVER.pick(&|key| {
+                let is_address = key == ARTIFACT_SERVER.bind_address;
+                Some(if is_address { &bound } else { &number })
+            })?;
+            port
+        }
     };
     let host = bracketed(settled.job_manager_address());
     let scheme = if options.tls { "https" } else { "http" };

@@ -4,6 +4,7 @@
 //! the table of [`crate::conf::options::OptionTable::own`], what it does is in `docs/mesos.md`.
 //! Everything that is wrong is reported at once, each with its key. Pure: no file is opened here.
 
+mod flink;
 mod framework;
 mod ports;
 mod problem;
@@ -12,19 +13,20 @@ mod reader;
 mod scaling;
 mod tasks;
 pub mod text;
+mod unknown;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::conf::Configuration;
-use crate::conf::options::parse_duration;
 use crate::flink::FlinkVersion;
 use crate::mesos::master_address::MasterAddress;
 use crate::mesos::matching::Profile;
 use crate::mesos::scheduler::Settings;
 use crate::mesos::wire::FrameworkInfo;
 
+pub use flink::StartOptions;
 pub use framework::{FrameworkOptions, FrameworkPlace, FrameworkSecret, SecretText};
 pub use ports::{NetworkMode, NetworkOptions, PortOptions};
 pub use problem::{MesosOptionProblem, MesosOptionReason, MesosOptionsError};
@@ -35,6 +37,7 @@ pub use tasks::{
     TaskOptions,
 };
 pub use text::VolumeOption;
+pub use unknown::doubts;
 
 use reader::Reader;
 
@@ -62,10 +65,8 @@ pub struct MesosOptions {
     pub scaling: ScalingOptions,
     /// So many failed workers end the cluster; absent: any number may fail.
     pub maximum_failed_tasks: Option<u32>,
-    /// How long a launched worker has until Flink must know it.
-    pub registration_timeout: Duration,
-    /// How long a worker that Flink knew may be away from a JobManager that serves.
-    pub return_timeout: Duration,
+    /// How long a start may take, and how many may fail.
+    pub starts: StartOptions,
     /// The node of ZooKeeper that the scheduler's state is kept under, below the cluster's.
     pub workers_path: String,
 }
@@ -130,7 +131,8 @@ impl MesosOptions {
         // They have no effect here, and are read so that a wrong value is told all the same.
         reader.duration("mesos.resourcemanager.unused-offer-expiration");
         reader.text("mesos.resourcemanager.tasks.taskmanager-cmd");
-        let registration_timeout = registration_timeout(reader);
+        flink::check_high_availability(reader);
+        unknown::refuse(reader);
         let options = |master| Self {
             master,
             master_tls: reader.flag("flugs.mesos.master.tls"),
@@ -142,10 +144,7 @@ impl MesosOptions {
             workers,
             scaling,
             maximum_failed_tasks: u32::try_from(maximum).ok(),
-            registration_timeout,
-            return_timeout: reader
-                .duration("flugs.mesos.return-patience")
-                .min(registration_timeout),
+            starts: flink::starts(reader),
             workers_path: workers_path(reader),
         };
         // Everything is read, whether there is a master or not, so that all problems are told.
@@ -246,17 +245,6 @@ fn scheduling(reader: &Reader<'_>) -> SchedulingOptions {
         unreachable_patience: reader.duration("flugs.mesos.unreachable-patience"),
         reconcile_interval: reader.duration("flugs.mesos.reconcile-interval"),
     }
-}
-
-/// As Flink's own active resource managers read it (`ResourceManagerOptions`).
-fn registration_timeout(reader: &Reader<'_>) -> Duration {
-    let keys = [
-        "resourcemanager.taskmanager-registration.timeout",
-        "taskmanager.registration.timeout",
-    ];
-    let set = keys.iter().find_map(|key| reader.configuration().get(key));
-    let five_minutes = Duration::from_secs(5 * 60);
-    set.and_then(parse_duration).unwrap_or(five_minutes)
 }
 
 fn workers_path(reader: &Reader<'_>) -> String {

@@ -302,7 +302,7 @@ impl TaskDescriber {
             consecutive_failures: Some(3),
             // Nobody answers while files are fetched; who takes too long for that is replaced
             // when Flink does not know the worker in time.
-            grace_period_seconds: Some(options.registration_timeout.as_secs_f64() + 60.0),
+            grace_period_seconds: Some(options.starts.registration_timeout.as_secs_f64() + 60.0),
             ..HealthCheck::default()
         })
     }

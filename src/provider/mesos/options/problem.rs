@@ -33,6 +33,12 @@ pub enum MesosOptionReason {
         /// What it should be.
         expected: &'static str,
     },
+    /// There is no such option.
+    #[error("there is no such option{}", nearest.map_or_else(String::new, |key| format!("; did you mean {key}?")))]
+    Unknown {
+        /// The option that is spelled most like it.
+        nearest: Option<&'static str>,
+    },
     /// Its value is of another type.
     #[error("the value is not {expected}")]
     Type {

@@ -17,7 +17,7 @@ use super::tasks::TaskOptions;
 pub const DEFAULT_PROFILE: &str = "default";
 
 /// What the options of named profiles begin with.
-const PREFIX: &str = "flugs.mesos.profile.";
+pub(super) const PREFIX: &str = "flugs.mesos.profile.";
 
 /// A kind of workers.
 #[derive(Debug, Clone, PartialEq)]

@@ -387,3 +387,54 @@ fn limits_of_slots_that_contradict_one_another_are_refused_with_their_keys() {
     ];
     insta::assert_snapshot!(problems(&none));
 }
+
+#[test]
+fn a_misspelled_option_of_flugs_is_refused_and_one_of_flinks_integration_is_told() {
+    let told = problems(&[
+        ("flugs.mesos.grcae", "5 s"),
+        ("flugs.mesos.framework.secret", "hunter2"),
+    ]);
+    insta::assert_snapshot!(told);
+    let settings = [
+        ("mesos.resourcemanager.tasks.cpu", "2"),
+        ("mesos.resourcemanager.tasks.cpus", "2"),
+        ("mesos.constraints.soft.balanced", "true"),
+        ("mesos.resourcemanager.unused-offer-expiration", "1000"),
+        ("mesos.resourcemanager.tasks.labels.team", "orders"),
+    ];
+    assert!(read(&settings).is_ok());
+    insta::assert_snapshot!(doubts(&configuration(&settings)).join("\n"));
+}
+
+#[test]
+fn flinks_own_options_of_starts_and_of_high_availability_are_read_and_refused_at_start() {
+    let starts = |settings| read(settings).unwrap().starts;
+    let minute = Duration::from_secs(60);
+    let flinks = starts(&[]);
+    assert_eq!(flinks.registration_timeout, 5 * minute);
+    assert_eq!(flinks.failures_per_minute, 10);
+    assert_eq!(flinks.retry_interval, Duration::from_secs(3));
+    let set = starts(&[
+        ("taskmanager.registration.timeout", "2 min"),
+        ("resourcemanager.start-worker.max-failure-rate", "4.5"),
+        ("resourcemanager.start-worker.retry-interval", "60000"),
+    ]);
+    assert_eq!(set.registration_timeout, 2 * minute);
+    assert_eq!(set.failures_per_minute, 4);
+    assert_eq!(set.retry_interval, minute);
+    let told = problems(&[
+        ("resourcemanager.taskmanager-registration.timeout", "soon"),
+        ("resourcemanager.start-worker.max-failure-rate", "-1"),
+        ("resourcemanager.start-worker.retry-interval", "often"),
+        ("high-availability", "zookeeper"),
+    ]);
+    insta::assert_snapshot!(told);
+    let told = problems(&[("high-availability.type", "KUBERNETES")]);
+    insta::assert_snapshot!(told);
+    for settings in [
+        [("high-availability", "NONE"), ("a", "b")],
+        [("high-availability", "org.example.Factory"), ("a", "b")],
+    ] {
+        assert!(read(&settings).is_ok());
+    }
+}
