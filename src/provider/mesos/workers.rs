@@ -336,3 +336,7 @@ fn recorded(record: &TaskRecord) -> WorkerTask {
         state: record.state.clone(),
     }
 }
+
+#[cfg(test)]
+#[path = "workers/tests.rs"]
+mod tests;

@@ -1,0 +1,326 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::super::scheduling::{Heard, Memory};
+use super::*;
+use crate::mesos::constraint::Host;
+use crate::mesos::matching::Profile;
+use crate::mesos::scheduler::{Change, Launch, Settings};
+use crate::mesos::wire::{Call, CallBody, FrameworkInfo, TaskInfo};
+use crate::spec::Role;
+use crate::store::StoreError;
+
+/// The calls that launch and kill, as the master would get them.
+type Calls = Arc<Mutex<Vec<String>>>;
+
+struct Wire {
+    calls: Calls,
+    heard: mpsc::UnboundedReceiver<Heard>,
+}
+
+impl Link for Wire {
+    fn connect(&mut self, _: u64, _: Call) {}
+
+    fn send(&mut self, _: u64, call: Call) {
+        let said = match call.body {
+            CallBody::Accept(accept) => {
+                let launches = accept.operations.into_iter().filter_map(|one| one.launch);
+                let tasks = launches.flat_map(|launch| launch.task_infos);
+                let names: Vec<String> = tasks.map(|task| task.task_id.value).collect();
+                format!("launch {}", names.join(" "))
+            }
+            CallBody::Kill(kill) => format!("kill {}", kill.task_id.value),
+            CallBody::Teardown => "teardown".to_owned(),
+            _ => return,
+        };
+        self.calls.lock().unwrap().push(said);
+    }
+
+    fn close(&mut self) {}
+
+    async fn next(&mut self) -> Heard {
+        match self.heard.recv().await {
+            Some(heard) => heard,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Remembers at once.
+struct Good;
+
+impl Memory for Good {
+    async fn apply(&mut self, _: &[Change]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+struct Anywhere;
+
+impl Publish for Anywhere {
+    fn publish(&mut self) -> Result<(), crate::artifact::StoreError> {
+        Ok(())
+    }
+
+    fn withdraw(&mut self, _: &TaskId) {}
+}
+
+struct Anything;
+
+impl Describe for Anything {
+    fn describe(&self, _: Launch<'_>) -> TaskInfo {
+        TaskInfo::default()
+    }
+}
+
+/// A framework that is subscribed.
+struct Scene {
+    workers: MesosWorkers<Anything, Wire, Anywhere>,
+    say: mpsc::UnboundedSender<Heard>,
+    calls: Calls,
+    offers: usize,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::after(&Snapshot::default()).await
+    }
+
+    async fn after(snapshot: &Snapshot) -> Self {
+        let (say, heard) = mpsc::unbounded_channel();
+        let calls = Calls::default();
+        let wire = Wire {
+            calls: calls.clone(),
+            heard,
+        };
+        let profiles = [("small".to_owned(), Profile::default())].into();
+        let settings = Settings::new(FrameworkInfo::default(), profiles);
+        let scheduling = Scheduling::new(settings, Anything, snapshot, wire, Anywhere, Good);
+        let mut scene = Self {
+            workers: MesosWorkers::new(scheduling, snapshot),
+            say,
+            calls,
+            offers: 0,
+        };
+        scene.settle().await;
+        scene.hear(r#"{"type":"SUBSCRIBED","subscribed":{"framework_id":{"value":"F"}}}"#);
+        let framework = WorkersEvent::Subscribed(FrameworkId::new("F"));
+        assert_eq!(scene.settle().await, [framework]);
+        scene
+    }
+
+    fn hear(&self, json: &str) {
+        let event = Box::new(serde_json::from_str(json).unwrap());
+        let generation = 1;
+        self.say.send(Heard::Event { generation, event }).unwrap();
+    }
+
+    /// What happens within a moment.
+    async fn settle(&mut self) -> Vec<WorkersEvent> {
+        let mut all = Vec::new();
+        let moment = Duration::from_millis(10);
+        while let Ok(event) = tokio::time::timeout(moment, self.workers.event()).await {
+            all.push(event.unwrap());
+        }
+        all
+    }
+
+    async fn offer(&mut self) -> Vec<WorkersEvent> {
+        self.offers += 1;
+        self.hear(&format!(
+            r#"{{"type":"OFFERS","offers":{{"offers":[{{"id":{{"value":"O{}"}},
+                "framework_id":{{"value":"F"}},"agent_id":{{"value":"S1"}},"hostname":"h",
+                "resources":[]}}]}}}}"#,
+            self.offers
+        ));
+        self.settle().await
+    }
+
+    async fn update(&mut self, task: &str, state: &str, more: &str) -> Vec<WorkersEvent> {
+        self.hear(&format!(
+            r#"{{"type":"UPDATE","update":{{"status":{{"task_id":{{"value":"{task}"}},
+                "agent_id":{{"value":"S1"}},"state":"{state}"{more}}}}}}}"#,
+        ));
+        self.settle().await
+    }
+
+    /// A worker that runs; the id of its task.
+    async fn running(&mut self, number: u64) -> String {
+        self.workers.launch(worker(number), "small").unwrap();
+        self.offer().await;
+        let task = self
+            .workers
+            .resource_id(&worker(number))
+            .unwrap()
+            .to_owned();
+        self.update(&task, "TASK_RUNNING", "").await;
+        self.said();
+        task
+    }
+
+    fn said(&self) -> Vec<String> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+}
+
+fn worker(number: u64) -> WorkerId {
+    WorkerId::of(Role::TaskManager, Some(number))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_waits_for_an_offer_and_is_known_to_flink_by_its_task() {
+    let mut scene = Scene::new().await;
+    scene.workers.launch(worker(1), "small").unwrap();
+    assert_eq!(scene.settle().await, []);
+    assert_eq!(scene.workers.resource_id(&worker(1)), None);
+    assert_eq!(scene.offer().await, [WorkersEvent::Launched(worker(1))]);
+    assert_eq!(scene.said(), ["launch taskmanager-1-1"]);
+    let id = scene.workers.resource_id(&worker(1));
+    assert_eq!(id, Some("taskmanager-1-1"));
+    let told = scene.update("taskmanager-1-1", "TASK_RUNNING", "").await;
+    assert_eq!(told, [WorkersEvent::State(worker(1))]);
+    let task = scene.workers.workers()[&worker(1)].task.as_ref().unwrap();
+    assert_eq!(
+        (task.hostname.as_str(), &task.state),
+        ("h", &Some(TaskState::Running))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_waits_stops_at_once_and_no_offer_is_used_for_it() {
+    let mut scene = Scene::new().await;
+    scene.workers.launch(worker(1), "small").unwrap();
+    scene.workers.stop(&worker(1)).unwrap();
+    assert_eq!(scene.settle().await, [WorkersEvent::Stopped(worker(1))]);
+    assert_eq!(scene.offer().await, []);
+    assert_eq!(scene.said(), Vec::<String>::new());
+    // One that is not wanted cannot stop again.
+    scene.workers.stop(&worker(1)).unwrap();
+    assert_eq!(scene.settle().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_runs_stops_when_its_task_has_ended() {
+    let mut scene = Scene::new().await;
+    let task = scene.running(1).await;
+    scene.workers.stop(&worker(1)).unwrap();
+    assert_eq!(scene.settle().await, []);
+    assert_eq!(scene.said(), [format!("kill {task}")]);
+    assert!(scene.workers.workers().is_empty());
+    assert!(scene.workers.stopping().contains_key(&worker(1)));
+    let told = scene.update(&task, "TASK_KILLED", "").await;
+    assert_eq!(told, [WorkersEvent::Stopped(worker(1))]);
+    assert!(scene.workers.stopping().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_that_did_not_happen_is_repeated_under_the_same_name_with_another_task() {
+    let mut scene = Scene::new().await;
+    scene.workers.launch(worker(1), "small").unwrap();
+    scene.offer().await;
+    let stale = r#","source":"SOURCE_MASTER","reason":"REASON_INVALID_OFFERS",
+        "message":"Offer O1 is no longer valid""#;
+    let told = scene.update("taskmanager-1-1", "TASK_LOST", stale).await;
+    assert_eq!(told, [WorkersEvent::WaitsAgain(worker(1))]);
+    let waiting = &scene.workers.workers()[&worker(1)];
+    assert_eq!(waiting.task, None);
+    let again = waiting.again.clone().unwrap();
+    assert!(again.contains("Offer O1 is no longer valid"), "{again}");
+    assert_eq!(scene.offer().await, [WorkersEvent::Launched(worker(1))]);
+    let id = scene.workers.resource_id(&worker(1));
+    assert_eq!(id, Some("taskmanager-1-2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_ended_by_itself_is_over_and_whether_there_is_another_is_not_said_here() {
+    let mut scene = Scene::new().await;
+    let task = scene.running(1).await;
+    let oom = r#","source":"SOURCE_EXECUTOR","message":"Command exited with status 137""#;
+    let told = scene.update(&task, "TASK_FAILED", oom).await;
+    let [WorkersEvent::Failed(id, ended, failure)] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!((id, ended.task.value.as_str()), (&worker(1), task.as_str()));
+    assert!(failure.to_string().contains("137"), "{failure}");
+    assert!(scene.workers.workers().is_empty());
+    tokio::time::advance(Duration::from_secs(600)).await;
+    scene.offer().await;
+    assert_eq!(scene.said(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_an_earlier_task_is_not_said_of_the_worker() {
+    let mut scene = Scene::new().await;
+    let task = scene.running(1).await;
+    let stray = scene.update("taskmanager-1-0", "TASK_RUNNING", "").await;
+    let [WorkersEvent::Notice(text)] = stray.as_slice() else {
+        panic!("{stray:?}");
+    };
+    assert_eq!(text, "the task taskmanager-1-0 is nobody's: it is killed");
+    assert_eq!(scene.said(), ["kill taskmanager-1-0"]);
+    scene.update("taskmanager-1-0", "TASK_FAILED", "").await;
+    assert_eq!(scene.workers.resource_id(&worker(1)), Some(task.as_str()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_agent_does_not_answer_for_too_long_has_failed_and_its_return_is_its_end() {
+    let mut scene = Scene::new().await;
+    let task = scene.running(1).await;
+    let told = scene.update(&task, "TASK_UNREACHABLE", "").await;
+    assert_eq!(told, [WorkersEvent::State(worker(1))]);
+    tokio::time::advance(Duration::from_secs(11)).await;
+    let told = scene.settle().await;
+    let [WorkersEvent::Failed(_, _, failure)] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(failure.kind, FailureKind::AgentLost);
+    scene.said();
+    assert_eq!(scene.update(&task, "TASK_RUNNING", "").await, []);
+    assert_eq!(scene.said(), [format!("kill {task}")]);
+    assert_eq!(scene.update(&task, "TASK_KILLED", "").await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_of_an_earlier_scheduler_are_there_and_those_that_were_to_stop_are_stopping() {
+    let mut snapshot = Snapshot::default();
+    for (number, goal) in [(1, Goal::Run), (2, Goal::End)] {
+        snapshot.apply(&Change::Task(Box::new(TaskRecord {
+            task: TaskId::new(format!("taskmanager-{number}-{number}")),
+            serial: number,
+            worker: worker(number),
+            profile: "small".to_owned(),
+            agent: AgentId::new("S1"),
+            host: Host::default().into(),
+            ports: vec![("rpc".to_owned(), 31_000)],
+            goal,
+            state: Some(TaskState::Running),
+        })));
+    }
+    snapshot.framework = Some(FrameworkId::new("F"));
+    let mut scene = Scene::after(&snapshot).await;
+    let known = &scene.workers.workers()[&worker(1)];
+    assert_eq!(known.profile, "small");
+    assert_eq!(
+        known.task.as_ref().unwrap().ports,
+        [("rpc".to_owned(), 31_000)]
+    );
+    assert_eq!(scene.workers.workers().len(), 1);
+    assert!(scene.workers.stopping().contains_key(&worker(2)));
+    assert_eq!(scene.said(), ["kill taskmanager-2-2"]);
+    let told = scene.update("taskmanager-2-2", "TASK_KILLED", "").await;
+    assert_eq!(told, [WorkersEvent::Stopped(worker(2))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_is_told_once_nothing_of_the_framework_is_left() {
+    let mut scene = Scene::new().await;
+    scene.running(1).await;
+    scene.workers.end(Stop::Teardown).unwrap();
+    assert_eq!(scene.settle().await, []);
+    assert_eq!(scene.said(), ["teardown"]);
+    scene.say.send(Heard::TornDown { generation: 1 }).unwrap();
+    let told = scene.settle().await;
+    assert_eq!(told.last(), Some(&WorkersEvent::Ended), "{told:?}");
+}
