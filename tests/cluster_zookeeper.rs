@@ -22,7 +22,9 @@ use flugs::mesos::scheduler::{Change, Goal, Snapshot, TaskRecord};
 use flugs::mesos::wire::{AgentId, Call, CallBody, FrameworkId, TaskId, TaskState};
 use flugs::mesos::zookeeper::ZooKeeper;
 use flugs::spec::{ExitCode, Failure as _, WorkerId};
-use flugs::store::{SchedulerStore, StoreError};
+use flugs::store::{
+    Contender, Election, Leave, SchedulerStore, Standing, StoreError, stand_for_election,
+};
 use serde_json::{Value, json};
 use server::Server;
 use sessions::resolver;
@@ -308,6 +310,101 @@ async fn what_was_deleted_at_the_end_stays_deleted(server: &Server) {
         .await
         .unwrap();
     assert_eq!(client.check_stat("/ended").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_application_masters_the_first_in_line_leads() {
+    let server = Server::start();
+    let contender = |pid: u32| Contender {
+        host: "master.example".into(),
+        web_url: "http://master.example:8081".into(),
+        pid,
+    };
+    let enter = |pid: u32| stand_for_election(server.anybody(), LINE, &contender(pid));
+    let behind = |pid: u32, before: usize| Standing::Behind {
+        leader: Some(contender(pid)),
+        before,
+    };
+    let mut first = enter(1);
+    stands(&mut first, &Standing::Leads).await;
+    let mut second = enter(2);
+    stands(&mut second, &behind(1, 1)).await;
+    let mut third = enter(3);
+    stands(&mut third, &behind(1, 2)).await;
+
+    // One that leaves hands over at once, and so does one whose session ends.
+    first.leave(Leave::ToTheNext).await;
+    stands(&mut second, &Standing::Leads).await;
+    stands(&mut third, &behind(2, 1)).await;
+    drop(second);
+    stands(&mut third, &Standing::Leads).await;
+
+    // One that is no longer in line, as after a lost session, is behind those who are.
+    let mut fourth = enter(4);
+    stands(&mut fourth, &behind(3, 1)).await;
+    let client = server.anybody().connect().await.unwrap();
+    let mut names = client.list_children(LINE).await.unwrap();
+    names.sort_by_key(|name| name.rsplit('-').next().map(str::to_owned));
+    let leaders = names.first().unwrap();
+    client
+        .delete(&format!("{LINE}/{leaders}"), None)
+        .await
+        .unwrap();
+    stands(&mut fourth, &Standing::Leads).await;
+    stands(&mut third, &behind(4, 1)).await;
+
+    // The cluster ends for good: nobody takes over, not even for a moment.
+    third.leave(Leave::ToTheNext).await;
+    let mut fifth = enter(5);
+    stands(&mut fifth, &behind(4, 1)).await;
+    fourth.leave(Leave::Dissolve).await;
+    let seen = stands(&mut fifth, &Standing::Dissolved).await;
+    assert!(!seen.contains(&Standing::Leads), "{seen:?}");
+}
+
+/// Everything is deleted from outside, one node after the other: who stood by has nothing to lead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stands_by_a_cluster_that_is_deleted_does_not_take_it_over() {
+    let server = Server::start();
+    let contender = Contender {
+        host: "h".into(),
+        web_url: "w".into(),
+        pid: 1,
+    };
+    let mut leader = stand_for_election(server.anybody(), LINE, &contender);
+    stands(&mut leader, &Standing::Leads).await;
+    let mut other = stand_for_election(server.anybody(), LINE, &contender);
+    let behind = Standing::Behind {
+        leader: Some(contender.clone()),
+        before: 1,
+    };
+    stands(&mut other, &behind).await;
+    let client = server.anybody().connect().await.unwrap();
+    let mut names = client.list_children(LINE).await.unwrap();
+    names.sort_by_key(|name| name.rsplit('-').next().map(str::to_owned));
+    for name in names {
+        client
+            .delete(&format!("{LINE}/{name}"), None)
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let seen = stands(&mut other, &Standing::Dissolved).await;
+    assert!(!seen.contains(&Standing::Leads), "{seen:?}");
+    assert_eq!(leader.standing(), Standing::Leads);
+}
+
+const LINE: &str = "/flink/default/mesos-workers/election";
+
+/// Waits until it stands like that; how it stood before.
+async fn stands(election: &mut Election, expected: &Standing) -> Vec<Standing> {
+    let mut seen = Vec::new();
+    while election.standing() != *expected {
+        seen.push(election.standing());
+        let changed = timeout(Duration::from_secs(20), election.changed()).await;
+        assert!(changed.is_ok(), "not {expected:?}: {seen:?}");
+    }
+    seen
 }
 
 /// Steps are written all the while; the server is killed twice in between.

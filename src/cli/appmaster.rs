@@ -33,7 +33,8 @@ use super::{Ending, flink_home, output};
   flugs appmaster --job -D mesos.master=master1:5050 -- --job-classname org.example.Job
 
 SIGTERM leaves the workers running for a successor (see --on-term), Ctrl-C ends the framework and
-its workers; a second signal waits for nothing. A JobManager that a client shut down, or whose one
+its workers; a second signal waits for nothing. With Flink's high availability in ZooKeeper, further
+application masters of the same cluster stand by and take over when the one that leads is gone. A JobManager that a client shut down, or whose one
 job is done, ends the cluster with exit code 0. `flugs why` says why nothing is launched.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -158,8 +159,12 @@ async fn serve(settings: &MesosClusterSettings) -> Result<u8, Ending> {
         MesosEvent::Publishing(_) => progress.update(&event.to_string()),
         event => progress.say(&format!("flugs: {event}")),
     };
-    let (cluster, _lock) = prepare(settings, &mut notify).await?;
+    let candidate = prepare(settings, &mut notify).await?;
     progress.finish();
+    let lead = Box::pin(candidate.lead(&mut signals, &mut notify));
+    let Some((cluster, _lock)) = lead.await? else {
+        return Ok(0);
+    };
     Ok(cluster.run(&mut signals, &mut notify).await?)
 }
 

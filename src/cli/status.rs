@@ -75,6 +75,8 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
 fn show_mesos(report: &StateReport, json: bool) -> ProcessExit {
     if json {
         output::json(report);
+    } else if let Some(leader) = &report.leader {
+        output::line(&format!("Stands by: {leader} leads."));
     } else {
         let header = ["WORKER", "TASK", "STATE", "MESOS", "SLOTS", "HOST"];
         output::line(&table::render(

@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
   docker exec appmaster flugs why --dir /run/flugs/cluster
   flugs why --url http://master1:8082 --token-file token --json
 
-Exit code: 0 if every wanted worker is registered, 93 if not, 77 if there is no such cluster.")]
+Exit code: 0 if every wanted worker is registered, 93 if not or if this
+application master stands by, 77 if there is no such cluster.")]
 pub(super) struct Args {
     #[command(flatten)]
     whom: Whom,
@@ -56,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     } else {
         output::line(&why.text());
     }
-    Ok(if why.registered >= why.wanted {
+    Ok(if why.leader.is_none() && why.registered >= why.wanted {
         ProcessExit::SUCCESS
     } else {
         ExitCode::NotReady.code().into()

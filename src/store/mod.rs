@@ -4,11 +4,13 @@
 //! A state that cannot be read (damaged, or from a newer flugs) is refused and left as it was:
 //! overwriting it could orphan running workers.
 
+mod election;
 mod error;
 mod file;
 mod scheduler;
 mod state;
 
+pub use election::{Contender, Election, Leave, Standing, stand_for_election};
 pub use error::StoreError;
 pub use file::{DirectoryLock, FileStore};
 pub use scheduler::{

@@ -54,6 +54,8 @@ pub struct ApplicationMaster {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClusterPhase {
+    /// Another application master leads the cluster; this one would take over.
+    Standby,
     /// Not all that is wanted serves yet.
     Starting,
     /// All that is wanted serves.

@@ -19,6 +19,7 @@ mod faults;
 mod partition;
 mod processes;
 mod scene;
+mod standby;
 #[path = "../streaming_job/mod.rs"]
 mod streaming_job;
 #[path = "../zookeeper_support/server.rs"]

@@ -28,6 +28,8 @@ const RATE: &str = "50";
 /// Some master, some agents, one cluster.
 pub(super) struct Scene {
     pub(super) double: MesosDouble,
+    /// The application master's directory.
+    cluster: String,
     pub(super) directory: TempDir,
     version: String,
     home: PathBuf,
@@ -50,6 +52,7 @@ impl Scene {
         fs::set_permissions(directory.path(), open).unwrap();
         Self {
             double,
+            cluster: "cluster".to_owned(),
             directory,
             version: version.to_owned(),
             home: flink_home(version),
@@ -143,7 +146,7 @@ impl Scene {
         flugs
             .arg(command)
             .arg("--dir")
-            .arg(self.path("cluster"))
+            .arg(self.path(&self.cluster))
             .stdin(Stdio::null());
         for variable in ["FLINK_HOME", "FLINK_CONF_DIR", "FLINK_PROPERTIES", "HOST"] {
             flugs.env_remove(variable);
@@ -179,6 +182,14 @@ impl Scene {
         }
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
+    }
+
+    /// From now on the application master is the other one, and the other one is this.
+    pub(super) fn swap(&mut self, other: &mut Other) {
+        std::mem::swap(&mut self.cluster, &mut other.cluster);
+        std::mem::swap(&mut self.rest_port, &mut other.rest_port);
+        std::mem::swap(&mut self.rpc_port, &mut other.rpc_port);
+        std::mem::swap(&mut self.appmaster, &mut other.process);
     }
 
     /// Starts a process as the application master.
@@ -358,7 +369,7 @@ impl Scene {
 
     /// The application master's process.
     pub(super) fn master(&self) -> i32 {
-        let state = fs::read(self.path("cluster/cluster.json")).unwrap();
+        let state = fs::read(self.path(&self.cluster).join("cluster.json")).unwrap();
         let state: Value = serde_json::from_slice(&state).unwrap();
         i32::try_from(state["master"]["pid"].as_i64().unwrap()).unwrap()
     }
@@ -383,7 +394,10 @@ impl Scene {
             .arg("--checkpoint-dir")
             .arg(format!("file://{}", self.path("checkpoints").display()))
             .args(["--checkpoint-interval", "200"])
-            .env("FLINK_CONF_DIR", self.path("cluster/client-conf"))
+            .env(
+                "FLINK_CONF_DIR",
+                self.path(&self.cluster).join("client-conf"),
+            )
             .output()
             .unwrap();
         assert!(run.status.success(), "{}", text(&run));
@@ -481,6 +495,36 @@ impl Scene {
             Some(0),
             "{state}"
         );
+    }
+}
+
+/// An application master that is not looked at now.
+pub(super) struct Other {
+    cluster: String,
+    rest_port: u16,
+    rpc_port: u16,
+    process: Option<Child>,
+}
+
+impl Other {
+    /// Another application master of the same cluster, which is not started yet: with a
+    /// directory and ports of its own, as on another machine.
+    pub(super) fn new() -> Self {
+        Self {
+            cluster: "other".to_owned(),
+            rest_port: free_port(),
+            rpc_port: free_port(),
+            process: None,
+        }
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

@@ -37,6 +37,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         });
         StateReport {
             phase: self.state.phase,
+            leader: None,
             flink_version: self.state.flink_version.clone(),
             web_url: self.state.web_url.clone(),
             seconds: self.started.elapsed().as_secs(),
@@ -81,6 +82,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             .filter(|report| !report.workers.is_empty());
         let with_task = all().filter(|(_, worker)| worker.task.is_some()).count();
         WhyReport {
+            leader: None,
             wanted: self.wanted(),
             registered: self.registered(),
             demand: self.demand_report(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::store::Contender;
+
 /// Told of everything worth a line.
 pub type NotifyMesos<'a> = dyn FnMut(&MesosEvent) + 'a;
 
@@ -78,6 +80,12 @@ pub enum MesosEvent {
         /// Its name.
         worker: String,
     },
+    /// Another application master leads; who, if that can be read.
+    StandsBy(Option<Contender>),
+    /// This one leads now.
+    Leads,
+    /// The cluster that this one stood by for has ended for good.
+    Dissolved,
     /// All that is wanted serves.
     Ready,
     /// The JobManager ended because its work is done.
@@ -153,6 +161,19 @@ impl fmt::Display for MesosEvent {
                     "{worker} is not wanted any more and was not launched"
                 )
             }
+            Self::StandsBy(Some(leader)) => write!(
+                formatter,
+                "standing by: of this cluster's application masters, {leader} leads"
+            ),
+            Self::StandsBy(None) => write!(
+                formatter,
+                "standing by: another application master of this cluster leads"
+            ),
+            Self::Leads => write!(formatter, "this application master leads now"),
+            Self::Dissolved => write!(
+                formatter,
+                "the cluster has ended for good, and so has standing by"
+            ),
             Self::Ready => write!(formatter, "all that is wanted serves"),
             Self::Finished => write!(formatter, "the JobManager has finished"),
             Self::TearingDown => write!(formatter, "stopping: the framework and its workers end"),

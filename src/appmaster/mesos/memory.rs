@@ -1,6 +1,7 @@
 //! Where the scheduler's state is kept: in the directory, or in the ZooKeeper that the JobManager
-//! keeps its own state in.
+//! keeps its own state in. There, several application masters of a cluster agree on who leads.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::AppMasterError;
@@ -12,11 +13,13 @@ use crate::conf::{Configuration, LEADER_SESSION, LEADER_SESSION_MILLISECONDS};
 use crate::mesos::master_address::ZooKeeperCredentials;
 use crate::mesos::resolve::HostResolver;
 use crate::mesos::zookeeper::{Access, ZooKeeper};
-use crate::store::{PlaceError, SchedulerStore, ZooKeeperPlace};
+use crate::store::{
+    Contender, Election, PlaceError, SchedulerStore, ZooKeeperPlace, stand_for_election,
+};
 
 /// How long ZooKeeper may be away while something has to be written. Nothing is launched
 /// meanwhile; what runs, runs on.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Who may use the nodes.
 const ACL: &str = "high-availability.zookeeper.client.acl";
@@ -65,6 +68,17 @@ impl Coordination {
             zookeeper,
             path: place.path,
         }))
+    }
+
+    /// Enters the line of those who may lead this cluster.
+    pub(super) fn stand(&self, contender: &Contender) -> Election {
+        let line = format!("{}/election", self.path);
+        stand_for_election(self.zookeeper.clone(), &line, contender)
+    }
+
+    /// The place of all this, for people.
+    pub(super) fn place(&self) -> PathBuf {
+        self.zookeeper.shown(&self.path).into()
     }
 }
 

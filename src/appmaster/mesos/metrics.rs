@@ -14,7 +14,7 @@ use crate::provider::mesos::scheduling::{ContactPhase, Link, Publish};
 use crate::provider::mesos::workers::MesosWorker;
 use crate::spec::exposition::{Exposition, Family};
 use crate::spec::{MemberState, WorkerId};
-use crate::store::ClusterPhase;
+use crate::store::{ClusterPhase, ClusterState};
 
 /// How far a worker is; each has exactly one of these.
 const STATES: [&str; 4] = ["waiting", "launched", "running", "registered"];
@@ -30,27 +30,42 @@ struct Kind {
     longest_wait: Duration,
 }
 
+/// What there is of every application master, whether it leads or stands by.
+pub(super) fn write_general(
+    text: &mut Exposition,
+    state: &ClusterState,
+    running: Duration,
+    leads: bool,
+) {
+    let flink = state.flink_version.as_str();
+    let labels = [("version", env!("CARGO_PKG_VERSION")), ("flink", flink)];
+    text.gauge(
+        "flugs_build_info",
+        "1; the labels say what runs here: flugs' version and Flink's.",
+    )
+    .sample(&labels, 1_u32);
+    text.gauge(
+        "flugs_uptime_seconds",
+        "How long the application master has been running.",
+    )
+    .only(running);
+    text.gauge(
+        "flugs_leader",
+        "1 if this application master leads its cluster, 0 if it stands by.",
+    )
+    .only(leads);
+    text.gauge(
+        "flugs_cluster_ready",
+        "1 if the JobManager serves and every wanted worker is registered with it.",
+    )
+    .only(state.phase == ClusterPhase::Ready);
+}
+
 impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     /// The whole document.
     pub(super) fn metrics(&self) -> String {
         let mut text = Exposition::default();
-        let flink = self.state.flink_version.as_str();
-        let labels = [("version", env!("CARGO_PKG_VERSION")), ("flink", flink)];
-        text.gauge(
-            "flugs_build_info",
-            "1; the labels say what runs here: flugs' version and Flink's.",
-        )
-        .sample(&labels, 1_u32);
-        text.gauge(
-            "flugs_uptime_seconds",
-            "How long the application master has been running.",
-        )
-        .only(self.started.elapsed());
-        text.gauge(
-            "flugs_cluster_ready",
-            "1 if the JobManager serves and every wanted worker is registered with it.",
-        )
-        .only(self.state.phase == ClusterPhase::Ready);
+        write_general(&mut text, &self.state, self.started.elapsed(), true);
         self.write_job_manager(&mut text);
         self.write_workers(&mut text);
         self.write_demand(&mut text);

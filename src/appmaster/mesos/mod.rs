@@ -2,12 +2,14 @@
 //!
 //! Owns the loop between the planner ([`crate::fleet`]), the workers
 //! ([`crate::provider::mesos`]) and the one JobManager, a child process; what is settled before
-//! anything is started; and the HTTP interface. Holds no rule of scheduling.
+//! anything is started; the wait of one that stands by; and the HTTP interface. Holds no rule of scheduling.
 
 mod adoption;
 mod answer;
 pub mod api;
+mod candidacy;
 mod demand;
+mod documents;
 mod event;
 mod job_manager;
 mod master;
@@ -24,8 +26,9 @@ mod truth;
 mod watch;
 mod why;
 
+pub use candidacy::Candidate;
+pub use documents::Documents;
 pub use event::{MesosEvent, NotifyMesos};
 pub use preparation::{RealMesosCluster, prepare};
 pub use run::MesosCluster;
 pub use settings::MesosClusterSettings;
-pub use shipment::Documents;

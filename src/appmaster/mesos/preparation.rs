@@ -1,6 +1,5 @@
 //! Everything that is settled before anything is started, in its order: bad input ends here.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,9 +9,10 @@ use super::super::distribution::store_directory;
 use super::super::preparation::write_secret;
 use super::super::teardown::clear_leftovers;
 use super::super::{AppMasterError, client_configuration};
-use super::adoption::adopt;
 use super::api::{Api, Question};
+use super::candidacy::Candidate;
 use super::demand::demand;
+use super::documents::Documents;
 use super::event::NotifyMesos;
 use super::job_manager::{JobManager, JobManagerTerms};
 use super::master::connection;
@@ -20,32 +20,30 @@ use super::memory::{Coordination, scheduler_store};
 use super::run::{MesosCluster, Terms};
 use super::settings::MesosClusterSettings;
 use super::settling::Settled;
-use super::shipment::{Documents, Shipment};
+use super::shipment::Shipment;
 use super::watch::Watch;
 use crate::artifact::{Store, Token};
 use crate::fleet::{Desired, StartPolicy};
 use crate::flink::rest::RestClient;
 use crate::mesos::connection::Connection;
-use crate::mesos::scheduler::Snapshot;
 use crate::provider::mesos::options::doubts;
-use crate::provider::mesos::scheduling::Scheduling;
 use crate::provider::mesos::task::TaskDescriber;
-use crate::provider::mesos::workers::MesosWorkers;
 use crate::provider::process::{ProcessProvider, identify};
 use crate::spec::{ProcessIdentity, Role};
 use crate::store::{
-    ApplicationMaster, ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_VERSION,
+    ApplicationMaster, ClusterPhase, ClusterState, Contender, DirectoryLock, FileStore,
+    STATE_VERSION,
 };
 
 /// An application master as the command line runs it.
 pub type RealMesosCluster = MesosCluster<TaskDescriber, Connection, Documents>;
 
 /// Settles everything, or says what is wrong. No process has been started when this returns, and
-/// no master been asked.
+/// neither the master nor the state been touched.
 pub async fn prepare(
     settings: &MesosClusterSettings,
     notify: &mut NotifyMesos<'_>,
-) -> Result<(RealMesosCluster, DirectoryLock), AppMasterError> {
+) -> Result<Candidate, AppMasterError> {
     let started = Instant::now();
     let lock = DirectoryLock::take(&settings.directory)?;
     let file = FileStore::new(&settings.directory);
@@ -62,8 +60,7 @@ pub async fn prepare(
     let variable = |name: &str| settings.variable(name);
     let connection = connection(&settled.options, &variable)?;
     let coordination = Coordination::of(&settled)?;
-    let mut memory = scheduler_store(settings, coordination.as_ref())?;
-    let snapshot = memory.load().await?;
+    let memory = scheduler_store(settings, coordination.as_ref())?;
     let artifacts = Store::open(&store_directory(&settings.directory))?;
     let token = token(settings)?;
     let shipment = Shipment::of(settings, &settled, &artifacts, token, notify)?;
@@ -78,57 +75,34 @@ pub async fn prepare(
     )?;
 
     let rest = RestClient::new(&settled.rest_address())?;
-    let (fleet, last) = adopt(&snapshot, started.elapsed());
     let mut state = first_state(settings, &settled, earlier);
-    state.last_number = state.last_number.max(last);
     state.application_master = Some(answers_at);
     file.save(&state)?;
-    // From here on nothing can fail: what was bound is served.
-    let served = shipment.metrics();
-    let (describer, documents) = shipment.serve();
     tokio::spawn(api.serve());
     let user = variable("USER").or_else(|| variable("LOGNAME"));
     let place = settled.place(user.unwrap_or_else(own_user));
-    let scheduling = Scheduling::new(
-        settled.options.scheduler_settings(&place, seed()),
-        describer,
-        &snapshot,
-        connection,
-        documents,
-        memory,
-    );
-    let cluster = MesosCluster {
+    Ok(Candidate {
         terms: terms(settings, &settled),
-        job_manager,
-        workers: MesosWorkers::new(scheduling, &snapshot),
         desired: desired(settings, &settled),
         demand: demand(&settled.options),
-        fleet,
+        scheduler: settled.options.scheduler_settings(&place, seed()),
+        contender: Contender {
+            host: settled.host.clone(),
+            web_url: settled.web_url(),
+            pid: std::process::id(),
+        },
+        connection,
+        memory,
+        shipment,
+        job_manager,
         state,
         file,
         watch: Watch::new(rest, settled.options.scaling.clone()),
-        jobs_at: started,
         questions,
         started,
-        framework: snapshot.framework.clone(),
-        slots: BTreeMap::new(),
-        failures: VecDeque::new(),
-        failed: BTreeMap::new(),
-        served,
-        last_plan: crate::fleet::Plan::default(),
-        last_reason: None,
-    };
-    tell_adopted(&snapshot, cluster.fleet.count(Role::TaskManager), notify);
-    Ok((cluster, lock))
-}
-
-fn tell_adopted(snapshot: &Snapshot, workers: usize, notify: &mut NotifyMesos<'_>) {
-    if let Some(framework) = &snapshot.framework {
-        notify(&super::MesosEvent::Notice(format!(
-            "going on with the framework {} and its {workers} workers",
-            framework.value
-        )));
-    }
+        coordination,
+        lock,
+    })
 }
 
 /// The token that artifacts are served for. It outlives this process: tasks that were launched

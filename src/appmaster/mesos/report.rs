@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::mesos::failure::FailureKind;
 use crate::spec::MemberState;
-use crate::store::ClusterPhase;
+use crate::store::{ClusterPhase, Contender};
 
 /// `GET /api/v1/state`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ use crate::store::ClusterPhase;
 pub struct StateReport {
     /// What the cluster is doing.
     pub phase: ClusterPhase,
+    /// Who leads, if this application master stands by; all else is about this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Contender>,
     /// The Flink version.
     pub flink_version: String,
     /// The JobManager's REST address and web page.
@@ -197,6 +200,9 @@ pub struct RecentFailure {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WhyReport {
+    /// Who leads, if this application master stands by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Contender>,
     /// How many workers are wanted.
     pub wanted: usize,
     /// How many are registered with the JobManager.

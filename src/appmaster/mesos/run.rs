@@ -26,7 +26,9 @@ use crate::provider::mesos::failure::{FailureKind, TaskFailure};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::{MesosWorkers, WorkerTask, WorkersEvent};
 use crate::spec::{MemberState, Role, WorkerId};
-use crate::store::{ClusterPhase, ClusterState, FileStore, MemberRecord};
+use crate::store::{
+    ClusterPhase, ClusterState, Election, FileStore, Leave, MemberRecord, Standing,
+};
 
 /// How many failures are remembered for people.
 const MOST_FAILURES: usize = 50;
@@ -74,6 +76,8 @@ pub struct MesosCluster<D, L, P> {
     /// When jobs are looked at next.
     pub(super) jobs_at: Instant,
     pub(super) questions: mpsc::Receiver<Question>,
+    /// The place in the line of those who may lead, if there is one.
+    pub(super) election: Option<Election>,
     pub(super) started: Instant,
     pub(super) framework: Option<FrameworkId>,
     pub(super) slots: BTreeMap<WorkerId, u32>,
@@ -159,8 +163,16 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     look = Box::pin(self.next_look());
                 }
                 Some(question) = self.questions.recv() => self.answer(question),
+                () = overtaken(self.election.as_mut()) => return Err(AppMasterError::Superseded),
                 () = until(next) => {}
             }
+        }
+    }
+
+    /// Leaves the line, if it is not left yet: to the next, or for good.
+    pub(super) async fn leave(&mut self, how: Leave) {
+        if let Some(election) = self.election.take() {
+            election.leave(how).await;
         }
     }
 
@@ -430,4 +442,13 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             },
         }
     }
+}
+
+/// Waits until another one leads: this one's session had ended. It would learn so from the state or
+/// from the master as well, later.
+async fn overtaken(election: Option<&mut Election>) {
+    let Some(election) = election else {
+        return std::future::pending().await;
+    };
+    while !matches!(election.changed().await, Standing::Behind { .. }) {}
 }

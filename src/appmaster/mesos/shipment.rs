@@ -1,6 +1,5 @@
 //! What travels to the workers: the artifact server, and the terms of their tasks.
 
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -9,22 +8,22 @@ use std::sync::Arc;
 use url::Url;
 
 use super::super::{AppMasterError, distribution};
+use super::documents::Documents;
 use super::event::{MesosEvent, NotifyMesos};
 use super::settings::MesosClusterSettings;
 use super::settling::{Settled, bracketed};
 use crate::artifact::server::{Metrics, TlsIdentity};
 use crate::artifact::unpack::{self, Limits};
-use crate::artifact::{Server, ServerOptions, Store, StoreError, Token};
+use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::is_sensitive;
 use crate::conf::options::OptionTable;
 use crate::launch::{self, PortOption};
-use crate::mesos::wire::TaskId;
+use crate::mesos::scheduler::Snapshot;
 use crate::overlay::{Overlay, OverlaySources, overlays};
-use crate::provider::mesos::scheduling::Publish;
 use crate::provider::mesos::task::{
-    JAVA, JobManagerAddress, Outbox, TaskDescriber, TaskTerms, ships_flink,
+    JAVA, JobManagerAddress, TaskDescriber, TaskTerms, ships_flink,
 };
-use crate::spec::{Artifact, ArtifactKind, RelativePath, Sha256Digest};
+use crate::spec::{Artifact, ArtifactKind, RelativePath};
 
 /// The overlays that make up a Flink home. Part of one must not travel without the other: what is
 /// there would be taken for the whole.
@@ -108,7 +107,7 @@ impl Shipment {
 
     /// Serves, on a thread of its own: a thousand workers that fetch must not hold up the
     /// scheduler. Gives what describes tasks, and what publishes their documents.
-    pub(super) fn serve(self) -> (TaskDescriber, Documents) {
+    pub(super) fn serve(self, directory: &Path, snapshot: &Snapshot) -> (TaskDescriber, Documents) {
         let server = self.server;
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -122,42 +121,8 @@ impl Shipment {
             .name("artifacts".to_owned())
             .spawn(work);
         let (describer, outbox) = TaskDescriber::new(self.terms);
-        let documents = Documents {
-            store: self.store,
-            outbox,
-            served: BTreeMap::new(),
-        };
+        let documents = Documents::new(self.store, outbox, directory, snapshot);
         (describer, documents)
-    }
-}
-
-/// The documents of tasks: served from before they are launched until they run.
-#[derive(Debug)]
-pub struct Documents {
-    store: Store,
-    outbox: Outbox,
-    served: BTreeMap<TaskId, Sha256Digest>,
-}
-
-impl Publish for Documents {
-    fn publish(&mut self) -> Result<(), StoreError> {
-        for document in self.outbox.take() {
-            let stored = if document.is_secret {
-                self.store.add_secret_bytes(&document.bytes)?
-            } else {
-                self.store.add_bytes(&document.bytes)?
-            };
-            self.served.insert(document.task, stored.digest);
-        }
-        Ok(())
-    }
-
-    fn withdraw(&mut self, task: &TaskId) {
-        if let Some(digest) = self.served.remove(task) {
-            // One that cannot be removed is served until the next try, which is no harm: what
-            // it says is known to who may ask for it.
-            let _ = self.store.withdraw(&digest);
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::mesos::scheduler::{Describe, Stop};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::WorkersEvent;
 use crate::spec::MemberState;
-use crate::store::ClusterPhase;
+use crate::store::{ClusterPhase, Leave};
 
 impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     /// Stops the JobManager, and ends the framework as `how` says. A second signal kills what is
@@ -35,6 +35,9 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         if let Some(how) = how {
             self.workers.end(how)?;
         }
+        if !scheduling {
+            self.leave(Leave::ToTheNext).await;
+        }
         let mut hurried = false;
         while self.fleet.member(&id).is_some() || (scheduling && !hurried) {
             tokio::select! {
@@ -43,7 +46,12 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     sandbox::prune(self.job_manager.sandbox());
                 }
                 event = self.workers.event(), if scheduling => {
-                    scheduling = !is_end(&event?, notify);
+                    let event = event?;
+                    scheduling = !is_end(&event, notify);
+                    if !scheduling {
+                        // Whoever is next need not wait for the JobManager's end.
+                        self.leave(left(how, &event)).await;
+                    }
                 }
                 Some(question) = self.questions.recv() => self.answer(question),
                 _ = signals.next() => {
@@ -53,6 +61,8 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 }
             }
         }
+        // It may have been hurried.
+        self.leave(Leave::ToTheNext).await;
         // Workers that stay may still fetch what they were promised.
         if how == Some(Stop::Teardown) {
             sandbox::sweep(&self.terms.directory);
@@ -67,6 +77,14 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             }),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether others have something to lead. A framework that was torn down was the cluster's end.
+fn left(how: Option<Stop>, event: &WorkersEvent) -> Leave {
+    match (how, event) {
+        (Some(Stop::Teardown), WorkersEvent::Ended) => Leave::Dissolve,
+        _ => Leave::ToTheNext,
     }
 }
 

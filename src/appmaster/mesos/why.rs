@@ -18,6 +18,9 @@ const MOST: usize = 10;
 impl WhyReport {
     /// The text that people read.
     pub fn text(&self) -> String {
+        if let Some(leader) = &self.leader {
+            return format!("This application master stands by: {leader} leads.");
+        }
         let mut text = String::new();
         self.summarise(&mut text);
         if let Some(demand) = &self.demand {

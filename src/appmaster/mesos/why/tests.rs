@@ -45,6 +45,7 @@ fn waiting(refusals: Vec<RefusalReport>) -> WaitingReport {
 
 fn why() -> WhyReport {
     WhyReport {
+        leader: None,
         wanted: 4,
         registered: 1,
         demand: None,
@@ -219,4 +220,21 @@ fn a_job_whose_needs_are_not_known_is_named_as_what_is_waited_for() {
     No job requires slots: 1 worker of the profile default is what is always kept.
     No worker goes at the moment: it is not known yet what these need: orders (INITIALIZING).
     ");
+}
+
+#[test]
+fn who_stands_by_says_who_leads_and_nothing_of_workers() {
+    let leader = crate::store::Contender {
+        host: "master1".to_owned(),
+        web_url: "http://master1:8081".to_owned(),
+        pid: 7,
+    };
+    let report = WhyReport {
+        leader: Some(leader),
+        ..why()
+    };
+    assert_eq!(
+        report.text(),
+        "This application master stands by: the one on master1 (process 7, http://master1:8081) leads."
+    );
 }

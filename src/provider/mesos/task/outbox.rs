@@ -46,7 +46,8 @@ impl Outbox {
         std::mem::take(&mut *documents)
     }
 
-    pub(super) fn put(&self, document: TaskDocument) {
+    /// Puts one in.
+    pub fn put(&self, document: TaskDocument) {
         let mut documents = self
             .documents
             .lock()

@@ -1,0 +1,276 @@
+//! An application master that has settled everything and may lead.
+//!
+//! Owns the wait for its turn, and what it says of itself meanwhile. Until then nothing of the
+//! cluster is touched: neither the state nor a process nor the master. Without high availability
+//! there is nobody to wait for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::super::AppMasterError;
+use super::super::registration::until;
+use super::super::signals::StopSignals;
+use super::adoption::adopt;
+use super::api::{Question, Topic};
+use super::event::{MesosEvent, NotifyMesos};
+use super::job_manager::JobManager;
+use super::memory::{Coordination, PATIENCE};
+use super::metrics::write_general;
+use super::preparation::RealMesosCluster;
+use super::report::{
+    ContactPhaseReport, ContactReport, FailuresReport, JobManagerReport, StateReport, WhyReport,
+};
+use super::run::{MesosCluster, Terms};
+use super::shipment::Shipment;
+use super::watch::Watch;
+use crate::fleet::demand::Demand;
+use crate::fleet::{Desired, Plan};
+use crate::mesos::connection::Connection;
+use crate::mesos::scheduler::{Settings, Snapshot};
+use crate::provider::mesos::scheduling::Scheduling;
+use crate::provider::mesos::workers::MesosWorkers;
+use crate::spec::Role;
+use crate::spec::exposition::Exposition;
+use crate::store::{
+    ClusterPhase, ClusterState, Contender, DirectoryLock, Election, FileStore, Leave,
+    SchedulerStore, Standing, StoreError,
+};
+
+/// An application master that has settled everything. Made by [`super::prepare`].
+#[derive(Debug)]
+pub struct Candidate {
+    pub(super) terms: Terms,
+    pub(super) desired: Desired,
+    pub(super) scheduler: Settings,
+    pub(super) connection: Connection,
+    pub(super) memory: SchedulerStore,
+    pub(super) shipment: Shipment,
+    pub(super) job_manager: JobManager,
+    pub(super) state: ClusterState,
+    pub(super) file: FileStore,
+    pub(super) demand: Option<Demand>,
+    pub(super) watch: Watch,
+    pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) started: Instant,
+    /// Where to stand in line, if several may lead.
+    pub(super) coordination: Option<Coordination>,
+    pub(super) contender: Contender,
+    pub(super) lock: DirectoryLock,
+}
+
+/// How a wait ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// This one leads.
+    Leads,
+    /// There is nothing to lead any more, or it was told to stop.
+    Over,
+}
+
+impl Candidate {
+    /// Waits for this one's turn, and takes over what there is of the cluster. `None` if it was
+    /// told to stop before, or the cluster has ended for good.
+    pub async fn lead(
+        mut self,
+        signals: &mut StopSignals,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<Option<(RealMesosCluster, DirectoryLock)>, AppMasterError> {
+        let election = match self.coordination.clone() {
+            None => None,
+            Some(coordination) => {
+                let mut election = coordination.stand(&self.contender);
+                if self
+                    .wait(&coordination, &mut election, signals, notify)
+                    .await?
+                    == Turn::Over
+                {
+                    election.leave(Leave::ToTheNext).await;
+                    self.state.phase = ClusterPhase::Stopped;
+                    self.state.application_master = None;
+                    self.file.save(&self.state)?;
+                    return Ok(None);
+                }
+                Some(election)
+            }
+        };
+        self.take_over(election, notify).await.map(Some)
+    }
+
+    async fn wait(
+        &mut self,
+        coordination: &Coordination,
+        election: &mut Election,
+        signals: &mut StopSignals,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<Turn, AppMasterError> {
+        let mut deadline = Some(Instant::now() + PATIENCE);
+        let mut leading: Option<Contender> = None;
+        let mut stood_by = false;
+        loop {
+            match election.standing() {
+                Standing::Entering(_) => {}
+                Standing::Leads => {
+                    if stood_by {
+                        notify(&MesosEvent::Leads);
+                    }
+                    return Ok(Turn::Leads);
+                }
+                Standing::Behind { leader, .. } => {
+                    deadline = None;
+                    if !stood_by || leader != leading {
+                        notify(&MesosEvent::StandsBy(leader.clone()));
+                    }
+                    if !stood_by {
+                        self.state.phase = ClusterPhase::Standby;
+                        self.file.save(&self.state)?;
+                    }
+                    stood_by = true;
+                    leading = leader;
+                }
+                Standing::Dissolved => {
+                    notify(&MesosEvent::Dissolved);
+                    return Ok(Turn::Over);
+                }
+                Standing::Refused(reason) => {
+                    let place = coordination.place();
+                    return Err(StoreError::Refused { place, reason }.into());
+                }
+            }
+            tokio::select! {
+                _ = election.changed() => {}
+                _ = signals.next() => return Ok(Turn::Over),
+                Some(question) = self.questions.recv() => self.answer(question, leading.as_ref()),
+                () = until(deadline) => {
+                    let place = coordination.place();
+                    let reason = match election.standing() {
+                        Standing::Entering(Some(reason)) => reason,
+                        _ => "no answer".to_owned(),
+                    };
+                    return Err(StoreError::Away { place, reason }.into());
+                }
+            }
+        }
+    }
+
+    /// Goes on where the last leader was.
+    async fn take_over(
+        mut self,
+        election: Option<Election>,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(RealMesosCluster, DirectoryLock), AppMasterError> {
+        let snapshot = self.memory.load().await?;
+        let (fleet, last) = adopt(&snapshot, self.started.elapsed());
+        self.state.phase = ClusterPhase::Starting;
+        self.state.last_number = self.state.last_number.max(last);
+        self.file.save(&self.state)?;
+        // From here on nothing can fail: what was bound is served.
+        let served = self.shipment.metrics();
+        let (describer, documents) = self.shipment.serve(&self.terms.directory, &snapshot);
+        let scheduling = Scheduling::new(
+            self.scheduler,
+            describer,
+            &snapshot,
+            self.connection,
+            documents,
+            self.memory,
+        );
+        tell_adopted(&snapshot, fleet.count(Role::TaskManager), notify);
+        let cluster = MesosCluster {
+            terms: self.terms,
+            job_manager: self.job_manager,
+            workers: MesosWorkers::new(scheduling, &snapshot),
+            desired: self.desired,
+            fleet,
+            state: self.state,
+            file: self.file,
+            demand: self.demand,
+            watch: self.watch,
+            jobs_at: Instant::now(),
+            questions: self.questions,
+            election,
+            started: self.started,
+            framework: snapshot.framework,
+            slots: BTreeMap::new(),
+            failures: VecDeque::new(),
+            failed: BTreeMap::new(),
+            served,
+            last_plan: Plan::default(),
+            last_reason: None,
+        };
+        Ok((cluster, self.lock))
+    }
+
+    /// Answers while another one leads. Who asked may be gone: that is no matter.
+    fn answer(&self, question: Question, leader: Option<&Contender>) {
+        let document = match question.topic {
+            Topic::State => serde_json::to_vec(&self.state_report(leader)),
+            Topic::Why => serde_json::to_vec(&self.why_report(leader)),
+            Topic::Metrics => Ok(self.metrics().into_bytes()),
+        };
+        let _ = question.answer.send(document.unwrap_or_default());
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = Exposition::default();
+        let seconds = self.started.elapsed();
+        write_general(&mut text, &self.state, seconds, false);
+        text.finish()
+    }
+
+    fn state_report(&self, leader: Option<&Contender>) -> StateReport {
+        StateReport {
+            phase: self.state.phase,
+            leader: leader.cloned(),
+            flink_version: self.state.flink_version.clone(),
+            web_url: self.state.web_url.clone(),
+            seconds: self.started.elapsed().as_secs(),
+            mesos: self.contact(),
+            job_manager: JobManagerReport {
+                state: None,
+                pid: None,
+                failures: 0,
+            },
+            wanted: 0,
+            registered: 0,
+            demand: None,
+            workers: Vec::new(),
+            failures: FailuresReport::default(),
+        }
+    }
+
+    fn why_report(&self, leader: Option<&Contender>) -> WhyReport {
+        WhyReport {
+            leader: leader.cloned(),
+            wanted: 0,
+            registered: 0,
+            demand: None,
+            starting: 0,
+            mesos: self.contact(),
+            paused: None,
+            waiting: Vec::new(),
+            failures: FailuresReport::default(),
+        }
+    }
+
+    fn contact(&self) -> ContactReport {
+        ContactReport {
+            phase: ContactPhaseReport::Disconnected,
+            seconds: self.started.elapsed().as_secs(),
+            framework: None,
+            reason: Some("this application master stands by".to_owned()),
+            offers: 0,
+            last_offer_seconds: None,
+        }
+    }
+}
+
+fn tell_adopted(snapshot: &Snapshot, workers: usize, notify: &mut NotifyMesos<'_>) {
+    if let Some(framework) = &snapshot.framework {
+        notify(&MesosEvent::Notice(format!(
+            "going on with the framework {} and its {workers} workers",
+            framework.value
+        )));
+    }
+}
