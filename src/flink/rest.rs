@@ -137,3 +137,29 @@ impl RestClient {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What real JobManagers answered when a job waited for a third slot.
+    const RECORDED: [&str; 4] = [
+        include_str!("../../tests/data/flink-rest/1.13.6/short-taskmanagers.json"),
+        include_str!("../../tests/data/flink-rest/1.20.5/short-taskmanagers.json"),
+        include_str!("../../tests/data/flink-rest/1.20.5-adaptive/short-taskmanagers.json"),
+        include_str!("../../tests/data/flink-rest/2.3.0-adaptive/short-taskmanagers.json"),
+    ];
+
+    #[test]
+    fn slots_that_a_waiting_job_was_given_are_not_free_in_any_release() {
+        #[derive(Deserialize)]
+        struct Answer {
+            taskmanagers: Vec<RegisteredTaskManager>,
+        }
+        for recorded in RECORDED {
+            let answer: Answer = serde_json::from_str(recorded).unwrap();
+            let worker = &answer.taskmanagers[0];
+            assert_eq!((worker.slots_number, worker.free_slots), (2, 0));
+        }
+    }
+}

@@ -142,7 +142,8 @@ impl fmt::Display for MesosEvent {
             } => {
                 write!(
                     formatter,
-                    "{jobs} jobs want {slots} slots: {workers} workers, which were {before}"
+                    "slots that jobs want: {slots} (jobs: {jobs}); workers that are wanted: {workers} \
+                     (before: {before})"
                 )?;
                 if unlimited > workers {
                     write!(

@@ -332,6 +332,42 @@ fn nobody_goes_while_a_job_starts_or_restarts_and_its_needs_are_not_known() {
 }
 
 #[test]
+fn nobody_goes_who_is_one_too_many_either_while_needs_are_not_known() {
+    let mut demand = Demand::new(policy());
+    let made = JobNeeds {
+        known: false,
+        state: JobState::Initializing,
+        ..job(0)
+    };
+    let stages = [IDLE, IDLE, IDLE, Stage::Waiting];
+    for minutes in 0..9 {
+        let sight = sight(std::slice::from_ref(&made), &stages);
+        assert_eq!(demand.see(&sight, MINUTE * minutes), []);
+        assert!(!demand.is_urgent());
+    }
+    assert_eq!(demand.wanted("default"), 1);
+}
+
+/// Those of an earlier application master may have fewer slots than workers have now.
+#[test]
+fn the_slots_that_are_left_count_and_not_the_workers_alone() {
+    let mut demand = Demand::new(policy());
+    let small = Stage::Registered { slots: 1, free: 1 };
+    let sight = sight(&[job(2)], &[small, small, small]);
+    assert_eq!(demand.see(&sight, Duration::ZERO), []);
+    assert_eq!(demand.see(&sight, MINUTE), []);
+    assert_eq!(gone(&demand.see(&sight, MINUTE)), [id(3)]);
+    assert_eq!(demand.wanted("default"), 1);
+    let two = Sight {
+        workers: sight.workers[..2].to_vec(),
+        ..sight
+    };
+    for minutes in 2..9 {
+        assert_eq!(demand.see(&two, MINUTE * minutes), []);
+    }
+}
+
+#[test]
 fn a_worker_that_was_not_launched_yet_is_withdrawn_when_nobody_wants_it_any_more() {
     let mut demand = Demand::new(policy());
     let stages = [BUSY, Stage::Starting, Stage::Waiting, Stage::Waiting];
