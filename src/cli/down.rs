@@ -5,7 +5,9 @@ use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
 use crate::appmaster::{TornDown, tear_down};
+use crate::spec::ExitCode;
 
+use super::left::LeftOnMesos;
 use super::{Ending, output};
 
 /// Stop the cluster in a directory; its logs stay.
@@ -14,7 +16,8 @@ use super::{Ending, output};
   flugs down
   flugs down --dir /var/lib/flugs/orders --patience 60
 
-Stopping a cluster that is stopped already is no error.")]
+Stopping a cluster that is stopped already is no error. Workers on Mesos are ended by their
+application master: where that is gone and they may run on, the exit code is 121.")]
 pub(super) struct Args {
     /// The cluster's directory.
     #[arg(long, value_name = "DIR", default_value = super::DEFAULT_DIRECTORY)]
@@ -29,6 +32,13 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let state = super::load_cluster(&directory)?;
     let patience = Duration::from_secs(args.patience);
     let done = super::runtime()?.block_on(tear_down(&directory, state, patience))?;
+    // The scheduler forgets a framework only when the master has confirmed its end.
+    if let Some(left) = LeftOnMesos::in_directory(&directory)? {
+        return Err(Ending {
+            code: ExitCode::FrameworkLeft,
+            message: left.text(&args.dir),
+        });
+    }
     output::note(match done {
         TornDown::Stopped => "flugs: stopped",
         TornDown::AlreadyStopped => "flugs: it was stopped already",

@@ -15,6 +15,7 @@ mod health;
 mod image;
 mod install;
 mod launch;
+mod left;
 mod memory;
 mod output;
 mod serve;

@@ -12,6 +12,7 @@ use crate::store::{ClusterPhase, ClusterState, DirectoryLock};
 use crate::appmaster::mesos::api::Topic;
 use crate::appmaster::mesos::report::{StateReport, WorkerReport};
 
+use super::left::LeftOnMesos;
 use super::{Ending, output, table, why};
 
 /// Show what runs in a cluster's directory.
@@ -42,6 +43,9 @@ pub(super) struct Report {
     /// The cluster's name with the engine, if its process ended without stopping its containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     containers_left: Option<String>,
+    /// Workers on Mesos that wait for a successor of their application master.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mesos_left: Option<LeftOnMesos>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,7 +65,11 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     if let Some(master) = why::running(&args.dir)? {
         return Ok(show_mesos(&why::ask(&master, Topic::State)?, args.json));
     }
-    let report = Report::new(&args.dir, &state, DirectoryLock::is_held(&args.dir));
+    let running = DirectoryLock::is_held(&args.dir);
+    let mut report = Report::new(&args.dir, &state, running);
+    if !running {
+        report.mesos_left = LeftOnMesos::in_directory(&args.dir)?;
+    }
     report.print(args.json);
     let ready = report.phase == ClusterPhase::Ready;
     Ok(if ready {
@@ -127,6 +135,7 @@ impl Report {
         let deserted = !running && state.phase != ClusterPhase::Stopped;
         Self {
             containers_left: state.containers.clone().filter(|_| deserted),
+            mesos_left: None,
             phase: if running {
                 state.phase
             } else {
@@ -156,6 +165,9 @@ impl Report {
             (ClusterPhase::Stopped, None) => "Not running.".to_owned(),
             _ => format!("Flink {}: {}", self.flink_version, self.web_url),
         });
+        if let Some(left) = &self.mesos_left {
+            output::line(&left.text(&self.directory));
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::artifact::Token;
 use crate::spec::ExitCode;
 use crate::store::ApplicationMaster;
 
+use super::left::LeftOnMesos;
 use super::{Ending, output};
 
 /// How long an application master may take to answer.
@@ -71,16 +72,23 @@ impl Whom {
                 url: url.to_string(),
                 token_file: self.token_file.clone(),
             }),
-            None => running(&self.dir)?.ok_or_else(|| Ending {
-                code: ExitCode::NoCluster,
-                message: format!(
-                    "no application master runs in {}: name its directory with --dir, or its \
-                     address with --url",
-                    self.dir.display()
-                ),
-            }),
+            None => running(&self.dir)?.map_or_else(|| Err(nobody_in(&self.dir)?), Ok),
         }
     }
+}
+
+/// That no application master runs here, and what it may have left.
+fn nobody_in(directory: &Path) -> Result<Ending, Ending> {
+    let left = LeftOnMesos::in_directory(directory)?;
+    let left = left.map_or_else(String::new, |left| format!("\n{}", left.text(directory)));
+    Ok(Ending {
+        code: ExitCode::NoCluster,
+        message: format!(
+            "no application master runs in {}: name its directory with --dir, or its address with \
+             --url{left}",
+            directory.display()
+        ),
+    })
 }
 
 /// Where the application master of this directory answers, if one runs there.

@@ -1,7 +1,7 @@
 //! Workers as processes of the Mesos containerizer, without an image: flugs, Flink and everything
 //! else come through the fetcher.
 
-use super::scene::{Scene, jvm, kill};
+use super::scene::{Scene, jvm, kill, text};
 
 /// Flink 1.13, the last release that had an integration with Mesos of its own.
 #[test]
@@ -27,6 +27,14 @@ fn a_job_on_1_13_6_survives_its_worker_and_a_successor_of_the_application_master
     // SIGTERM leaves the workers to a successor.
     let (framework, before) = (scene.framework(), scene.tasks());
     assert!(scene.end("TERM").success());
+    assert_eq!(scene.tasks(), before);
+    let down = scene.flugs("down").output().unwrap();
+    let told = text(&down);
+    assert_eq!(down.status.code(), Some(121), "{told}");
+    let left = scene.status()["mesosLeft"].to_string();
+    for task in &before {
+        assert!(told.contains(task) && left.contains(task), "{told} {left}");
+    }
     assert_eq!(scene.tasks(), before);
     let mut command = scene.appmaster();
     scene.start(&mut command);

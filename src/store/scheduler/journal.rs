@@ -15,6 +15,9 @@ use crate::mesos::scheduler::{Change, Snapshot};
 /// A journal is not written anew while it is shorter than this, whatever it holds.
 const SHORT: u64 = 1024 * 1024;
 
+/// The journal's name.
+const FILE: &str = "scheduler.journal";
+
 /// The file store.
 #[derive(Debug)]
 pub struct SchedulerJournal {
@@ -35,6 +38,37 @@ struct Journal {
     length: u64,
 }
 
+/// Reads the journal below this directory, whoever writes it.
+pub(super) fn look(directory: &Path) -> Result<Option<Snapshot>, StoreError> {
+    let path = directory.join("mesos").join(FILE);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let action = "read";
+            return Err(StoreError::InputOutput {
+                action,
+                path,
+                source,
+            });
+        }
+    };
+    let read = document::read_journal(&text).map_err(|reason| unreadable(&path, reason))?;
+    Ok(Some(read.snapshot))
+}
+
+fn unreadable(path: &Path, reason: Unreadable) -> StoreError {
+    let path = path.to_owned();
+    match reason {
+        Unreadable::Version(found) => StoreError::Version {
+            path,
+            found,
+            expected: SCHEDULER_VERSION,
+        },
+        Unreadable::Damaged(reason) => StoreError::Damaged { path, reason },
+    }
+}
+
 impl SchedulerJournal {
     /// Takes the directory `mesos` below this one, or says who has it.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
@@ -48,7 +82,7 @@ impl SchedulerJournal {
             other => other,
         })?;
         let journal = Journal {
-            path: own.join("scheduler.journal"),
+            path: own.join(FILE),
             _lock: lock,
             snapshot: Snapshot::default(),
             file: None,
@@ -109,7 +143,8 @@ impl Journal {
             }
             Err(source) => return Err(self.failed("read", source)),
         };
-        let read = document::read_journal(&text).map_err(|reason| self.unreadable(reason))?;
+        let read =
+            document::read_journal(&text).map_err(|reason| unreadable(&self.path, reason))?;
         self.snapshot = read.snapshot;
         self.loaded = true;
         if !read.whole {
@@ -180,18 +215,6 @@ impl Journal {
         self.base = length;
         self.length = length;
         Ok(())
-    }
-
-    fn unreadable(&self, reason: Unreadable) -> StoreError {
-        let path = self.path.clone();
-        match reason {
-            Unreadable::Version(found) => StoreError::Version {
-                path,
-                found,
-                expected: SCHEDULER_VERSION,
-            },
-            Unreadable::Damaged(reason) => StoreError::Damaged { path, reason },
-        }
     }
 
     fn failed(&self, action: &'static str, source: io::Error) -> StoreError {

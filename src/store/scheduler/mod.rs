@@ -40,6 +40,12 @@ impl SchedulerStore {
         SchedulerJournal::open(directory).map(Self::File)
     }
 
+    /// What a store in the directory `mesos` of this one has, without taking it from anybody and
+    /// without writing; absent: there is none.
+    pub fn look_in_directory(directory: &Path) -> Result<Option<Snapshot>, StoreError> {
+        journal::look(directory)
+    }
+
     /// The store under this node of ZooKeeper. `patience` is how long ZooKeeper may be away before
     /// a call fails; it may be made again then.
     pub fn in_zookeeper(zookeeper: ZooKeeper, path: &str, patience: Duration) -> Self {
