@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod flink;
 pub mod image;
 pub mod install;
+pub mod keystore;
 pub mod launch;
 pub mod mesos;
 pub mod overlay;

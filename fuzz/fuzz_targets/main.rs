@@ -7,6 +7,7 @@ mod constraint;
 mod flink_properties;
 mod image_definition;
 mod java_options;
+mod key_store;
 mod manifest;
 mod master_credentials;
 mod master_location;
@@ -26,13 +27,14 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 19] = [
+const TARGETS: [(&str, Target); 20] = [
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("constraint", constraint::run),
     ("flink_properties", flink_properties::run),
     ("image_definition", image_definition::run),
     ("java_options", java_options::run),
+    ("key_store", key_store::run),
     ("manifest", manifest::run),
     ("master_credentials", master_credentials::run),
     ("master_location", master_location::run),

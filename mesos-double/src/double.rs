@@ -220,6 +220,11 @@ impl MesosDouble {
         self.shared.with(|cluster| cluster.state())
     }
 
+    /// What the tasks that are not over were launched with: each `TaskInfo` as the agent has it.
+    pub fn launched(&self) -> Vec<Value> {
+        self.shared.with(|cluster| cluster.launched())
+    }
+
     /// The faults as they are set.
     pub fn faults(&self) -> Faults {
         self.shared.with(|cluster| cluster.faults.clone())

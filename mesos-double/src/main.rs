@@ -53,6 +53,9 @@ struct Arguments {
     /// Seconds that fetching and pulling may take.
     #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds)]
     registration_timeout: Duration,
+    /// Check servers that files are fetched from by these authorities (PEM), not the machine's.
+    #[arg(long)]
+    fetcher_ca: Option<PathBuf>,
     /// Stand for election in this ZooKeeper, `zk://host:port/path`.
     #[arg(long)]
     zookeeper: Option<String>,
@@ -92,6 +95,7 @@ impl Arguments {
                     },
                     limit_memory: self.limit_memory,
                     executor_registration_timeout: self.registration_timeout,
+                    fetcher_authorities: self.fetcher_ca.clone(),
                     ..AgentOptions::default()
                 }
             })

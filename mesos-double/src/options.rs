@@ -111,6 +111,9 @@ pub struct AgentOptions {
     pub limit_memory: bool,
     /// `--executor_registration_timeout`: fetching and pulling included.
     pub executor_registration_timeout: Duration,
+    /// The authorities (PEM) that the fetcher checks servers by, in place of the machine's: as if the
+    /// host's own store held these.
+    pub fetcher_authorities: Option<PathBuf>,
     /// `--docker_registry` as a directory of `<name>:<tag>.tar`, for images of the Mesos containerizer.
     pub image_directory: PathBuf,
 }
@@ -127,6 +130,7 @@ impl Default for AgentOptions {
             executors: Executors::Real,
             limit_memory: false,
             executor_registration_timeout: Duration::from_secs(60),
+            fetcher_authorities: None,
             image_directory: PathBuf::from("/var/lib/mesos/images"),
         }
     }

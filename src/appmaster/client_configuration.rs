@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::conf::{Layer, Origin};
+use crate::conf::{Layer, Origin, TLS_ALGORITHMS};
+use crate::flink::rest::is_rest_encrypted;
 use crate::flink::{JavaRuntime, missing_access};
 use crate::launch::{self, SettledLaunch};
 
@@ -34,6 +35,14 @@ pub(super) fn write(
         client
             .configuration
             .set(key, value, Origin::from_source(Layer::Forced, "flugs"));
+    }
+    // What the JobManager was told, unless somebody chose: the two have to have one in common.
+    let is_encrypted = is_rest_encrypted(&|key| client.configuration.get(key));
+    if is_encrypted && !client.configuration.contains("security.ssl.algorithms") {
+        let origin = Origin::from_source(Layer::FlugsDefault, "flugs");
+        client
+            .configuration
+            .set("security.ssl.algorithms", TLS_ALGORITHMS, origin);
     }
     let options = java.and_then(|java| client_options(job_manager, java));
     if let Some(options) = options {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::artifact;
-use crate::flink::rest::RestError;
+use crate::flink::rest::{RestError, RestTlsError};
+use crate::keystore::CertificateProblem;
 use crate::launch::{LaunchError, PortError};
 use crate::mesos::connection::{ConnectionError, CredentialsError};
 use crate::overlay::OverlayError;
@@ -124,8 +125,29 @@ pub enum AppMasterError {
     /// The credentials for the Mesos master are unusable.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Flink's REST interface cannot be spoken to over TLS.
+    #[error(transparent)]
+    RestTls(#[from] RestTlsError),
+    /// The artifact server's certificate and key cannot be used.
+    #[error("{option} cannot be followed")]
+    ArtifactIdentity {
+        /// The option that names them.
+        option: &'static str,
+        /// What is wrong.
+        source: artifact::server::TlsError,
+    },
+    /// Agents would refuse the artifact server's certificate.
+    #[error(
+        "Mesos' agents would not accept the artifact server's certificate ({option}): {problem}; flugs.mesos.artifactserver.certificate-file and .key-file name another one, flugs.mesos.artifactserver.advertised-url another address"
+    )]
+    ArtifactCertificate {
+        /// The option that names it.
+        option: &'static str,
+        /// Why they would refuse it.
+        problem: CertificateProblem,
+    },
     /// Secrets would travel in the clear.
-    #[error("these are secrets, and the artifact server would send them without encryption: {}; have it speak TLS (security.ssl.rest.enabled and mesos.resourcemanager.artifactserver.ssl.enabled), or accept it with flugs.mesos.artifactserver.secrets-in-the-clear", secrets.join(", "))]
+    #[error("these are secrets, and the artifact server would send them without encryption: {}; have it speak TLS (flugs.mesos.artifactserver.certificate-file and .key-file, or security.ssl.rest.enabled), or accept it with flugs.mesos.artifactserver.secrets-in-the-clear", secrets.join(", "))]
     SecretsInTheClear {
         /// Files and options, by name.
         secrets: Vec<String>,
@@ -232,7 +254,8 @@ impl Failure for AppMasterError {
             Self::ArtifactStore(error) => error.exit_code(),
             Self::ArtifactServer(error) => error.exit_code(),
             Self::Provider(error) => error.exit_code(),
-            Self::Tls(error) => error.exit_code(),
+            Self::Tls(error) | Self::ArtifactIdentity { source: error, .. } => error.exit_code(),
+            Self::RestTls(error) => error.exit_code(),
             Self::Token(error) => error.exit_code(),
             Self::Write { source, .. } => ExitCode::of_io(source),
             Self::NoFreePort { .. } => ExitCode::PortInUse,
@@ -265,6 +288,7 @@ impl Failure for AppMasterError {
             | Self::Read { .. }
             | Self::Place(_)
             | Self::SecretsInTheClear { .. }
+            | Self::ArtifactCertificate { .. }
             | Self::NoJavaInArchive { .. }
             | Self::Artifact(_)
             | Self::Address { .. } => ExitCode::Configuration,

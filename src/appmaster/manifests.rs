@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::place::Addresses;
+use crate::conf::TLS_ALGORITHMS;
 use crate::spec::{Artifact, LaunchManifest, ManifestVersion, Property, Resources, Role, WorkerId};
 
 /// The address at which the members of an embedded cluster find one another.
@@ -76,6 +77,8 @@ fn defaults() -> BTreeMap<String, String> {
         ("rest.bind-address", ADDRESS),
         // HeartbeatManagerOptions; milliseconds without a unit are read by every version.
         ("heartbeat.interval", "2000"),
+        // Only of interest where TLS is on; Flink's default of old is nothing that flugs speaks.
+        ("security.ssl.algorithms", TLS_ALGORITHMS),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()

@@ -15,7 +15,7 @@ use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::ConsoleLayout;
 use crate::fleet::{Desired, Fleet};
 use crate::flink::JavaRuntime;
-use crate::flink::rest::RestClient;
+use crate::flink::rest::{RestClient, RestTls, rest_scheme};
 use crate::launch::{
     self, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortOption, REST, SettledLaunch,
 };
@@ -79,7 +79,9 @@ pub async fn prepare(
     let ([job_manager, task_manager], java) = settle_members(settings)?;
     let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;
-    let web_url = format!("http://{ADDRESS}:{rest_port}");
+    let configured = |key: &str| job_manager.configuration.get(key);
+    let rest_tls = RestTls::of(&configured)?;
+    let web_url = format!("{}://{ADDRESS}:{rest_port}", rest_scheme(&configured));
     let state = first_state(settings, &job_manager, earlier, web_url);
     file.save(&state)?;
 
@@ -116,7 +118,10 @@ pub async fn prepare(
     };
     let cluster = Cluster {
         directory: settings.directory.clone(),
-        rest: RestClient::new(&rest_address(settings, &job_manager, rest_port))?,
+        rest: RestClient::new(
+            &rest_address(settings, &job_manager, rest_port),
+            rest_tls.as_ref(),
+        )?,
         provider: ground.provider,
         desired: desired(settings),
         fleet: Fleet::default(),
@@ -242,9 +247,13 @@ fn port(option: PortOption, launch: &SettledLaunch, shipped: &str) -> Result<u16
 /// Where the cluster's own process reaches the JobManager: by address, so that no name has to be
 /// resolved.
 fn rest_address(settings: &ClusterSettings, job_manager: &SettledLaunch, port: u16) -> String {
+    let scheme = rest_scheme(&|key| job_manager.configuration.get(key));
     // A container's port is published on the loopback address.
     if matches!(settings.place, Place::Containers(_)) {
-        return format!("http://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        return format!(
+            "{scheme}://{}",
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+        );
     }
     let bound = job_manager
         .configuration
@@ -254,7 +263,7 @@ fn rest_address(settings: &ClusterSettings, job_manager: &SettledLaunch, port: u
         address if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         address => address,
     };
-    format!("http://{}", SocketAddr::new(address, port))
+    format!("{scheme}://{}", SocketAddr::new(address, port))
 }
 
 fn desired(settings: &ClusterSettings) -> Desired {

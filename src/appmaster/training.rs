@@ -107,7 +107,7 @@ impl Training {
         let (rpc, rest) = (free()?, free()?);
         let mut job_manager = self.start(Role::JobManager, scratch, rpc, rest)?;
         let mut task_manager = self.start(Role::TaskManager, scratch, rpc, rest)?;
-        let client = RestClient::new(&format!("http://127.0.0.1:{rest}"))?;
+        let client = RestClient::new(&format!("http://127.0.0.1:{rest}"), None)?;
         let deadline = Instant::now() + self.timeout;
         loop {
             if client

@@ -40,7 +40,7 @@ pub const LEADER_SESSION_MILLISECONDS: u64 = 5000;
 pub const LEADER_SESSION: &str = "high-availability.zookeeper.client.session-timeout";
 
 /// Bare numbers are milliseconds to every release; 1.13 has some of these as plain numbers.
-const SETTINGS: [Setting; 10] = [
+const SETTINGS: [Setting; 11] = [
     // Otherwise a job that needs more slots than there are fails at once, five minutes after the
     // start of a JobManager; with no such time it waits for workers.
     known("resourcemanager.standalone.start-up-time", "0"),
@@ -77,7 +77,16 @@ const SETTINGS: [Setting; 10] = [
         when: When::Known,
         whose: Whose::Leaders,
     },
+    // What Flink 1.20 has by itself, and the same for keys of elliptic curves. The one of 1.13 has
+    // no forward secrecy, and flugs does not speak it.
+    known("security.ssl.algorithms", TLS_ALGORITHMS),
 ];
+
+/// Ciphers that every Java since 8, every Flink and flugs speak, for keys of both kinds.
+pub const TLS_ALGORITHMS: &str = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,\
+     TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,\
+     TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,\
+     TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
 
 const fn known(key: &'static str, value: &'static str) -> Setting {
     Setting {
@@ -167,6 +176,7 @@ mod tests {
         );
         let registration = "\ncluster.registration.refused-registration-delay=2000\n\
                             cluster.registration.max-timeout=4000";
+        let registration = format!("{registration}\nsecurity.ssl.algorithms={TLS_ALGORITHMS}");
         let threshold = format!("{threshold}{registration}");
         let submission = "jobmanager.adaptive-scheduler.submission.resource-wait-timeout=1800000\n";
         assert_eq!(

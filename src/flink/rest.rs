@@ -1,8 +1,11 @@
 //! A client of Flink's REST API: only what running a cluster needs.
 //!
-//! Never changes a cluster; never retries: the callers poll.
+//! Never changes a cluster; never retries: the callers poll. Over TLS it trusts as Flink's
+//! configuration says.
 
 mod jobs;
+mod security;
+mod tls;
 
 use std::time::Duration;
 
@@ -15,6 +18,8 @@ pub use jobs::{
     JobDetails, JobState, JobSummary, JobVertex, ParallelismBounds, ResourceRequirements,
     TaskCounts, VertexRequirements,
 };
+pub use security::{Lookup, is_rest_encrypted, rest_scheme};
+pub use tls::{RestTls, RestTlsError};
 
 /// How long one answer may take. A JobManager that starts or collects garbage is slow; one that
 /// hangs must not hang its watcher.
@@ -83,23 +88,24 @@ pub enum RestError {
 }
 
 impl RestClient {
-    /// A client of the JobManager at `address`, e.g. `http://localhost:8081`.
-    pub fn new(address: &str) -> Result<Self, RestError> {
+    /// A client of the JobManager at `address`, e.g. `http://localhost:8081`; one that speaks TLS
+    /// needs to be told how.
+    pub fn new(address: &str, tls: Option<&RestTls>) -> Result<Self, RestError> {
         let base = Url::parse(address).map_err(|source| RestError::Address {
             address: address.to_owned(),
             source,
         })?;
         // The address is a loopback or cluster address: a proxy meant for the outside world
         // would only be in the way. No certificate store is read for plain HTTP.
-        let client = Client::builder()
-            .timeout(TIMEOUT)
-            .no_proxy()
-            .tls_certs_only([])
-            .build()
-            .map_err(|source| RestError::Request {
-                path: "/".to_owned(),
-                source,
-            })?;
+        let builder = Client::builder().timeout(TIMEOUT).no_proxy();
+        let builder = match tls {
+            Some(tls) => builder.tls_backend_preconfigured(tls.client_config()),
+            None => builder.tls_certs_only([]),
+        };
+        let client = builder.build().map_err(|source| RestError::Request {
+            path: "/".to_owned(),
+            source,
+        })?;
         Ok(Self { base, client })
     }
 

@@ -14,6 +14,7 @@ mod containers;
 mod demand;
 #[path = "../docker_images/mod.rs"]
 mod docker_images;
+mod encrypted;
 mod endings;
 mod faults;
 mod partition;

@@ -101,6 +101,22 @@ impl Scene {
         self.home = home;
     }
 
+    /// Has the cluster run a home of its own: the real one's parts, and more in its configuration.
+    pub(super) fn configure(&mut self, lines: &str) {
+        let home = self.path("flink");
+        fs::create_dir_all(home.join("conf")).unwrap();
+        for part in ["bin", "lib", "opt", "plugins"] {
+            symlink(self.home.join(part), home.join(part)).unwrap();
+        }
+        for file in fs::read_dir(self.home.join("conf")).unwrap().flatten() {
+            fs::copy(file.path(), home.join("conf").join(file.file_name())).unwrap();
+        }
+        let options = home.join("conf/config.yaml");
+        let text = fs::read_to_string(&options).unwrap();
+        fs::write(&options, format!("{text}\n{lines}")).unwrap();
+        self.home = home;
+    }
+
     pub(super) fn path(&self, below: &str) -> PathBuf {
         self.directory.path().join(below)
     }

@@ -54,6 +54,16 @@ impl Cluster {
         json!({"hostname": self.options.host, "slaves": slaves, "frameworks": frameworks})
     }
 
+    /// What the tasks that are not over were launched with.
+    pub(crate) fn launched(&self) -> Vec<Value> {
+        let frameworks = self.master.iter().flat_map(|it| it.frameworks.values());
+        let tasks = frameworks.flat_map(|framework| framework.tasks.values());
+        tasks
+            .filter(|task| !task.is_over())
+            .map(|task| Value::Object(task.info.clone()))
+            .collect()
+    }
+
     /// `/state`.
     pub(crate) fn state(&self) -> Value {
         let Some(master) = &self.master else {

@@ -95,7 +95,7 @@ async fn fetch(
         }
         std::fs::copy(&cached, &target).map_err(|error| FetchError::Io(cached.clone(), error))?;
     } else {
-        download(source, &target).await?;
+        download(launch, source, &target).await?;
         if extract {
             unpack(&target, output, sandbox).await?;
         }
@@ -119,12 +119,12 @@ async fn cached(launch: &Launch, source: &str, basename: &str) -> Result<PathBuf
     std::fs::create_dir_all(&directory)
         .map_err(|error| FetchError::Io(directory.clone(), error))?;
     let file = directory.join(format!("c{}-{basename}", cache.len() + 1));
-    download(source, &file).await?;
+    download(launch, source, &file).await?;
     cache.insert(key, file.clone());
     Ok(file)
 }
 
-async fn download(source: &str, target: &Path) -> Result<(), FetchError> {
+async fn download(launch: &Launch, source: &str, target: &Path) -> Result<(), FetchError> {
     let local = source.strip_prefix("file://").unwrap_or(source);
     if local.starts_with('/') {
         // A fetched file is new and belongs to the task, whatever mode the original has.
@@ -140,24 +140,28 @@ async fn download(source: &str, target: &Path) -> Result<(), FetchError> {
             "no fetcher for '{source}': expected a path, file, http, https, ftp or ftps"
         )));
     }
-    run(
-        "curl",
-        [
-            OsStr::new("--silent"),
-            OsStr::new("--show-error"),
-            OsStr::new("--fail"),
-            OsStr::new("--location"),
-            OsStr::new("--speed-limit"),
-            OsStr::new("1"),
-            OsStr::new("--speed-time"),
-            OsStr::new("60"),
-            OsStr::new("--output"),
-            target.as_os_str(),
-            OsStr::new("--"),
-            OsStr::new(source),
-        ],
-    )
-    .await
+    let mut words: Vec<&OsStr> = [
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--location",
+        "--speed-limit",
+        "1",
+        "--speed-time",
+        "60",
+    ]
+    .map(OsStr::new)
+    .into();
+    if let Some(authorities) = &launch.options.fetcher_authorities {
+        words.extend([OsStr::new("--cacert"), authorities.as_os_str()]);
+    }
+    words.extend([
+        OsStr::new("--output"),
+        target.as_os_str(),
+        OsStr::new("--"),
+        OsStr::new(source),
+    ]);
+    run("curl", words).await
 }
 
 /// Extracts what has the suffix of an archive into the sandbox's root. Whether it was one.

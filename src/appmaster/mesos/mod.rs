@@ -8,6 +8,7 @@ mod adoption;
 mod answer;
 pub mod api;
 mod candidacy;
+mod certificate;
 mod demand;
 mod documents;
 mod event;

@@ -74,7 +74,7 @@ pub async fn prepare(
         settled.rest_port,
     )?;
 
-    let rest = RestClient::new(&settled.rest_address())?;
+    let rest = RestClient::new(&settled.rest_address(), settled.rest_tls.as_ref())?;
     let mut state = first_state(settings, &settled, earlier);
     state.application_master = Some(answers_at);
     file.save(&state)?;

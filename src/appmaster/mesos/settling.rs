@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::super::AppMasterError;
+use super::certificate;
 use super::job_manager::{addresses, bound, defaults};
 use super::settings::MesosClusterSettings;
+use crate::artifact::server::TlsIdentity;
 use crate::conf::Configuration;
 use crate::flink::JavaRuntime;
+use crate::flink::rest::{RestTls, rest_scheme};
 use crate::launch::{self, JOB_MANAGER_RPC, PortOption, REST, SettledLaunch};
 use crate::provider::mesos::options::{FrameworkPlace, MesosOptions};
 use crate::spec::Role;
@@ -29,6 +32,10 @@ pub(super) struct Settled {
     pub(super) host: String,
     pub(super) rpc_port: u16,
     pub(super) rest_port: u16,
+    /// How the REST interface is spoken to, and who the JobManager is there, if that is over TLS.
+    pub(super) rest_tls: Option<RestTls>,
+    /// Who the artifact server is, if it speaks TLS.
+    pub(super) artifact_tls: Option<TlsIdentity>,
 }
 
 impl Settled {
@@ -46,8 +53,13 @@ impl Settled {
         let rest_port = port(REST, configuration)?;
         // Marathon names the agent's host; a container's own name means nothing outside of it.
         let host = variable("HOST").unwrap_or(request.host.host_name);
+        let rest_tls = RestTls::of(&|key| configuration.get(key))?;
+        let addresses = addresses(configuration, &host, rpc_port, rest_port);
+        let found = addresses.get("jobmanager.rpc.address").unwrap_or(&host);
+        let server = &options.artifact_server;
+        let artifact_tls = certificate::identity(server, rest_tls.as_ref(), found)?;
         Ok(Self {
-            addresses: addresses(configuration, &host, rpc_port, rest_port),
+            addresses,
             defaults: defaults(version),
             java,
             job_manager,
@@ -56,6 +68,8 @@ impl Settled {
             host,
             rpc_port,
             rest_port,
+            rest_tls,
+            artifact_tls,
         })
     }
 
@@ -78,7 +92,8 @@ impl Settled {
 
     /// The web page as others see it.
     pub(super) fn web_url(&self) -> String {
-        format!("http://{}:{}", bracketed(self.rest_host()), self.rest_port)
+        let host = bracketed(self.rest_host());
+        format!("{}://{host}:{}", self.rest_scheme(), self.rest_port)
     }
 
     /// Where this process reaches the JobManager: by address, so that no name has to be resolved.
@@ -88,7 +103,12 @@ impl Settled {
             address if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             address => address,
         };
-        format!("http://{}", SocketAddr::new(address, self.rest_port))
+        let address = SocketAddr::new(address, self.rest_port);
+        format!("{}://{address}", self.rest_scheme())
+    }
+
+    fn rest_scheme(&self) -> &'static str {
+        rest_scheme(&|key| self.job_manager.configuration.get(key))
     }
 
     /// What the framework tells of the place it runs in.

@@ -12,7 +12,7 @@ use super::documents::Documents;
 use super::event::{MesosEvent, NotifyMesos};
 use super::settings::MesosClusterSettings;
 use super::settling::{Settled, bracketed};
-use crate::artifact::server::{Metrics, TlsIdentity};
+use crate::artifact::server::Metrics;
 use crate::artifact::unpack::{self, Limits};
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::is_sensitive;
@@ -224,16 +224,10 @@ fn bind(settled: &Settled, store: &Store, token: Token) -> Result<Server, AppMas
         address: advertised,
         source,
     })?;
-    let tls = if options.tls {
-        let names = [settled.job_manager_address().to_owned()];
-        Some(TlsIdentity::generate(&names, None)?)
-    } else {
-        None
-    };
     let options = ServerOptions {
         token: Some(token),
         advertised: Some(advertised),
-        tls,
+        tls: settled.artifact_tls.clone(),
         secrets_in_the_clear: options.secrets_in_the_clear,
         ..ServerOptions::default()
     };

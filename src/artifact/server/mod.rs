@@ -189,7 +189,8 @@ pub struct ObjectUrls {
 
 impl ObjectUrls {
     /// The URL of an object: the same before and after a restart. Where the certificate is a
-    /// generated one, its fingerprint travels in the fragment, which no client ever sends.
+    /// generated or a pinned one, its fingerprint travels in the fragment, which no client ever
+    /// sends.
     pub fn of(&self, digest: &Sha256Digest) -> String {
         self.pinned(format!("{}/sha256/{digest}", self.base))
     }

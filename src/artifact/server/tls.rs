@@ -18,8 +18,9 @@ use crate::spec::{ExitCode, Failure};
 #[derive(Clone)]
 pub struct TlsIdentity {
     config: Arc<ServerConfig>,
+    certificate: CertificateDer<'static>,
     fingerprint: Fingerprint,
-    generated: bool,
+    pinned: bool,
 }
 
 /// Why there is no usable identity.
@@ -76,6 +77,24 @@ impl TlsIdentity {
         Self::new(chain, key, clients, false)
     }
 
+    /// Uses a certificate chain, the server's own certificate first, and the key of that.
+    pub fn from_parts(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, TlsError> {
+        Self::new(chain, key, None, false)
+    }
+
+    /// The same identity for a server whose URLs tell clients the certificate's fingerprint, so
+    /// that they need to know no authority.
+    #[must_use]
+    pub fn pinned(self) -> Self {
+        Self {
+            pinned: true,
+            ..self
+        }
+    }
+
     /// Generates a self-signed certificate for these names or addresses. Nobody can check it
     /// but by its fingerprint, so that travels with the URL.
     pub fn generate(names: &[String], clients: Option<&Path>) -> Result<Self, TlsError> {
@@ -102,12 +121,13 @@ impl TlsIdentity {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
         clients: Option<&Path>,
-        generated: bool,
+        pinned: bool,
     ) -> Result<Self, TlsError> {
         let unusable = |source| TlsError::Unusable { source };
-        let fingerprint = chain.first().map(|leaf| Fingerprint::of(leaf));
-        let fingerprint =
-            fingerprint.ok_or_else(|| unusable(rustls::Error::NoCertificatesPresented))?;
+        let certificate = chain.first().cloned();
+        let certificate =
+            certificate.ok_or_else(|| unusable(rustls::Error::NoCertificatesPresented))?;
+        let fingerprint = Fingerprint::of(&certificate);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -139,8 +159,9 @@ impl TlsIdentity {
         config.send_tls13_tickets = 1;
         Ok(Self {
             config: Arc::new(config),
+            certificate,
             fingerprint,
-            generated,
+            pinned,
         })
     }
 
@@ -149,9 +170,14 @@ impl TlsIdentity {
         &self.fingerprint
     }
 
-    /// The fingerprint, if it is all that a client can check.
+    /// The server's own certificate.
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The fingerprint, if clients are to check that.
     pub(super) fn pin(&self) -> Option<&Fingerprint> {
-        self.generated.then_some(&self.fingerprint)
+        self.pinned.then_some(&self.fingerprint)
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use crate::conf::Configuration;
 use crate::flink::FlinkVersion;
+use crate::flink::rest::is_rest_encrypted;
 use crate::mesos::master_address::MasterAddress;
 use crate::mesos::matching::Profile;
 use crate::mesos::scheduler::Settings;
@@ -40,6 +41,12 @@ pub use text::VolumeOption;
 pub use unknown::doubts;
 
 use reader::Reader;
+
+/// The options that name the artifact server's certificate chain, and its key.
+pub const CERTIFICATE_FILES: [&str; 2] = [
+    "flugs.mesos.artifactserver.certificate-file",
+    "flugs.mesos.artifactserver.key-file",
+];
 
 /// Everything that the configuration says about running on Mesos.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,8 +87,11 @@ pub struct ArtifactServerOptions {
     pub bind_address: String,
     /// The URL under which agents reach it, where that is another.
     pub advertised_url: Option<String>,
-    /// Whether it speaks TLS: only if Flink's REST interface does as well.
+    /// Whether it speaks TLS: if it is given a certificate, or Flink's REST interface has one.
     pub tls: bool,
+    /// The files (PEM) of its certificate chain and of its key; absent: those of Flink's REST
+    /// interface.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// Whether secrets may leave it without TLS.
     pub secrets_in_the_clear: bool,
 }
@@ -192,13 +202,33 @@ fn master(reader: &Reader<'_>) -> Option<MasterAddress> {
     reader.parsed(key, MasterAddress::parse)
 }
 
+/// The files of the artifact server's certificate and key, of which one is nothing without the
+/// other, and both are nothing to a server that is not to speak TLS.
+fn certificate(reader: &Reader<'_>) -> Option<(PathBuf, PathBuf)> {
+    let [certificate, key] = CERTIFICATE_FILES;
+    let pair = match (reader.path(certificate), reader.path(key)) {
+        (None, None) => return None,
+        (Some(chain), Some(private)) => Some((chain, private)),
+        (Some(_), None) => {
+            reader.contradict(certificate, format!("{key} is needed as well"));
+            None
+        }
+        (None, Some(_)) => {
+            reader.contradict(key, format!("{certificate} is needed as well"));
+            None
+        }
+    };
+    let switch = "mesos.resourcemanager.artifactserver.ssl.enabled";
+    if reader.flag_if_set(switch) == Some(false) {
+        reader.contradict(certificate, format!("{switch} turns TLS off"));
+    }
+    pair
+}
+
 fn artifact_server(reader: &Reader<'_>) -> ArtifactServerOptions {
     let wanted = reader.flag("mesos.resourcemanager.artifactserver.ssl.enabled");
-    let is_on = |key: &str| {
-        let value = reader.configuration().get(key)?.trim();
-        Some(value.eq_ignore_ascii_case("true"))
-    };
-    let rest = is_on("security.ssl.rest.enabled").or_else(|| is_on("security.ssl.enabled"));
+    let certificate = certificate(reader);
+    let rest = is_rest_encrypted(&|key| reader.configuration().get(key));
     let url = "flugs.mesos.artifactserver.advertised-url";
     let advertised_url = reader.text(url);
     if let Some(text) = &advertised_url {
@@ -229,7 +259,8 @@ fn artifact_server(reader: &Reader<'_>) -> ArtifactServerOptions {
         port: reader.port("mesos.resourcemanager.artifactserver.port"),
         bind_address,
         advertised_url,
-        tls: wanted && rest.unwrap_or(false),
+        tls: wanted && (rest || certificate.is_some()),
+        certificate,
         secrets_in_the_clear: reader.flag("flugs.mesos.artifactserver.secrets-in-the-clear"),
     }
 }

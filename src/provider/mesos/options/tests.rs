@@ -438,3 +438,28 @@ fn flinks_own_options_of_starts_and_of_high_availability_are_read_and_refused_at
         assert!(read(&settings).is_ok());
     }
 }
+
+#[test]
+fn the_artifact_server_speaks_tls_if_it_has_a_certificate_of_its_own_or_that_of_the_rest_interface()
+{
+    let [chain, key] = CERTIFICATE_FILES.map(|option| (option, "/etc/flugs/file.pem"));
+    let off = ("mesos.resourcemanager.artifactserver.ssl.enabled", "false");
+    let rest = ("security.ssl.rest.enabled", "true");
+    for (settings, expected) in [
+        (&[][..], false),
+        (&[rest], true),
+        (&[rest, off], false),
+        (&[chain, key], true),
+    ] {
+        let server = read(settings).unwrap().artifact_server;
+        assert_eq!(server.tls, expected, "{settings:?}");
+        assert_eq!(server.certificate.is_some(), settings.contains(&chain));
+    }
+    let alone = problems(&[chain]);
+    assert!(
+        alone.contains("flugs.mesos.artifactserver.key-file is needed as well"),
+        "{alone}"
+    );
+    assert!(problems(&[key]).contains("certificate-file is needed as well"));
+    assert!(problems(&[chain, key, off]).contains("ssl.enabled turns TLS off"));
+}
