@@ -320,7 +320,10 @@ async fn of_several_application_masters_the_first_in_line_leads() {
         web_url: "http://master.example:8081".into(),
         pid,
     };
-    let enter = |pid: u32| stand_for_election(server.anybody(), LINE, &contender(pid));
+    let enter = |pid: u32| {
+        let id = format!("{pid:x}");
+        stand_for_election(server.anybody(), LINE, &id, &contender(pid))
+    };
     let behind = |pid: u32, before: usize| Standing::Behind {
         leader: Some(contender(pid)),
         before,
@@ -362,6 +365,39 @@ async fn of_several_application_masters_the_first_in_line_leads() {
     assert!(!seen.contains(&Standing::Leads), "{seen:?}");
 }
 
+/// Its session may last for a minute: who has its directory knows better.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_after_a_process_that_is_gone_does_not_wait_for_its_sessions_end() {
+    let server = Server::start();
+    let client = server.anybody().connect().await.unwrap();
+    let open = || CreateMode::Persistent.with_acls(Acls::anyone_all());
+    client.mkdir(LINE, &open()).await.unwrap();
+    let going = CreateMode::EphemeralSequential.with_acls(Acls::anyone_all());
+    for place in ["a-1-1-", "a1-1-1-"] {
+        let path = format!("{LINE}/{place}");
+        client.create(&path, b"?", &going).await.unwrap();
+    }
+    let contender = Contender {
+        host: "h".into(),
+        web_url: "w".into(),
+        pid: 1,
+    };
+    let mut again = stand_for_election(server.anybody(), LINE, "a", &contender);
+    // The other one's place is another's.
+    let behind = Standing::Behind {
+        leader: None,
+        before: 1,
+    };
+    stands(&mut again, &behind).await;
+    let mut other = stand_for_election(server.anybody(), LINE, "a1", &contender);
+    stands(&mut again, &Standing::Leads).await;
+    let behind = Standing::Behind {
+        leader: Some(contender.clone()),
+        before: 1,
+    };
+    stands(&mut other, &behind).await;
+}
+
 /// Everything is deleted from outside, one node after the other: who stood by has nothing to lead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stands_by_a_cluster_that_is_deleted_does_not_take_it_over() {
@@ -371,9 +407,9 @@ async fn who_stands_by_a_cluster_that_is_deleted_does_not_take_it_over() {
         web_url: "w".into(),
         pid: 1,
     };
-    let mut leader = stand_for_election(server.anybody(), LINE, &contender);
+    let mut leader = stand_for_election(server.anybody(), LINE, "a", &contender);
     stands(&mut leader, &Standing::Leads).await;
-    let mut other = stand_for_election(server.anybody(), LINE, &contender);
+    let mut other = stand_for_election(server.anybody(), LINE, "b", &contender);
     let behind = Standing::Behind {
         leader: Some(contender.clone()),
         before: 1,

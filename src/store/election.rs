@@ -84,9 +84,13 @@ pub struct Election {
 }
 
 /// Enters the line of this directory of ZooKeeper. Must be called within a runtime.
+///
+/// `id` is whose place it is: hexadecimal, and the same for whoever comes after a process that is
+/// known to be gone, whose place is then removed without waiting for its session's end.
 pub fn stand_for_election(
     zookeeper: ZooKeeper,
     directory: &str,
+    id: &str,
     contender: &Contender,
 ) -> Election {
     let (told, standing) = watch::channel(Standing::Entering(None));
@@ -94,6 +98,7 @@ pub fn stand_for_election(
     let place = Place {
         zookeeper,
         directory: directory.to_owned(),
+        id: id.to_owned(),
         data: serde_json::to_vec(contender).unwrap_or_default(),
         client: None,
         name: String::new(),
@@ -132,6 +137,7 @@ impl Election {
 struct Place {
     zookeeper: ZooKeeper,
     directory: String,
+    id: String,
     data: Vec<u8>,
     client: Option<Client>,
     /// What the name of its node begins with; another one in every session.
@@ -249,7 +255,8 @@ impl Place {
         let mut random = [0; 8];
         // Without randomness the session's number has to do; the server gives each once.
         let _ = getrandom::fill(&mut random);
-        self.name = format!("{:x}-{}-", client.session_id().0, hex(random));
+        let session = client.session_id().0;
+        self.name = format!("{}-{session:x}-{}-", self.id, hex(random));
         self.entered = false;
         self.client = Some(client.clone());
         Ok(client)
@@ -270,6 +277,17 @@ impl Place {
             .list_children(&self.directory)
             .await
             .map_err(trouble)?;
+        let own = |name: &&String| name.starts_with(&format!("{}-", self.id));
+        let past = |name: &&String| !name.starts_with(&self.name);
+        for gone in names.iter().filter(own).filter(past) {
+            match client
+                .delete(&format!("{}/{gone}", self.directory), None)
+                .await
+            {
+                Ok(()) | Err(Error::NoNode) => {}
+                Err(error) => return Err(trouble(error)),
+            }
+        }
         if !names.iter().any(|one| one.starts_with(&self.name)) {
             let options = CreateMode::EphemeralSequential.with_acls(self.zookeeper.acls());
             let path = format!("{}/{}", self.directory, self.name);
@@ -302,6 +320,13 @@ impl Place {
             }
         }
         writer.commit().await.map_err(Error::from)?;
+        if how == Leave::Dissolve {
+            // What is above, as far as nothing else is in it: Flink leaves none of it either.
+            let mut path = self.directory.as_str();
+            while !path.is_empty() && client.delete(path, None).await.is_ok() {
+                path = path.rsplit_once('/').map_or("", |(above, _)| above);
+            }
+        }
         Ok(())
     }
 

@@ -11,14 +11,9 @@ const VERSION: &str = "1.20.5";
 /// A cluster whose jobs survive their JobManager.
 fn highly_available(zookeeper: &Server, options: Options) -> Scene {
     let scene = Scene::new(VERSION, options, &[]);
-    let storage = scene.path("ha");
-    let settings = [
-        "high-availability.type=zookeeper".to_owned(),
-        format!("high-availability.zookeeper.quorum={}", zookeeper.address()),
-        format!("high-availability.storageDir=file://{}", storage.display()),
-        format!("high-availability.jobmanager.port={}", free_port()),
-    ];
-    scene.with(&settings)
+    scene
+        .highly_available(zookeeper)
+        .with(&[format!("high-availability.jobmanager.port={}", free_port())])
 }
 
 #[test]

@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::docker_images::flink_home;
 use super::streaming_job::{job_jar, written};
+use super::zookeeper::Server;
 
 /// How long anything may take before a test gives up: generous, for loaded machines.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -87,6 +88,16 @@ impl Scene {
     pub(super) fn with(mut self, settings: &[String]) -> Self {
         self.settings.extend(settings.iter().cloned());
         self
+    }
+
+    /// The same with Flink's high availability in this ZooKeeper.
+    pub(super) fn highly_available(self, zookeeper: &Server) -> Self {
+        let storage = self.path("ha");
+        self.with(&[
+            "high-availability.type=zookeeper".to_owned(),
+            format!("high-availability.zookeeper.quorum={}", zookeeper.address()),
+            format!("high-availability.storageDir=file://{}", storage.display()),
+        ])
     }
 
     /// Has the cluster run a home of its own: the real one's parts, and the job in `usrlib`.

@@ -10,12 +10,7 @@ const VERSION: &str = "1.20.5";
 fn an_application_master_that_stands_by_takes_the_cluster_over() {
     let zookeeper = Server::start();
     let scene = Scene::new(VERSION, Scene::agents(2), &[]);
-    let storage = scene.path("ha");
-    let mut scene = scene.with(&[
-        "high-availability.type=zookeeper".to_owned(),
-        format!("high-availability.zookeeper.quorum={}", zookeeper.address()),
-        format!("high-availability.storageDir=file://{}", storage.display()),
-    ]);
+    let mut scene = scene.highly_available(&zookeeper);
     let mut command = scene.appmaster();
     scene.start(&mut command);
     scene.wait_until_whole();

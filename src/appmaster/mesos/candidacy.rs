@@ -5,6 +5,8 @@
 //! there is nobody to wait for.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::{fs, io};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -80,7 +82,8 @@ impl Candidate {
         let election = match self.coordination.clone() {
             None => None,
             Some(coordination) => {
-                let mut election = coordination.stand(&self.contender);
+                let id = place_id(&self.terms.directory)?;
+                let mut election = coordination.stand(&id, &self.contender);
                 if self
                     .wait(&coordination, &mut election, signals, notify)
                     .await?
@@ -266,11 +269,52 @@ impl Candidate {
     }
 }
 
+/// Whose place in the line it is: this directory's. Its lock says that whoever had it before is
+/// gone, so that nobody has to wait for the end of a session that a killed process has left.
+fn place_id(directory: &Path) -> Result<String, StoreError> {
+    let path = directory.join("contender");
+    let failed = |action, source| StoreError::InputOutput {
+        action,
+        path: path.clone(),
+        source,
+    };
+    match fs::read_to_string(&path) {
+        Ok(id) if id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            return Ok(id);
+        }
+        // One that was cut off is nobody's.
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(failed("read", source)),
+    }
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| failed("write", io::Error::other(error)))?;
+    let id = format!("{:032x}", u128::from_le_bytes(random));
+    fs::write(&path, &id).map_err(|source| failed("write", source))?;
+    Ok(id)
+}
+
 fn tell_adopted(snapshot: &Snapshot, workers: usize, notify: &mut NotifyMesos<'_>) {
     if let Some(framework) = &snapshot.framework {
         notify(&MesosEvent::Notice(format!(
             "going on with the framework {} and its {workers} workers",
             framework.value
         )));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_place_and_another_one_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let id = place_id(directory.path()).unwrap();
+        assert_eq!(place_id(directory.path()).unwrap(), id);
+        fs::write(directory.path().join("contender"), "0123abc").unwrap();
+        let anew = place_id(directory.path()).unwrap();
+        assert_ne!(anew, id);
+        assert_eq!(anew.len(), 32);
     }
 }

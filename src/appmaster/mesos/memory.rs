@@ -71,9 +71,9 @@ impl Coordination {
     }
 
     /// Enters the line of those who may lead this cluster.
-    pub(super) fn stand(&self, contender: &Contender) -> Election {
+    pub(super) fn stand(&self, id: &str, contender: &Contender) -> Election {
         let line = format!("{}/election", self.path);
-        stand_for_election(self.zookeeper.clone(), &line, contender)
+        stand_for_election(self.zookeeper.clone(), &line, id, contender)
     }
 
     /// The place of all this, for people.
