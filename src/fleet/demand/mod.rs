@@ -108,7 +108,7 @@ pub struct Demand {
     surplus: Option<Duration>,
     /// Since when a job of unsure needs waits although everybody is there.
     starved: Option<Duration>,
-    /// The slots that such a job has got it to.
+    /// The slots that such a job was found to take.
     grown: u32,
 }
 
@@ -166,7 +166,7 @@ impl Demand {
     pub fn see(&mut self, sight: &Sight, now: Duration) -> Vec<Release> {
         let sum = |of: fn(&JobNeeds) -> u32| sight.jobs.iter().map(of).fold(0, u32::saturating_add);
         let required = sum(|job| job.slots);
-        let used = sum_slots(sight, u32::saturating_sub);
+        let used = used(sight);
         let held = sight.jobs.iter().any(|job| !job.known);
         self.grow(sight, required, now);
         let mut wanted = self.policy.wanted(required.max(used).max(self.grown));
@@ -211,7 +211,12 @@ impl Demand {
     fn grow(&mut self, sight: &Sight, required: u32, now: Duration) {
         let unsure = |job: &JobNeeds| job.unsure;
         let Some(most) = sight.jobs.iter().filter_map(unsure).max() else {
-            (self.grown, self.starved) = (0, None);
+            self.starved = None;
+            // What it took is remembered until a job gives it back: one that restarts will want as
+            // many at once, and does not say so while it restarts.
+            if sight.jobs.iter().all(|job| job.known) {
+                self.grown = self.grown.min(used(sight));
+            }
             return;
         };
         let all = sum_slots(sight, |slots, _| slots);
@@ -281,6 +286,10 @@ impl Demand {
         self.idle
             .release(&sight.workers, room, self.policy.idle, now)
     }
+}
+
+fn used(sight: &Sight) -> u32 {
+    sum_slots(sight, u32::saturating_sub)
 }
 
 fn sum_slots(sight: &Sight, of: impl Fn(u32, u32) -> u32) -> u32 {

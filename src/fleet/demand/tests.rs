@@ -440,6 +440,17 @@ fn a_job_of_unsure_needs_gets_workers_until_it_waits_no_more_and_keeps_them() {
         assert_eq!(demand.see(&runs, MINUTE * minutes), []);
     }
     assert_eq!(demand.wanted("default"), 3);
+    // It loses everything, and waits again: what it took is wanted at once.
+    let restarts = JobNeeds {
+        known: false,
+        state: JobState::Restarting,
+        ..job(0)
+    };
+    demand.see(&sight(&[restarts], &[]), MINUTE * 10);
+    demand.see(&sight(&jobs, &[]), MINUTE * 11);
+    assert_eq!(demand.wanted("default"), 3);
+    demand.see(&sight(&[], &[IDLE]), MINUTE * 12);
+    assert_eq!(demand.wanted("default"), 1, "it has ended");
 }
 
 #[test]

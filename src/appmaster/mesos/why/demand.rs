@@ -52,7 +52,13 @@ impl DemandReport {
         };
         let many = wanting().count();
         if many == 0 {
-            return format!("No job requires slots: {workers} is what is always kept{reserve}.");
+            let why = if self.workers == self.minimum {
+                "always kept"
+            } else {
+                "wanted"
+            };
+            let be = if self.workers == 1 { "is" } else { "are" };
+            return format!("No job requires slots: {workers} {be} {why}{reserve}.");
         }
         let jobs: Vec<String> = wanting()
             .take(MOST)

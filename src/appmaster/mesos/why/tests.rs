@@ -179,7 +179,7 @@ fn without_jobs_the_workers_are_those_that_are_always_kept() {
     };
     insta::assert_snapshot!(report.text(), @"
     3 workers are registered, of which 1 is wanted.
-    No job requires slots: 1 worker of the profile default is what is always kept.
+    No job requires slots: 1 worker of the profile default is always kept.
     ");
 }
 
@@ -217,7 +217,7 @@ fn a_job_whose_needs_are_not_known_is_named_as_what_is_waited_for() {
         ..demand()
     };
     insta::assert_snapshot!(told.text(), @"
-    No job requires slots: 1 worker of the profile default is what is always kept.
+    No job requires slots: 1 worker of the profile default is always kept.
     No worker goes at the moment: it is not known yet what these need: orders (INITIALIZING).
     ");
 }
