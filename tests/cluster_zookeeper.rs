@@ -518,6 +518,15 @@ async fn leader(detected: &mut watch::Receiver<Detected>, port: u16) {
         .unwrap();
 }
 
+async fn nobody(detected: &mut watch::Receiver<Detected>, because: &str) {
+    let leads =
+        detected.wait_for(|now| matches!(now, Detected::Nobody(why) if why.contains(because)));
+    timeout(Duration::from_secs(10), leads)
+        .await
+        .expect(because)
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_masters_leader_is_followed() {
     let mut server = Server::start();
@@ -535,12 +544,7 @@ async fn the_masters_leader_is_followed() {
     };
     let detector = Detector::start(&address, &ways);
     let mut detected = detector.watch();
-    let nobody = detected
-        .wait_for(|now| matches!(now, Detected::Nobody(why) if why.contains("does not exist")));
-    timeout(Duration::from_secs(10), nobody)
-        .await
-        .unwrap()
-        .unwrap();
+    nobody(&mut detected, "does not exist").await;
 
     let masters = server.as_user(Some("mesos")).connect().await.unwrap();
     let readable = CreateMode::Persistent.with_acls(Acls::creator_all());
@@ -555,13 +559,7 @@ async fn the_masters_leader_is_followed() {
     masters.delete(&first, None).await.unwrap();
     leader(&mut detected, 5052).await;
     masters.delete(&second, None).await.unwrap();
-    let nobody = detected.wait_for(
-        |now| matches!(now, Detected::Nobody(why) if why.contains("no master is registered")),
-    );
-    timeout(Duration::from_secs(10), nobody)
-        .await
-        .unwrap()
-        .unwrap();
+    nobody(&mut detected, "no master is registered").await;
     register(&masters, "/mesos", 5053).await;
     leader(&mut detected, 5053).await;
 
@@ -572,13 +570,7 @@ async fn the_masters_leader_is_followed() {
         credentials: None,
     };
     let outside = Detector::start(&stranger, &ways);
-    let mut refused = outside.watch();
-    let refused = refused
-        .wait_for(|now| matches!(now, Detected::Nobody(why) if why.contains("not authorized")));
-    timeout(Duration::from_secs(10), refused)
-        .await
-        .unwrap()
-        .unwrap();
+    nobody(&mut outside.watch(), "not authorized").await;
 
     // The leader that was known stays known while the server is away, and the next is found.
     server.kill();

@@ -37,7 +37,7 @@ struct Arguments {
     /// Attributes of each agent, `rack:r%;cores:8`; `%` becomes the agent's number. Default: none.
     #[arg(long)]
     attributes: Option<String>,
-    /// The name of each agent's host, `127.0.1.%`; `%` becomes the agent's number. Default: the
+    /// The name of each agent's host, `127.0.0.1%`; `%` becomes the agent's number. Default: the
     /// address.
     #[arg(long)]
     hostname: Option<String>,

@@ -101,22 +101,21 @@ fn containers_of_1_20_5_compute_and_a_killed_one_is_replaced() {
 }
 
 #[test]
-fn containers_of_2_3_0_compute_though_their_image_is_slow_to_come() {
+fn containers_of_2_3_0_compute_though_their_image_is_slow_to_come_and_end_when_a_client_says_so() {
     let (mut scene, container) = cluster_of_containers("2.3.0");
     let images = images("2.3.0");
     scene
         .double
-        .set_faults(|faults| faults.pull_delay = Duration::from_secs(8));
+        .set_faults(|faults| faults.pull_delay = Duration::from_secs(5));
     run(&mut scene, &container, &images.appmaster);
     scene.wait_until_whole();
     // One start each, however long it took.
     assert_eq!(scene.status()["failures"]["total"], 0);
-    scene.submit();
+    scene.submit_by_rest();
     scene.wait_until_counting();
     scene.counted_exactly();
 
-    docker_ok(&["kill", "--signal", "INT", &container.0]);
-    assert!(scene.ended().success());
+    assert!(scene.shut_down().success());
     scene.wait_until("no container is left", |_| {
         task_containers(&images.worker).is_empty()
     });

@@ -3,7 +3,7 @@
 
 use mesos_double::Options;
 
-use super::scene::{Scene, free_port, jvm, kill};
+use super::scene::{Scene, free_port, kill};
 use super::zookeeper::Server;
 
 const VERSION: &str = "1.20.5";
@@ -27,7 +27,7 @@ fn a_job_goes_on_whatever_part_of_its_cluster_is_lost() {
     let mut command = scene.appmaster();
     scene.start(&mut command);
     scene.wait_until_whole();
-    scene.submit();
+    scene.submit_by_rest();
     scene.wait_until_counting();
     let framework = scene.framework();
 
@@ -41,8 +41,22 @@ fn a_job_goes_on_whatever_part_of_its_cluster_is_lost() {
 
     assert_eq!(scene.framework(), framework);
     scene.counted_exactly();
+    // And what was on the machine that died, until Mesos says that it is gone for good.
+    assert!(recorded(&zookeeper) >= 2);
     assert!(scene.end("INT").success());
     scene.nothing_is_left();
+    assert_eq!(recorded(&zookeeper), 0, "nodes of tasks that are gone");
+}
+
+/// How many tasks the store has.
+fn recorded(zookeeper: &Server) -> usize {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let address = zookeeper.address().to_string();
+        let client = zookeeper_client::Client::connect(&address).await.unwrap();
+        let nodes = client.list_children("/flink/default/mesos-workers/tasks");
+        nodes.await.unwrap_or_default().len()
+    })
 }
 
 fn recovered(scene: &mut Scene) {
@@ -68,7 +82,7 @@ fn application_master_killed(scene: &mut Scene) {
 
 fn job_manager_killed(scene: &mut Scene) {
     let before = scene.tasks();
-    kill(jvm("cluster/sandboxes/jobmanager"), "KILL");
+    kill(scene.jvm("cluster/sandboxes/jobmanager"), "KILL");
     scene.wait_until("the loss is seen", |scene| {
         scene.status()["phase"] != "ready"
     });
@@ -82,7 +96,7 @@ fn job_manager_killed(scene: &mut Scene) {
 
 fn worker_killed(scene: &mut Scene) {
     let victim = scene.busy();
-    kill(jvm(&victim), "KILL");
+    kill(scene.jvm(&victim), "KILL");
     scene.wait_until("the worker is gone", |scene| {
         !scene.tasks().contains(&victim)
     });
@@ -126,7 +140,7 @@ fn leader_changed(scene: &mut Scene) {
 fn offers_stale(scene: &mut Scene) {
     scene.double.set_faults(|faults| faults.stale_offers = 100);
     let victim = scene.busy();
-    kill(jvm(&victim), "KILL");
+    kill(scene.jvm(&victim), "KILL");
     scene.wait_until("a launch fails", |scene| {
         String::from_utf8_lossy(&scene.why().stdout).contains("the launch did not happen")
     });

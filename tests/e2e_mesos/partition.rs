@@ -87,14 +87,14 @@ fn workers_that_were_cut_off_come_back_or_are_replaced_and_the_job_goes_on() {
         "heartbeat.interval=500".to_owned(),
         "heartbeat.timeout=4000".to_owned(),
         "cluster.registration.error-delay=1000".to_owned(),
-        "flugs.mesos.return-patience=20000".to_owned(),
+        "flugs.mesos.return-patience=15000".to_owned(),
     ];
     let mut scene = Scene::new("1.20.5", options, &settings);
     scene.double.lose_agent(1);
     let mut command = scene.appmaster();
     scene.start(&mut command);
     scene.wait_until_whole();
-    scene.submit();
+    scene.submit_by_rest();
     scene.wait_until_counting();
     let (framework, before) = (scene.framework(), scene.tasks());
 

@@ -1,7 +1,7 @@
 //! Workers as processes of the Mesos containerizer, without an image: flugs, Flink and everything
 //! else come through the fetcher.
 
-use super::scene::{Scene, jvm, kill, text};
+use super::scene::{Scene, kill, text};
 
 /// Flink 1.13, the last release that had an integration with Mesos of its own.
 #[test]
@@ -15,7 +15,7 @@ fn a_job_on_1_13_6_survives_its_worker_and_a_successor_of_the_application_master
 
     let before = scene.tasks();
     for task in &before {
-        kill(jvm(task), "KILL");
+        kill(scene.jvm(task), "KILL");
     }
     scene.wait_until("both workers are replaced", |scene| {
         let registered = scene.registered();
@@ -36,6 +36,11 @@ fn a_job_on_1_13_6_survives_its_worker_and_a_successor_of_the_application_master
         assert!(told.contains(task) && left.contains(task), "{told} {left}");
     }
     assert_eq!(scene.tasks(), before);
+    // So much for whoever says that nothing is left.
+    let left = scene.left_over();
+    let count = |what: &str| left.iter().filter(|one| one.starts_with(what)).count();
+    assert_eq!((count("framework "), count("task ")), (1, 2), "{left:?}");
+    assert!(count("process ") >= 4, "a flugs and a JVM each: {left:?}");
     let mut command = scene.appmaster();
     scene.start(&mut command);
     scene.wait_until_whole();
@@ -43,16 +48,6 @@ fn a_job_on_1_13_6_survives_its_worker_and_a_successor_of_the_application_master
     assert_eq!(scene.framework(), framework);
 
     assert!(scene.end("INT").success());
-    scene.nothing_is_left();
-}
-
-#[test]
-fn a_job_manager_that_a_client_shuts_down_ends_the_framework_with_0() {
-    let mut scene = Scene::new("2.3.0", Scene::agents(1), &[]);
-    let mut command = scene.appmaster();
-    scene.start(&mut command);
-    scene.wait_until_whole();
-    assert!(scene.shut_down().success());
     scene.nothing_is_left();
 }
 

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How many numbers the job counts each second.
 const RATE: &str = "50";
 
+/// What a JVM that lives for half a minute is best started with.
+const QUICK_JVM: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
+
 /// Some master, some agents, one cluster.
 pub(super) struct Scene {
     pub(super) double: MesosDouble,
@@ -159,6 +162,8 @@ impl Scene {
             format!("rest.port={}", self.rest_port),
             "jobmanager.memory.process.size=900m".to_owned(),
             "taskmanager.memory.process.size=1000m".to_owned(),
+            format!("env.java.opts.jobmanager={QUICK_JVM}"),
+            format!("env.java.opts.taskmanager={QUICK_JVM}"),
             format!("{restart}=fixed-delay"),
             "restart-strategy.fixed-delay.attempts=1000".to_owned(),
             "restart-strategy.fixed-delay.delay=200 ms".to_owned(),
@@ -414,20 +419,43 @@ impl Scene {
         let run = Command::new(self.home.join("bin/flink"))
             .args(["run", "--detached"])
             .arg(jar)
-            .args(["--count", "1000000", "--rate", RATE])
-            .args(["--parallelism", &slots.to_string()])
-            .arg("--output")
-            .arg(self.path("counts"))
-            .arg("--checkpoint-dir")
-            .arg(format!("file://{}", self.path("checkpoints").display()))
-            .args(["--checkpoint-interval", "200"])
+            .args(self.job_arguments(slots))
             .env(
                 "FLINK_CONF_DIR",
                 self.path(&self.cluster).join("client-conf"),
             )
+            .env("JVM_ARGS", QUICK_JVM)
             .output()
             .unwrap();
         assert!(run.status.success(), "{}", text(&run));
+    }
+
+    /// The same as [`Self::submit`] without Flink's client, whose JVM takes longer than the rest.
+    #[track_caller]
+    pub(super) fn submit_by_rest(&self) {
+        let jar = job_jar(&self.home, self.directory.path());
+        let jobs = format!("http://127.0.0.1:{}/jars", self.rest_port);
+        let form = format!("jarfile=@{};type=application/x-java-archive", jar.display());
+        let uploaded = curl(&["--form", &form, &format!("{jobs}/upload")]);
+        let file = PathBuf::from(uploaded["filename"].as_str().unwrap());
+        let id = file.file_name().unwrap().to_str().unwrap();
+        let arguments = serde_json::json!({ "programArgsList": self.job_arguments(1) }).to_string();
+        let run = ["--json", &arguments, &format!("{jobs}/{id}/run")];
+        assert!(curl(&run)["jobid"].is_string());
+    }
+
+    fn job_arguments(&self, slots: usize) -> Vec<String> {
+        let checkpoints = format!("file://{}", self.path("checkpoints").display());
+        let (slots, output) = (slots.to_string(), self.path("counts"));
+        let arguments = [
+            ["--count", "1000000"],
+            ["--rate", RATE],
+            ["--parallelism", &slots],
+            ["--output", output.to_str().unwrap()],
+            ["--checkpoint-dir", &checkpoints],
+            ["--checkpoint-interval", "200"],
+        ];
+        arguments.concat().into_iter().map(str::to_owned).collect()
     }
 
     /// The highest number that the job has counted.
@@ -496,8 +524,12 @@ impl Scene {
 
     /// Every process that names a place of this scene on its command line or works there.
     pub(super) fn processes(&self) -> Vec<String> {
+        self.pids().map(command_line).collect()
+    }
+
+    fn pids(&self) -> impl Iterator<Item = i32> {
         let places = [self.directory.path(), self.double.work_dir()];
-        let belongs = |pid: &i32| {
+        let belongs = move |pid: &i32| {
             let at = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
             let words = command_line(*pid);
             let named = |place: &&Path| words.contains(place.to_str().unwrap());
@@ -505,23 +537,41 @@ impl Scene {
         };
         let own = i32::try_from(std::process::id()).unwrap();
         let all = processes().into_iter();
-        all.filter(|pid| *pid != own && belongs(pid))
-            .map(command_line)
+        all.filter(move |pid| *pid != own && belongs(pid))
+    }
+
+    /// The JVM of this task, or of the JobManager: the scene's process with this word in its
+    /// command line or in its sandbox's path. Tasks of other scenes have the same names.
+    #[track_caller]
+    pub(super) fn jvm(&self, sandbox: &str) -> i32 {
+        let found = self.pids().find(|pid| {
+            let words = command_line(*pid);
+            let at = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+            let there = at.to_string_lossy().contains(sandbox) || words.contains(sandbox);
+            there && words.contains("org.apache.flink.")
+        });
+        found.unwrap_or_else(|| panic!("no JVM of {sandbox}"))
+    }
+
+    /// What there is of the cluster: frameworks and tasks that the master knows, and processes.
+    pub(super) fn left_over(&self) -> Vec<String> {
+        let state = self.double.state();
+        let frameworks = state["frameworks"].as_array().cloned().unwrap_or_default();
+        let frameworks = frameworks
+            .iter()
+            .map(|one| format!("framework {}", one["id"]));
+        let tasks = self.tasks().into_iter().map(|task| format!("task {task}"));
+        let processes = self.processes().into_iter();
+        frameworks
+            .chain(tasks)
+            .chain(processes.map(|words| format!("process {words}")))
             .collect()
     }
 
     /// Asserts that nothing of the cluster runs, and that the master knows no framework of it.
     #[track_caller]
     pub(super) fn nothing_is_left(&mut self) {
-        self.wait_until("nothing is left", |scene| {
-            scene.tasks().is_empty() && scene.processes().is_empty()
-        });
-        let state = self.double.state();
-        assert_eq!(
-            state["frameworks"].as_array().map(Vec::len),
-            Some(0),
-            "{state}"
-        );
+        self.wait_until("nothing is left", |scene| scene.left_over().is_empty());
     }
 }
 
@@ -565,16 +615,21 @@ impl Drop for Scene {
     }
 }
 
-/// The JVM of this task, or of the JobManager: the process with this word in its command line
-/// or in its sandbox's path.
-pub(super) fn jvm(sandbox: &str) -> i32 {
-    let found = processes().into_iter().find(|pid| {
-        let words = command_line(*pid);
-        let at = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
-        let there = at.to_string_lossy().contains(sandbox) || words.contains(sandbox);
-        there && words.contains("org.apache.flink.")
-    });
-    found.unwrap_or_else(|| panic!("no JVM of {sandbox}"))
+/// Has curl ask something, and gives the document that it is answered with.
+#[track_caller]
+fn curl(words: &[&str]) -> Value {
+    let output = Command::new("curl")
+        .args(["--silent", "--show-error"])
+        .args(words)
+        .output()
+        .unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    assert!(
+        answer.is_object() && answer.get("errors").is_none(),
+        "{}",
+        text(&output)
+    );
+    answer
 }
 
 /// The number that is the `count`th of those that end in this digit.

@@ -41,16 +41,8 @@ impl Cluster {
         let Some(master) = &self.master else {
             return json!({});
         };
-        let slaves: Vec<Value> = master
-            .registered
-            .iter()
-            .map(|(id, agent)| self.agent_summary(master, id, agent))
-            .collect();
-        let frameworks: Vec<Value> = master
-            .frameworks
-            .values()
-            .map(|framework| framework_summary(master, framework))
-            .collect();
+        let slaves = self.agents_summary(master);
+        let frameworks = each_framework(master, framework_summary);
         json!({"hostname": self.options.host, "slaves": slaves, "frameworks": frameworks})
     }
 
@@ -64,22 +56,21 @@ impl Cluster {
             .collect()
     }
 
+    fn agents_summary(&self, master: &Master) -> Vec<Value> {
+        let agents = master.registered.iter();
+        agents
+            .map(|(id, agent)| self.agent_summary(master, id, agent))
+            .collect()
+    }
+
     /// `/state`.
     pub(crate) fn state(&self) -> Value {
         let Some(master) = &self.master else {
             return json!({});
         };
         let info = self.master_info().unwrap_or_default();
-        let slaves: Vec<Value> = master
-            .registered
-            .iter()
-            .map(|(id, agent)| self.agent_summary(master, id, agent))
-            .collect();
-        let frameworks: Vec<Value> = master
-            .frameworks
-            .values()
-            .map(|framework| framework_state(master, framework))
-            .collect();
+        let slaves = self.agents_summary(master);
+        let frameworks = each_framework(master, framework_state);
         let completed: Vec<Value> = master
             .completed
             .iter()
@@ -174,6 +165,13 @@ fn count_states<'a>(states: &mut Map<String, Value>, tasks: impl Iterator<Item =
             *count = (count.as_u64().unwrap_or(0) + 1).into();
         }
     }
+}
+
+fn each_framework(master: &Master, told: fn(&Master, &Framework) -> Value) -> Vec<Value> {
+    let frameworks = master.frameworks.values();
+    frameworks
+        .map(|framework| told(master, framework))
+        .collect()
 }
 
 fn framework_summary(master: &Master, framework: &Framework) -> Value {

@@ -4,9 +4,9 @@
 use super::docker_arguments::{container_name, run_arguments};
 use super::fetcher::fetch_all;
 use super::health::{CheckCommand, Health, Verdict};
-use super::process::registration_timeout;
 use super::sandbox::Sandbox;
 use super::signals;
+use super::{next_verdict, prepared, sandbox_of};
 use crate::call::text;
 use crate::cluster::Report;
 use crate::executor::{Channel, Command, Launch};
@@ -33,23 +33,12 @@ const LAST_INSPECT: Duration = Duration::from_secs(5);
 
 /// Runs a task to its end. Its container is removed after it; a real agent leaves it for hours.
 pub(crate) async fn run(launch: &Launch, mut channel: Channel) {
-    let sandbox = match Sandbox::make(launch) {
-        Ok(sandbox) => sandbox,
-        Err(error) => {
-            let path = launch.sandbox();
-            let reason = format!("Failed to create sandbox '{}': {error}", path.display());
-            return channel.report(Report::launch_failed(&reason));
-        }
+    let Some(sandbox) = sandbox_of(launch, &channel) else {
+        return;
     };
-    tokio::select! {
-        prepared = prepare(launch, &sandbox) => if let Err(reason) = prepared {
-            return channel.report(Report::launch_failed(&reason));
-        },
-        // Only a Destroy comes before STARTING.
-        _ = channel.command() => return,
-        () = sleep(launch.options.executor_registration_timeout) => {
-            return channel.report(registration_timeout(launch));
-        }
+    let prepare = prepare(launch, &sandbox);
+    if prepared(launch, &mut channel, prepare).await.is_none() {
+        return;
     }
     channel.report(Report::of("TASK_STARTING"));
     let arguments = match run_arguments(launch, &sandbox.path) {
@@ -204,12 +193,7 @@ impl<'a> Task<'a> {
                     }
                 }
                 command = channel.command() => if self.obey(command, channel) { break },
-                verdict = async {
-                    match verdicts {
-                        Some(verdicts) => verdicts.recv().await,
-                        None => pending().await,
-                    }
-                } => if let Some(verdict) = verdict {
+                verdict = next_verdict(verdicts) => if let Some(verdict) = verdict {
                     self.judged(verdict, channel);
                 },
             }

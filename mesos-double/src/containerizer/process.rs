@@ -9,6 +9,7 @@ use super::provisioner::{Root, provision};
 use super::sandbox::Sandbox;
 use super::signals;
 use super::tree::{kill_marked, signal_tree};
+use super::{next_verdict, prepared, sandbox_of};
 use crate::call::{text, texts};
 use crate::cluster::Report;
 use crate::executor::{Channel, Command, Launch};
@@ -39,32 +40,16 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs a task to its end.
 pub(crate) async fn run(launch: &Launch, mut channel: Channel) {
-    let sandbox = match Sandbox::make(launch) {
-        Ok(sandbox) => sandbox,
-        Err(error) => {
-            let path = launch.sandbox();
-            let reason = format!("Failed to create sandbox '{}': {error}", path.display());
-            return channel.report(Report::launch_failed(&reason));
-        }
+    let Some(sandbox) = sandbox_of(launch, &channel) else {
+        return;
     };
-    let prepared = async {
+    let prepare = async {
         let root = provision(launch).await?;
         fetch_all(launch, &sandbox.path).await?;
         Ok(root)
     };
-    let root = tokio::select! {
-        prepared = prepared => match prepared {
-            Ok(root) => root,
-            Err(reason) => {
-                let reason: String = reason;
-                return channel.report(Report::launch_failed(&reason));
-            }
-        },
-        // Only a Destroy comes before STARTING.
-        _ = channel.command() => return,
-        () = sleep(launch.options.executor_registration_timeout) => {
-            return channel.report(registration_timeout(launch));
-        }
+    let Some(root) = prepared(launch, &mut channel, prepare).await else {
+        return;
     };
     let memory = launch.options.limit_memory.then(|| memory_group(launch));
     let memory = memory.flatten();
@@ -92,21 +77,6 @@ fn of_executor(state: &'static str, pid: u32) -> Report {
         executor_pid: Some(pid),
         ..Report::of(state)
     }
-}
-
-/// The executor did not come up in time: fetching took too long.
-pub(super) fn registration_timeout(launch: &Launch) -> Report {
-    let timeout = launch.options.executor_registration_timeout.as_secs();
-    let timeout = if timeout.is_multiple_of(60) {
-        format!("{}mins", timeout / 60)
-    } else {
-        format!("{timeout}secs")
-    };
-    Report {
-        reason: Some("REASON_EXECUTOR_REGISTRATION_TIMEOUT"),
-        ..Report::launch_failed("")
-    }
-    .saying(format!("Executor did not register within {timeout}"))
 }
 
 fn memory_group(launch: &Launch) -> Option<MemoryGroup> {
@@ -237,12 +207,7 @@ impl<'a> Task<'a> {
                     break;
                 }
                 command = channel.command() => if self.obey(command, channel) { break },
-                verdict = async {
-                    match verdicts {
-                        Some(verdicts) => verdicts.recv().await,
-                        None => pending().await,
-                    }
-                } => if let Some(verdict) = verdict {
+                verdict = next_verdict(verdicts) => if let Some(verdict) = verdict {
                     channel.report(Report {
                         reason: Some("REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"),
                         healthy: Some(verdict.healthy),
