@@ -68,14 +68,7 @@ pub async fn prepare(
     notify: &mut Notify<'_>,
 ) -> Result<PreparedCluster, AppMasterError> {
     let started = Instant::now();
-    let lock = DirectoryLock::take(&settings.directory)?;
-    let file = FileStore::new(&settings.directory);
-    let earlier = file.load()?;
-    if let Some(earlier) = &earlier {
-        // What a killed cluster left behind may still be on its way out, in sandboxes and on
-        // ports that are needed now.
-        clear_leftovers(earlier, settings.grace * 2).await?;
-    }
+    let (lock, file, earlier) = take_directory(&settings.directory, settings.grace).await?;
     let ([job_manager, task_manager], java) = settle_members(settings)?;
     let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;
@@ -139,6 +132,22 @@ pub async fn prepare(
         grace: settings.grace + Duration::from_secs(2),
     };
     Ok((cluster, lock))
+}
+
+/// Makes the directory this process's own, and reads what an earlier cluster of it has written
+/// down. Of a killed one something may still be on its way out, in sandboxes and on ports that are
+/// needed now: it has twice its grace.
+pub(super) async fn take_directory(
+    directory: &Path,
+    grace: Duration,
+) -> Result<(DirectoryLock, FileStore, Option<ClusterState>), AppMasterError> {
+    let lock = DirectoryLock::take(directory)?;
+    let file = FileStore::new(directory);
+    let earlier = file.load()?;
+    if let Some(earlier) = &earlier {
+        clear_leftovers(earlier, grace * 2).await?;
+    }
+    Ok((lock, file, earlier))
 }
 
 /// What all overlays add of one kind; a later overlay goes before an earlier one.

@@ -6,8 +6,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::super::distribution::store_directory;
-use super::super::preparation::write_secret;
-use super::super::teardown::clear_leftovers;
+use super::super::preparation::{take_directory, write_secret};
 use super::super::{AppMasterError, client_configuration};
 use super::api::{Api, Question};
 use super::candidacy::Candidate;
@@ -25,15 +24,12 @@ use super::watch::Watch;
 use crate::artifact::{Store, Token};
 use crate::fleet::{Desired, StartPolicy};
 use crate::flink::rest::RestClient;
-use crate::mesos::connection::Connection;
+use crate::mesos::connection::{Connection, SECRET_VARIABLE};
 use crate::provider::mesos::options::doubts;
 use crate::provider::mesos::task::TaskDescriber;
 use crate::provider::process::{ProcessProvider, identify};
 use crate::spec::{ProcessIdentity, Role};
-use crate::store::{
-    ApplicationMaster, ClusterPhase, ClusterState, Contender, DirectoryLock, FileStore,
-    STATE_VERSION,
-};
+use crate::store::{ApplicationMaster, ClusterPhase, ClusterState, Contender, STATE_VERSION};
 
 /// An application master as the command line runs it.
 pub type RealMesosCluster = MesosCluster<TaskDescriber, Connection, Documents>;
@@ -45,14 +41,7 @@ pub async fn prepare(
     notify: &mut NotifyMesos<'_>,
 ) -> Result<Candidate, AppMasterError> {
     let started = Instant::now();
-    let lock = DirectoryLock::take(&settings.directory)?;
-    let file = FileStore::new(&settings.directory);
-    let earlier = file.load()?;
-    if let Some(earlier) = &earlier {
-        // A killed application master's JobManager may still be on its way out, on ports that
-        // are needed now.
-        clear_leftovers(earlier, settings.grace * 2).await?;
-    }
+    let (lock, file, earlier) = take_directory(&settings.directory, settings.grace).await?;
     let settled = Settled::of(settings)?;
     for doubt in doubts(&settled.task_manager.configuration) {
         notify(&super::MesosEvent::Notice(doubt));
@@ -147,7 +136,9 @@ fn job_manager(
     settled: &Settled,
     artifacts: &Store,
 ) -> Result<JobManager, AppMasterError> {
-    let provider = ProcessProvider::new(settings.program.clone())?.speaking_itself();
+    let provider = ProcessProvider::new(settings.program.clone())?
+        .speaking_itself()
+        .keeping_back(&[SECRET_VARIABLE]);
     let terms = JobManagerTerms {
         role: settings.role,
         properties: settings.properties.clone(),

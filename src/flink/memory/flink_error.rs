@@ -249,6 +249,25 @@ fn contradiction_of_parts(error: &MemoryError) -> String {
             text(managed),
             text(flink)
         ),
+        MemoryError::HeapAndOffHeapNotFlink {
+            heap,
+            off_heap,
+            flink,
+        } => format!(
+            "Sum of the configured JVM Heap Memory ({}) and the configured Off-heap Memory ({}) \
+             does not match the configured Total Flink Memory ({}). Please, make the configuration \
+             consistent or configure only one option: either JVM Heap or Total Flink Memory.",
+            text(heap),
+            text(off_heap),
+            text(flink)
+        ),
+        _ => contradiction_of_two(error),
+    }
+}
+
+fn contradiction_of_two(error: &MemoryError) -> String {
+    let text = |size: &MemorySize| size.to_flink_text();
+    match error {
         MemoryError::FlinkNotAboveOffHeap { flink, off_heap } => format!(
             "The configured Total Flink Memory ({}) is less than the configured Off-heap Memory \
              ({}).",
@@ -260,18 +279,6 @@ fn contradiction_of_parts(error: &MemoryError) -> String {
              Please, make the configuration consistent or configure only one option: either JVM \
              Heap or Total Flink Memory.",
             text(heap),
-            text(flink)
-        ),
-        MemoryError::HeapAndOffHeapNotFlink {
-            heap,
-            off_heap,
-            flink,
-        } => format!(
-            "Sum of the configured JVM Heap Memory ({}) and the configured Off-heap Memory ({}) \
-             does not match the configured Total Flink Memory ({}). Please, make the configuration \
-             consistent or configure only one option: either JVM Heap or Total Flink Memory.",
-            text(heap),
-            text(off_heap),
             text(flink)
         ),
         MemoryError::Range {

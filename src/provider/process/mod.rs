@@ -31,6 +31,7 @@ pub struct ProcessProvider {
     program: PathBuf,
     flink_home: Option<PathBuf>,
     speaks: bool,
+    kept_back: &'static [&'static str],
     children: BTreeMap<i32, Child>,
     child_signal: SignalStream,
 }
@@ -51,6 +52,7 @@ impl ProcessProvider {
             program,
             flink_home: None,
             speaks: false,
+            kept_back: &[],
             children: BTreeMap::new(),
             child_signal,
         })
@@ -70,6 +72,16 @@ impl ProcessProvider {
     pub fn speaking_itself(self) -> Self {
         Self {
             speaks: true,
+            ..self
+        }
+    }
+
+    /// Keeps variables of this process's environment from workers: in a JobManager and its
+    /// children runs code of the jobs' authors.
+    #[must_use]
+    pub fn keeping_back(self, variables: &'static [&'static str]) -> Self {
+        Self {
+            kept_back: variables,
             ..self
         }
     }
@@ -138,7 +150,11 @@ impl Provider for ProcessProvider {
         let home = home.flat_map(|home| ["--flink-home".as_ref(), home.as_os_str()]);
         // Its own process group: Ctrl-C on the terminal reaches the cluster's process alone,
         // which then stops the members in order.
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for variable in self.kept_back {
+            command.env_remove(variable);
+        }
+        let child = command
             .args(launch_arguments(worker))
             .args(home)
             .current_dir(&worker.sandbox)
@@ -274,7 +290,9 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut provider = ProcessProvider::new(program(directory.path(), script)).unwrap();
+            let program = program(directory.path(), script);
+            let provider = ProcessProvider::new(program).unwrap();
+            let mut provider = provider.keeping_back(&["HOME"]);
             let worker = worker(directory.path());
             provider.launch(&worker).await.unwrap();
             while !worker.sandbox.join("ready").exists() {
@@ -293,6 +311,9 @@ mod tests {
     fn exit_codes_pass_through_and_a_worker_that_ignores_the_stop_is_killed_after_its_grace() {
         assert_eq!(exit_code_of(": > ready; exit 75", |_, _| ()), 75);
         assert_eq!(exit_code_of(": > ready; kill -9 $$", |_, _| ()), 137);
+        assert!(std::env::var_os("HOME").is_some());
+        let kept_back = ": > ready; test -z \"${HOME+set}\"";
+        assert_eq!(exit_code_of(kept_back, |_, _| ()), 0);
         let stop = |grace| {
             move |provider: &mut ProcessProvider, id: &WorkerId| {
                 provider.stop(id, grace);
