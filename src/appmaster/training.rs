@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,15 +14,20 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::flink::rest::RestClient;
-use crate::flink::{FlinkHome, JavaRuntime, OLDEST_ARCHIVING_JAVA, archive_name};
+use crate::flink::{
+    FlinkHome, JavaRuntime, OLDEST_ARCHIVING_JAVA, archive_name, travelling_archive_name,
+};
 use crate::launch::{LaunchError, free_port};
-use crate::spec::Role;
+use crate::spec::{Role, artifact_time};
 
 use super::AppMasterError;
 use super::manifests::ADDRESS;
 
 /// Seconds that a JVM has to write its archive: some twenty thousand classes.
 const WRITING: u64 = 120;
+
+/// Where Flink's files are in the sandbox of a worker that they travel to.
+const FLINK: &str = "flink";
 
 /// How often the JobManager is asked.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -40,6 +45,8 @@ pub struct Training {
     pub program: PathBuf,
     /// Where Java is, as the launches will find it.
     pub java: JavaRuntime,
+    /// Whether workers that Flink travels to get an archive, too.
+    pub travelling: bool,
 }
 
 /// One archive.
@@ -53,6 +60,18 @@ pub struct TrainedArchive {
     pub bytes: u64,
     /// Whether it was there before.
     pub was_there: bool,
+}
+
+/// What one archive is made of.
+#[derive(Debug)]
+struct Lesson {
+    /// The name of its directory.
+    name: &'static str,
+    role: Role,
+    /// Whether Flink's files are in the sandbox.
+    travelling: bool,
+    /// Where the archive goes in the end.
+    target: PathBuf,
 }
 
 /// A member in training.
@@ -73,83 +92,127 @@ impl Training {
                 found: self.java.feature_version,
             });
         }
-        let mut targets = Vec::new();
-        for role in [Role::JobManager, Role::TaskManager] {
-            let name = archive_name(role, &self.java, &home);
-            let name = name.map_err(|path| AppMasterError::Untrained {
-                what: format!("{} cannot be read", path.display()),
-                last_words: String::new(),
-            })?;
-            targets.push((role, self.output.join(name)));
-        }
-        if targets.iter().all(|(_, path)| path.is_file()) {
-            return targets
+        let lessons = self.lessons(&home)?;
+        if lessons.iter().all(|lesson| lesson.target.is_file()) {
+            return lessons
                 .into_iter()
-                .map(|(role, path)| trained(role, path, true))
+                .map(|lesson| trained(lesson.role, lesson.target, true))
                 .collect();
         }
         let scratch = tempfile::tempdir().map_err(written(&std::env::temp_dir()))?;
-        self.train(scratch.path()).await?;
+        self.train(&home, &lessons, scratch.path()).await?;
         fs::create_dir_all(&self.output).map_err(written(&self.output))?;
         let mut made = Vec::new();
-        for (role, path) in targets {
-            publish(&archive_in(scratch.path(), role), &path)?;
-            made.push(trained(role, path, false)?);
+        for lesson in lessons {
+            publish(&lesson.archive(scratch.path()), &lesson.target)?;
+            made.push(trained(lesson.role, lesson.target, false)?);
         }
         Ok(made)
     }
 
-    async fn train(&self, scratch: &Path) -> Result<(), AppMasterError> {
+    fn lessons(&self, home: &FlinkHome) -> Result<Vec<Lesson>, AppMasterError> {
+        let lesson = |name, role, travelling| -> Result<Lesson, AppMasterError> {
+            let archive = if travelling {
+                travelling_archive_name(&self.java, home, Path::new(FLINK))
+            } else {
+                archive_name(role, &self.java, home, None)
+            };
+            let archive = archive.map_err(|path| AppMasterError::Untrained {
+                what: format!("{} cannot be read", path.display()),
+                last_words: String::new(),
+            })?;
+            Ok(Lesson {
+                name,
+                role,
+                travelling,
+                target: self.output.join(archive),
+            })
+        };
+        let mut lessons = vec![
+            lesson("jobmanager", Role::JobManager, false)?,
+            lesson("taskmanager", Role::TaskManager, false)?,
+        ];
+        if self.travelling {
+            lessons.push(lesson("travelling", Role::TaskManager, true)?);
+        }
+        Ok(lessons)
+    }
+
+    async fn train(
+        &self,
+        home: &FlinkHome,
+        lessons: &[Lesson],
+        scratch: &Path,
+    ) -> Result<(), AppMasterError> {
         let free = || {
             let port = free_port(Ipv4Addr::LOCALHOST.into());
             port.map_err(|source| AppMasterError::NoFreePort { source })
         };
         let (rpc, rest) = (free()?, free()?);
-        let mut job_manager = self.start(Role::JobManager, scratch, rpc, rest)?;
-        let mut task_manager = self.start(Role::TaskManager, scratch, rpc, rest)?;
+        let mut trainees = Vec::new();
+        for lesson in lessons {
+            let sandbox = scratch.join(lesson.name);
+            fs::create_dir_all(&sandbox).map_err(written(&sandbox))?;
+            if lesson.travelling {
+                travel(home, &sandbox.join(FLINK))?;
+            }
+            trainees.push(self.start(lesson, scratch, rpc, rest)?);
+        }
+        let workers = lessons.iter().filter(|one| one.role == Role::TaskManager);
+        let workers = workers.count();
         let client = RestClient::new(&format!("http://127.0.0.1:{rest}"), None)?;
         let deadline = Instant::now() + self.timeout;
         loop {
             if client
                 .overview()
                 .await
-                .is_ok_and(|answer| answer.taskmanagers > 0)
+                .is_ok_and(|answer| answer.taskmanagers >= workers)
             {
                 break;
             }
-            for trainee in [&mut job_manager, &mut task_manager] {
+            for trainee in &mut trainees {
                 if let Ok(Some(status)) = trainee.child.try_wait() {
                     let what = format!("the {} ended with {status}", trainee.role);
                     return Err(trainee.failed(what));
                 }
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline
+                && let Some(worker) = trainees.last()
+            {
                 let what = format!("no TaskManager registered within {:?}", self.timeout);
-                return Err(task_manager.failed(what));
+                return Err(worker.failed(what));
             }
             sleep(PAUSE).await;
         }
-        task_manager.finish().await?;
-        job_manager.finish().await
+        // The JobManager is the first, and leaves last.
+        for trainee in trainees.iter_mut().rev() {
+            trainee.finish().await?;
+        }
+        Ok(())
     }
 
     fn start(
         &self,
-        role: Role,
+        lesson: &Lesson,
         scratch: &Path,
         rpc: u16,
         rest: u16,
     ) -> Result<Trainee, AppMasterError> {
-        let sandbox = scratch.join(role.as_str());
-        fs::create_dir_all(&sandbox).map_err(written(&sandbox))?;
-        let archive = archive_in(scratch, role);
+        let role = lesson.role;
+        let sandbox = scratch.join(lesson.name);
+        let archive = lesson.archive(scratch);
+        let flink_home = if lesson.travelling {
+            sandbox.join(FLINK)
+        } else {
+            self.flink_home.clone()
+        };
         let log = sandbox.join("stdout");
         let output = fs::File::create(&log).map_err(written(&log))?;
         let errors = output.try_clone().map_err(written(&log))?;
         let mut command = Command::new(&self.program);
         command.args(["launch", role.as_str(), "--follow-parent"]);
         command.args(["--grace", &WRITING.to_string()]);
-        command.arg("--flink-home").arg(&self.flink_home);
+        command.arg("--flink-home").arg(flink_home);
         command.arg("--dir").arg(&sandbox);
         for (key, value) in settings(rpc, rest) {
             command.args(["-D", &format!("{key}={value}")]);
@@ -226,8 +289,37 @@ fn settings(rpc: u16, rest: u16) -> Vec<(&'static str, String)> {
     settings
 }
 
-fn archive_in(scratch: &Path, role: Role) -> PathBuf {
-    scratch.join(format!("{role}.jsa"))
+impl Lesson {
+    /// Where the archive is until it is whole.
+    fn archive(&self, scratch: &Path) -> PathBuf {
+        scratch.join(format!("{}.jsa", self.name))
+    }
+}
+
+/// Puts Flink's files where a worker that they travel to has them: the jars of the class path
+/// with the time of what is fetched, the rest by link.
+fn travel(home: &FlinkHome, to: &Path) -> Result<(), AppMasterError> {
+    fs::create_dir_all(to).map_err(written(to))?;
+    for jar in home
+        .jars()
+        .iter()
+        .map(PathBuf::as_path)
+        .chain([home.dist_jar()])
+    {
+        let target = to.join(jar.strip_prefix(home.root()).unwrap_or(jar));
+        let copy = || {
+            target.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::copy(jar, &target)?;
+            let file = fs::File::options().append(true).open(&target)?;
+            file.set_modified(artifact_time())
+        };
+        copy().map_err(written(&target))?;
+    }
+    for directory in [home.conf(), home.bin(), home.opt(), home.plugins()] {
+        let target = to.join(directory.file_name().unwrap_or_default());
+        symlink(&directory, &target).map_err(written(&target))?;
+    }
+    Ok(())
 }
 
 /// Puts a finished archive in its place, where readers see all of it or nothing.

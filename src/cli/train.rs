@@ -20,6 +20,7 @@ use super::{Ending, flink_home, output};
 #[command(after_help = "Examples:
   flugs artifact train --flink-home /opt/flink
   flugs artifact train --flink-home /opt/flink --output /opt/flink/class-data
+  flugs artifact train --flink-home /opt/flink --travelling
 
 With FLUGS_TRAIN=no in the environment nothing is done: a build argument for Dockerfiles.")]
 pub(super) struct Args {
@@ -32,6 +33,10 @@ pub(super) struct Args {
     /// Seconds within which the TaskManager must have found the JobManager.
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     timeout: u64,
+    /// Make an archive for workers that Flink travels to as well (Mesos without an image). The
+    /// application master sends it along; agents with the same Java use it.
+    #[arg(long)]
+    travelling: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
@@ -56,6 +61,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         timeout: Duration::from_secs(args.timeout),
         program: super::own_program()?,
         java: java.map_err(LaunchError::from)?,
+        travelling: args.travelling,
     };
     for archive in super::runtime()?.block_on(training.run())? {
         let there = if archive.was_there {

@@ -10,9 +10,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::class_path::class_path_name;
 use super::home::FlinkHome;
 use super::java::JavaRuntime;
-use crate::spec::{Role, Sha256Digest};
+use crate::spec::{ARTIFACT_TIME, Role, Sha256Digest};
 
 /// The oldest Java that can archive what an application has loaded (JEP 350).
 pub const OLDEST_JAVA: u32 = 13;
@@ -69,11 +70,43 @@ pub enum Unused {
 
 /// The file name of the archive for a role, a JVM and a class path.
 ///
-/// A job's JobManager runs the same classes as a session's, so the two share one.
+/// A job's JobManager runs the same classes as a session's, so the two share one. `travelled` is
+/// the directory that the JVM works in, if Flink's files were brought there.
 ///
 /// # Errors
 /// The file that cannot be read.
-pub fn archive_name(role: Role, java: &JavaRuntime, home: &FlinkHome) -> Result<String, PathBuf> {
+pub fn archive_name(
+    role: Role,
+    java: &JavaRuntime,
+    home: &FlinkHome,
+    travelled: Option<&Path>,
+) -> Result<String, PathBuf> {
+    let named = |jar: &Path| class_path_name(jar, travelled).to_owned();
+    name_of(role, java, home, &named, None)
+}
+
+/// The same for a worker whose sandbox the files of `home` travel to, into the directory
+/// `below`. All that is fetched has one time ([`ARTIFACT_TIME`]).
+///
+/// # Errors
+/// The file that cannot be read.
+pub fn travelling_archive_name(
+    java: &JavaRuntime,
+    home: &FlinkHome,
+    below: &Path,
+) -> Result<String, PathBuf> {
+    let root = home.root();
+    let named = |jar: &Path| below.join(jar.strip_prefix(root).unwrap_or(jar));
+    name_of(Role::TaskManager, java, home, &named, Some(ARTIFACT_TIME))
+}
+
+fn name_of(
+    role: Role,
+    java: &JavaRuntime,
+    home: &FlinkHome,
+    named: &dyn Fn(&Path) -> PathBuf,
+    modified: Option<i64>,
+) -> Result<String, PathBuf> {
     let mut text = String::new();
     for file in ["release", "lib/server/libjvm.so"] {
         let path = java.home.join(file);
@@ -90,9 +123,9 @@ pub fn archive_name(role: Role, java: &JavaRuntime, home: &FlinkHome) -> Result<
         let metadata = fs::metadata(jar).map_err(|_| jar.to_owned())?;
         let line = format!(
             "{} {} {}\n",
-            jar.display(),
+            named(jar).display(),
             metadata.len(),
-            metadata.mtime()
+            modified.unwrap_or_else(|| metadata.mtime())
         );
         text.push_str(&line);
     }
@@ -137,6 +170,7 @@ pub fn choose_class_data(
     role: Role,
     java: &JavaRuntime,
     home: &FlinkHome,
+    travelled: Option<&Path>,
     options: &[String],
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> ClassData {
@@ -161,7 +195,7 @@ pub fn choose_class_data(
     if heap.max().is_some_and(|bytes| bytes >= COMPRESSED_REACH) {
         return ClassData::Unused(Unused::Heap);
     }
-    let name = match archive_name(role, java, home) {
+    let name = match archive_name(role, java, home, travelled) {
         Ok(name) => name,
         Err(path) => return ClassData::Unused(Unused::Unreadable(path)),
     };
@@ -287,14 +321,19 @@ mod tests {
     impl Machine {
         fn choose(&self, options: &[&str]) -> ClassData {
             let options: Vec<String> = options.iter().map(|&one| one.to_owned()).collect();
-            choose_class_data(Role::TaskManager, &self.java, &self.home, &options, &|_| {
-                None
-            })
+            choose_class_data(
+                Role::TaskManager,
+                &self.java,
+                &self.home,
+                None,
+                &options,
+                &|_| None,
+            )
         }
 
         /// Makes the archive that fits now.
         fn archive(&self) -> PathBuf {
-            let name = archive_name(Role::TaskManager, &self.java, &self.home).unwrap();
+            let name = archive_name(Role::TaskManager, &self.java, &self.home, None).unwrap();
             let path = self.directory.path().join("flink/class-data").join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "archive").unwrap();
@@ -340,6 +379,32 @@ mod tests {
                 Some(_) => {}
                 None => fs::remove_file(root.join(file)).unwrap(),
             }
+        }
+    }
+
+    #[test]
+    fn what_travels_has_the_same_archive_in_every_sandbox_and_its_name_is_known_before() {
+        let machine = machine();
+        let before = travelling_archive_name(&machine.java, &machine.home, Path::new("flink"));
+        for sandbox in ["a", "b"] {
+            let sandbox = machine.directory.path().join(sandbox);
+            for jar in ["flink-dist-2.3.0.jar", "log4j.jar"] {
+                let jar = sandbox.join("flink/lib").join(jar);
+                fs::create_dir_all(jar.parent().unwrap()).unwrap();
+                fs::write(&jar, "x").unwrap();
+                let file = fs::File::options().write(true).open(&jar).unwrap();
+                file.set_modified(crate::spec::artifact_time()).unwrap();
+            }
+            let conf = sandbox.join("flink/conf");
+            fs::create_dir_all(&conf).unwrap();
+            fs::write(conf.join("log4j-console.properties"), "").unwrap();
+            let home = FlinkHome::open(&sandbox.join("flink")).unwrap();
+            let there = archive_name(Role::TaskManager, &machine.java, &home, Some(&sandbox));
+            assert_eq!(there, before);
+            assert_ne!(
+                archive_name(Role::TaskManager, &machine.java, &home, None),
+                before
+            );
         }
     }
 

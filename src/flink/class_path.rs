@@ -36,6 +36,15 @@ pub(super) fn jars_below(directory: &Path) -> Result<Vec<PathBuf>, ListError> {
     Ok(jars)
 }
 
+/// How a jar is called on the class path. One below the directory that the JVM works in
+/// (`travelled`: Flink's files came into the sandbox) has a relative name, which is the same in
+/// every sandbox: a class-data archive is good for one class path.
+pub(super) fn class_path_name<'a>(jar: &'a Path, travelled: Option<&Path>) -> &'a Path {
+    travelled
+        .and_then(|directory| jar.strip_prefix(directory).ok())
+        .unwrap_or(jar)
+}
+
 /// What Hadoop and HBase add to the class path: `HADOOP_CLASSPATH` as it is, then the
 /// configuration directories of Hadoop, YARN and HBase that are set or lie where they usually do.
 /// The variables, then `env.hadoop.conf.dir` and its like, then `HADOOP_HOME` and `HBASE_HOME`,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::allocator::preload;
-use super::class_path::hadoop_entries;
+use super::class_path::{class_path_name, hadoop_entries};
 use super::entry_point::{main_class, program_arguments};
 use super::home::FlinkHome;
 use super::java::JavaRuntime;
@@ -59,6 +59,9 @@ pub struct CommandInput<'a> {
     pub allocator: Option<&'a Path>,
     /// The container's processors by its CPU quota, if it has one.
     pub cpu_quota: Option<f64>,
+    /// The directory that the JVM works in, if Flink's files were brought there: its jars are
+    /// named relative to it.
+    pub travelled: Option<&'a Path>,
 }
 
 /// Why no command can be built.
@@ -237,7 +240,7 @@ fn class_path(input: &CommandInput<'_>) -> Result<String, CommandError> {
         .map(PathBuf::as_path)
         .chain([home.dist_jar()])
     {
-        let entry = text(jar)?;
+        let entry = text(class_path_name(jar, input.travelled))?;
         if entry.contains(':') {
             return Err(CommandError::Path {
                 path: jar.to_owned(),

@@ -2,7 +2,7 @@
 //! which command. Reads; never writes and never starts anything.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::conf::{Configuration, ConsoleLayout, Layer, Origin, Warning, container_environment};
 use crate::flink::memory::{self, MemoryPlan, MemorySize};
@@ -93,9 +93,14 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
     let variables = variables(request, &settled);
     let mut command = build_command(request, &settled, &java, &variables)?;
     let SettledLaunch { role, home, .. } = &settled;
-    let class_data = choose_class_data(*role, &java, home, &command.arguments, &|name| {
-        request.variable(name).map(str::to_owned)
-    });
+    let class_data = choose_class_data(
+        *role,
+        &java,
+        home,
+        travelled(&settled),
+        &command.arguments,
+        &|name| request.variable(name).map(str::to_owned),
+    );
     command.arguments.splice(0..0, class_data.options());
     if request.manifest.is_some() {
         // The host may be shared: what libraries unpack goes, and ends, with the sandbox. In front,
@@ -112,6 +117,12 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         class_data,
         directory: request.image.as_ref().map(|image| image.directory.clone()),
     })
+}
+
+/// The directory that the JVM works in, if Flink's files were brought there.
+fn travelled(settled: &SettledLaunch) -> Option<&Path> {
+    let layout = &settled.layout;
+    (settled.home.root() == layout.flink).then_some(layout.root.as_path())
 }
 
 /// The environment that the JVM is to see: the launcher's own, then what the configuration asks
@@ -225,6 +236,7 @@ fn build_command(
         arguments: &arguments,
         allocator: find_jemalloc(&environment).as_deref(),
         cpu_quota: request.host.cpu_limit,
+        travelled: travelled(settled),
     })?;
     // What Flink's own variables say counts; whatever else is new reaches the JVM as well.
     for (name, value) in variables {

@@ -174,7 +174,8 @@ fn place(
         let Some(one) = open.get_mut(index) else {
             break;
         };
-        match fit(one, profile, &placed, situation.avoided) {
+        let first_port = first_port(worker, profile);
+        match fit(one, profile, first_port, &placed, situation.avoided) {
             Ok(taken) => {
                 one.placements.push(Placement {
                     worker: worker.clone(),
@@ -250,6 +251,7 @@ fn only_constraints(reasons: &[RefusalReason]) -> bool {
 fn fit(
     one: &mut Open<'_>,
     profile: &Profile,
+    first_port: u64,
     placed: &Placed,
     avoided: &BTreeSet<AgentId>,
 ) -> Result<super::resources::Taken, Vec<RefusalReason>> {
@@ -263,14 +265,23 @@ fn fit(
         .filter(|hard| !hard.allows(&one.host, placed));
     reasons.extend(breaks.map(|hard| RefusalReason::Constraint(hard.to_string())));
     if reasons.is_empty() {
-        let taken = one.remaining.take(&profile.demand);
+        let taken = one.remaining.take(&profile.demand, first_port);
         return taken.map_err(|missing| missing.into_iter().map(RefusalReason::Shortage).collect());
     }
     // Everything that is wrong is said; nothing is taken.
-    if let Err(missing) = one.remaining.clone().take(&profile.demand) {
+    if let Err(missing) = one.remaining.clone().take(&profile.demand, first_port) {
         reasons.extend(missing.into_iter().map(RefusalReason::Shortage));
     }
     Err(reasons)
+}
+
+/// Where to look for ports: each worker after those of the one before it, so that one which
+/// replaces another does not insist on a port that turned out to be in use.
+fn first_port(worker: &WorkerId, profile: &Profile) -> u64 {
+    let digits = worker.as_str().rsplit('-').next();
+    let number: u64 = digits.and_then(|one| one.parse().ok()).unwrap_or(1);
+    let each = profile.demand.ports.len() as u64;
+    number.saturating_sub(1).saturating_mul(each)
 }
 
 #[cfg(test)]

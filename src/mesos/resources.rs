@@ -198,7 +198,11 @@ impl Remaining {
     }
 
     /// Takes what is demanded, or says everything that is missing and takes nothing.
-    pub fn take(&mut self, demand: &Demand) -> Result<Taken, Vec<Shortage>> {
+    ///
+    /// Where any port will do, it is the `first_port`th of those offered, counting round, and those
+    /// that follow: who has to ask again, because something that Mesos knows nothing of listens
+    /// there, can ask for others.
+    pub fn take(&mut self, demand: &Demand, first_port: u64) -> Result<Taken, Vec<Shortage>> {
         let mut left = self.resources.clone();
         let (mut taken, mut missing) = (Taken::default(), Vec::new());
         for (name, wanted) in &demand.scalars {
@@ -209,7 +213,13 @@ impl Remaining {
                 Err(shortage) => missing.push(shortage),
             }
         }
-        take_ports(&mut left, &demand.ports, &mut taken, &mut missing);
+        take_ports(
+            &mut left,
+            &demand.ports,
+            first_port,
+            &mut taken,
+            &mut missing,
+        );
         if !missing.is_empty() {
             return Err(missing);
         }
@@ -288,6 +298,7 @@ fn take_scalar(
 fn take_ports(
     left: &mut [Resource],
     demand: &[PortDemand],
+    first_port: u64,
     taken: &mut Taken,
     missing: &mut Vec<Shortage>,
 ) {
@@ -311,13 +322,14 @@ fn take_ports(
     let offered: u64 = left
         .iter()
         .filter(|one| is_ports(one))
-        .flat_map(ranges)
-        .map(|range| (range.end.min(u64::from(u16::MAX)) + 1).saturating_sub(range.begin.max(1)))
+        .map(usable_ports)
         .sum();
+    let mut having = left.iter().filter(|one| is_ports(one)).map(usable_ports);
+    let nth = having.find_map(|many| first_port.checked_rem(many));
     let any = demand.iter().filter(|port| port.number.is_none()).count();
     for (port, number) in demand.iter().zip(&mut numbers) {
         if port.number.is_none() {
-            let found = remove_first_port(left);
+            let found = remove_any_port(left, nth.unwrap_or(0));
             given.extend(found);
             *number = found.map(|(_, number)| number);
         }
@@ -374,16 +386,37 @@ fn remove_port(left: &mut [Resource], number: u16) -> Option<usize> {
     None
 }
 
-fn remove_first_port(left: &mut [Resource]) -> Option<(usize, u16)> {
-    let lowest = |one: &Resource| {
-        let begins = ranges(one)
-            .iter()
-            .filter(|range| range.end >= range.begin.max(1));
-        begins.map(|range| range.begin.max(1)).min()
-    };
-    let of = left.iter().filter(|one| is_ports(one)).find_map(lowest)?;
-    let number = u16::try_from(of).ok()?;
+/// The ranges of a resource's ports that can be listened on.
+fn usable_ranges(ports: &Resource) -> impl Iterator<Item = (u64, u64)> {
+    let ranges = ranges(ports).iter();
+    let usable = ranges.map(|range| (range.begin.max(1), range.end.min(u64::from(u16::MAX))));
+    usable.filter(|(begin, end)| begin <= end)
+}
+
+fn usable_ports(ports: &Resource) -> u64 {
+    usable_ranges(ports)
+        .map(|(begin, end)| end + 1 - begin)
+        .sum()
+}
+
+/// Takes a port of the first resource that has any: the `nth` of those that it has, counting round.
+/// Asked again, it gives the one that follows.
+fn remove_any_port(left: &mut [Resource], nth: u64) -> Option<(usize, u16)> {
+    let mut ports = left.iter().filter(|one| is_ports(one));
+    let number = ports.find_map(|one| nth_port(one, nth))?;
     Some((remove_port(left, number)?, number))
+}
+
+fn nth_port(ports: &Resource, nth: u64) -> Option<u16> {
+    let mut nth = nth.checked_rem(usable_ports(ports))?;
+    for (begin, end) in usable_ranges(ports) {
+        let many = end + 1 - begin;
+        if nth < many {
+            return u16::try_from(begin + nth).ok();
+        }
+        nth -= many;
+    }
+    None
 }
 
 /// The ports as parts of the objects they came from, neighbours joined.

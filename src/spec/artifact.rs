@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,16 @@ pub enum ArtifactKind {
     File,
     /// Unpacked: `dest` names the directory.
     Archive,
+}
+
+/// The modification time of every file that is fetched, in seconds since 1970: the beginning of
+/// 1980, the earliest that a zip archive can say. Equal files are then equal on every host and at
+/// every time, also for what looks at their times, as the JVM does for its class-data archives.
+pub const ARTIFACT_TIME: i64 = 315_532_800;
+
+/// [`ARTIFACT_TIME`] as the file system takes it.
+pub fn artifact_time() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(ARTIFACT_TIME.unsigned_abs())
 }
 
 const fn default_mode() -> u32 {

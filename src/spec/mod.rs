@@ -14,7 +14,9 @@ mod property;
 mod role;
 mod worker;
 
-pub use artifact::{Artifact, ArtifactError, ArtifactKind, RelativePath};
+pub use artifact::{
+    ARTIFACT_TIME, Artifact, ArtifactError, ArtifactKind, RelativePath, artifact_time,
+};
 pub use digest::{DigestError, Sha256Digest};
 pub use exit_code::ExitCode;
 pub use failure::Failure;

@@ -116,6 +116,7 @@ impl Launch<'_> {
             arguments: &self.user_arguments,
             allocator: None,
             cpu_quota: None,
+            travelled: None,
         })
         .unwrap()
     }

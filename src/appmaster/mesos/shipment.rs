@@ -17,6 +17,7 @@ use crate::artifact::unpack::{self, Limits};
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::is_sensitive;
 use crate::conf::options::OptionTable;
+use crate::flink::{class_data_directories, travelling_archive_name};
 use crate::launch::{self, PortOption};
 use crate::mesos::scheduler::Snapshot;
 use crate::overlay::{Overlay, OverlaySources, overlays};
@@ -35,6 +36,9 @@ const ARTIFACT_SERVER: PortOption = PortOption {
     bind_address: "flugs.mesos.artifactserver.bind-address",
     default: None,
 };
+
+/// Where Flink is in a worker's sandbox.
+const FLINK_DIRECTORY: &str = "flink";
 
 /// Everything that travels, and the server that it travels from.
 #[derive(Debug)]
@@ -59,14 +63,14 @@ impl Shipment {
         let mut progress = |progress| notify(&MesosEvent::Publishing(progress));
         let mut artifacts = distribution::publish(&overlays, store, &mut progress)?;
         let binary = store.add_file(&settings.program)?.digest;
-        let java_home = match &options.tasks.java_archive {
-            Some(archive) => {
-                let (artifact, home) = java(store, archive)?;
-                artifacts.push(artifact);
-                Some(home)
-            }
-            None => None,
-        };
+        let mut java_home = None;
+        if let Some(archive) = &options.tasks.java_archive {
+            let (artifact, home) = java(store, archive)?;
+            artifacts.push(artifact);
+            java_home = Some(home);
+        } else {
+            artifacts.extend(class_data(settings, settled, store)?);
+        }
         refuse_secrets_in_the_clear(settled, &artifacts)?;
         let server = bind(settled, store, token.clone())?;
         let version = settled.job_manager.home.version();
@@ -194,6 +198,42 @@ fn java(store: &Store, archive: &Path) -> Result<(Artifact, RelativePath), AppMa
         cache: true,
     };
     Ok((artifact, home))
+}
+
+/// The class-data archive of workers that Flink travels to, if one was trained for this Java.
+/// Workers on another Java go on without it.
+fn class_data(
+    settings: &MesosClusterSettings,
+    settled: &Settled,
+    store: &Store,
+) -> Result<Option<Artifact>, AppMasterError> {
+    if !ships_flink(&settled.options) {
+        return Ok(None);
+    }
+    let (java, home) = (&settled.java, &settled.job_manager.home);
+    let variable = |name: &str| settings.variable(name);
+    let searched = class_data_directories(home.root(), &variable);
+    // What cannot be read here is told of where the JobManager is started from it.
+    let name = travelling_archive_name(java, home, Path::new(FLINK_DIRECTORY)).ok();
+    let found = name.and_then(|name| {
+        let paths = searched.into_iter().flatten().map(|one| one.join(&name));
+        let path = paths.into_iter().find(|path| path.is_file())?;
+        Some((name, path))
+    });
+    let Some((name, path)) = found else {
+        return Ok(None);
+    };
+    let stored = store.add_file(&path)?;
+    Ok(Some(Artifact {
+        dest: format!("{FLINK_DIRECTORY}/class-data/{name}").try_into()?,
+        name,
+        urls: vec![format!("/sha256/{}", stored.digest)],
+        sha256: stored.digest,
+        size: stored.size,
+        kind: ArtifactKind::File,
+        mode: 0o444,
+        cache: true,
+    }))
 }
 
 fn bind(settled: &Settled, store: &Store, token: Token) -> Result<Server, AppMasterError> {

@@ -17,7 +17,7 @@ use super::source::{self, Place, Source};
 use super::{FetchError, FetchEvent, FetchSummary, Fetcher, Origin};
 use crate::artifact::store::{Eviction, Lease, Store, copy_hashed};
 use crate::artifact::unpack;
-use crate::spec::{Artifact, ArtifactKind};
+use crate::spec::{Artifact, ArtifactKind, artifact_time};
 
 /// Where partial downloads of a launch without a cache live, below its sandbox.
 const PARTIALS: &str = ".flugs-fetch";
@@ -327,6 +327,7 @@ impl<'a> Run<'a> {
         partial
             .file
             .set_permissions(mode)
+            .and_then(|()| partial.file.set_modified(artifact_time()))
             .and_then(|()| fs::rename(&partial.path, &dest))
             .map_err(|error| writing(artifact, &dest, error))?;
         partial.forget();

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::copy::copy_hashed;
 use super::{Store, StoreError, StoredObject, Visibility, known, make_directory};
-use crate::spec::Sha256Digest;
+use crate::spec::{Sha256Digest, artifact_time};
 
 impl Store {
     /// Adds a file. If the same path was added before and neither its size, times nor inode have
@@ -130,6 +130,8 @@ impl Store {
         file.set_permissions(Permissions::from_mode(as_.file_mode()))
             .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(path, &target))
+            // Not earlier: what is old and unfinished is taken for abandoned.
+            .and_then(|()| file.set_modified(artifact_time()))
             .and_then(|()| File::open(&directory)?.sync_all())
             .map_err(failed)
     }

@@ -81,7 +81,8 @@ fn copy(object: &Path, beside: &Path, mode: u32) -> io::Result<()> {
         .mode(0o600)
         .open(beside)?;
     io::copy(&mut &source, &mut &target)?;
-    target.set_permissions(Permissions::from_mode(mode))
+    target.set_permissions(Permissions::from_mode(mode))?;
+    target.set_modified(source.metadata()?.modified()?)
 }
 
 fn same_inode(one: &fs::Metadata, other: &fs::Metadata) -> bool {

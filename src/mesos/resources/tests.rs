@@ -49,7 +49,7 @@ fn demand(scalars: &[(&str, f64)], ports: &[Option<u16>]) -> Demand {
 fn a_tenth_taken_ten_times_leaves_nothing() {
     let mut remaining = Remaining::of(&[scalar("cpus", 1.0, "*")]);
     for _ in 0..10 {
-        remaining.take(&demand(&[("cpus", 0.1)], &[])).unwrap();
+        remaining.take(&demand(&[("cpus", 0.1)], &[]), 0).unwrap();
     }
     assert!(remaining.resources().is_empty());
 }
@@ -58,7 +58,7 @@ fn a_tenth_taken_ten_times_leaves_nothing() {
 fn the_own_role_is_used_up_before_what_is_unreserved() {
     let offered = [scalar("cpus", 3.0, "*"), scalar("cpus", 2.0, "flink")];
     let taken = Remaining::of(&offered)
-        .take(&demand(&[("cpus", 2.5)], &[]))
+        .take(&demand(&[("cpus", 2.5)], &[]), 0)
         .unwrap();
     assert_eq!(
         taken.resources,
@@ -78,7 +78,7 @@ fn refined_reservations_come_first_and_are_repeated_as_they_were_offered() {
     ]))
     .unwrap();
     let taken = Remaining::of(&offered)
-        .take(&demand(&[("mem", 1536.0)], &[]))
+        .take(&demand(&[("mem", 1536.0)], &[]), 0)
         .unwrap();
     assert_eq!(
         serde_json::to_value(&taken.resources).unwrap(),
@@ -111,15 +111,15 @@ fn revocable_resources_are_taken_only_if_allowed_and_never_mixed() {
         revocable: true,
         ..plain.clone()
     };
-    let missing = Remaining::of(&offered).take(&plain).unwrap_err();
+    let missing = Remaining::of(&offered).take(&plain, 0).unwrap_err();
     insta::assert_snapshot!(missing[0], @"cpus: 2 wanted, 1 offered");
-    let taken = Remaining::of(&offered).take(&opted).unwrap();
+    let taken = Remaining::of(&offered).take(&opted, 0).unwrap();
     assert!(taken.resources.iter().all(|one| one.revocable.is_some()));
     let both = Demand {
         revocable: true,
         ..demand(&[("cpus", 4.5)], &[])
     };
-    Remaining::of(&offered).take(&both).unwrap_err();
+    Remaining::of(&offered).take(&both, 0).unwrap_err();
 }
 
 #[test]
@@ -140,16 +140,18 @@ fn volumes_disks_of_their_own_and_shared_resources_are_no_plain_disk() {
     let mut remaining = Remaining::of(&offered);
     assert_eq!(remaining.scalar("disk"), Thousandths::whole(100));
     remaining
-        .take(&demand(&[("disk", 101.0)], &[]))
+        .take(&demand(&[("disk", 101.0)], &[]), 0)
         .unwrap_err();
 }
 
 #[test]
 fn gpus_come_whole() {
     let mut remaining = Remaining::of(&[scalar("gpus", 2.0, "*")]);
-    let missing = remaining.take(&demand(&[("gpus", 0.5)], &[])).unwrap_err();
+    let missing = remaining
+        .take(&demand(&[("gpus", 0.5)], &[]), 0)
+        .unwrap_err();
     insta::assert_snapshot!(missing[0], @"gpus: 0.5 wanted, but they come whole");
-    remaining.take(&demand(&[("gpus", 2.0)], &[])).unwrap();
+    remaining.take(&demand(&[("gpus", 2.0)], &[]), 0).unwrap();
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn fixed_ports_are_kept_from_being_given_to_others_and_neighbours_are_joined() {
     ];
     let mut remaining = Remaining::of(&offered);
     let wanted = [None, Some(31000), None, None];
-    let taken = remaining.take(&demand(&[], &wanted)).unwrap();
+    let taken = remaining.take(&demand(&[], &wanted), 0).unwrap();
     let numbers: Vec<u16> = taken.ports.iter().map(|(_, number)| *number).collect();
     assert_eq!(numbers, [8081, 31000, 31001, 31002]);
     assert_eq!(
@@ -174,11 +176,28 @@ fn fixed_ports_are_kept_from_being_given_to_others_and_neighbours_are_joined() {
 }
 
 #[test]
+fn ports_of_which_any_will_do_are_counted_from_where_the_caller_says_and_round() {
+    let offered = [ports(&[(31000, 31001), (32000, 32001)], "*")];
+    for (first, expected) in [
+        (0, [31000, 31001]),
+        (1, [31001, 32000]),
+        (3, [32001, 31000]),
+        (4, [31000, 31001]),
+    ] {
+        let taken = Remaining::of(&offered)
+            .take(&demand(&[], &[None, None]), first)
+            .unwrap();
+        let numbers: Vec<u16> = taken.ports.iter().map(|(_, number)| *number).collect();
+        assert_eq!(numbers, expected, "{first}");
+    }
+}
+
+#[test]
 fn everything_that_is_missing_is_said_at_once_and_nothing_is_taken() {
     let offered = [scalar("cpus", 1.0, "*"), ports(&[(31000, 31000)], "*")];
     let mut remaining = Remaining::of(&offered);
     let wanted = demand(&[("cpus", 1.5), ("mem", 512.0)], &[None, None, Some(80)]);
-    let missing = remaining.take(&wanted).unwrap_err();
+    let missing = remaining.take(&wanted, 0).unwrap_err();
     let texts: Vec<String> = missing.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(texts.join("\n"), @r"
     cpus: 1.5 wanted, 1 offered
@@ -229,6 +248,7 @@ proptest! {
         offered in any_offer(),
         wanted in prop::collection::vec(
             (0u64..4000, prop::collection::vec(prop::option::of(30999u16..31012), 0..4)), 0..6),
+        first_port in 0u64..40,
     ) {
         let mut remaining = Remaining::of(&offered);
         let (mut cpus, mut given) = (0, Vec::new());
@@ -236,7 +256,7 @@ proptest! {
             let mut wanted = demand(&[], &fixed);
             wanted.scalars.insert("cpus".into(), Thousandths::new(thousandths));
             let before = remaining.clone();
-            match remaining.take(&wanted) {
+            match remaining.take(&wanted, first_port) {
                 Ok(taken) => {
                     prop_assert_eq!(sum(&taken.resources, "cpus"), thousandths);
                     cpus += thousandths;
