@@ -78,7 +78,7 @@ pub async fn prepare(
     let state = first_state(settings, &job_manager, earlier, web_url);
     file.save(&state)?;
 
-    let artifacts = Store::open(&distribution::store_directory(&settings.directory))?;
+    let artifacts = Store::open_refillable(&distribution::store_directory(&settings.directory))?;
     let overlays = overlays_of(settings, &job_manager)?;
     let mut progress = |progress| notify(&ClusterEvent::Publishing(progress), &state);
     let published = distribution::publish(&overlays, &artifacts, &mut progress)?;

@@ -50,7 +50,7 @@ pub async fn prepare(
     let connection = connection(&settled.options, &variable)?;
     let coordination = Coordination::of(&settled)?;
     let memory = scheduler_store(settings, coordination.as_ref())?;
-    let artifacts = Store::open(&store_directory(&settings.directory))?;
+    let artifacts = Store::open_refillable(&store_directory(&settings.directory))?;
     let token = token(settings)?;
     let shipment = Shipment::of(settings, &settled, &artifacts, token, notify)?;
     let (api, questions, answers_at) = bind_api(settings)?;

@@ -111,7 +111,7 @@ impl Store {
     }
 
     /// Mode, then fsync, then rename, then fsync of the directory: after a crash the object is
-    /// whole or absent.
+    /// whole or absent. A refillable store does without.
     fn make_visible(
         &self,
         file: &File,
@@ -128,12 +128,19 @@ impl Store {
         make_directory(&directory, as_.directory_mode())?;
         let failed = |source| self.unwritable(&target, source);
         file.set_permissions(Permissions::from_mode(as_.file_mode()))
-            .and_then(|()| file.sync_all())
+            .and_then(|()| self.synchronise(file))
             .and_then(|()| fs::rename(path, &target))
             // Not earlier: what is old and unfinished is taken for abandoned.
             .and_then(|()| file.set_modified(artifact_time()))
-            .and_then(|()| File::open(&directory)?.sync_all())
+            .and_then(|()| self.synchronise(&File::open(&directory)?))
             .map_err(failed)
+    }
+
+    fn synchronise(&self, file: &File) -> std::io::Result<()> {
+        if self.synchronised {
+            return file.sync_all();
+        }
+        Ok(())
     }
 
     fn published(

@@ -1,7 +1,7 @@
 //! The content-addressed store: a directory of objects, each named by its SHA-256.
 //!
 //! Owns the layout, publication and placement of objects. An object is visible only when it is
-//! whole and on disk, and is never written to again. The same directory serves the artifact
+//! whole and, unless all can be made again, on disk; it is never written to again. The same directory serves the artifact
 //! server and, mounted into several workers of one host, is their shared cache. Never talks to
 //! the network.
 //!
@@ -11,9 +11,11 @@
 //! tmp/                files on their way in, and partial downloads
 //! known/              which digest a file elsewhere had when it was last added
 //! leases/             what running launches hold (see `lease`)
+//! boot                in which of the machine's lives it was filled (see `boot`)
 //! ```
 
 mod add;
+mod boot;
 mod copy;
 mod error;
 mod evict;
@@ -40,6 +42,8 @@ pub use verify::Verified;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: Arc<Path>,
+    /// Whether an object is on disk before it can be seen (else see `boot`).
+    synchronised: bool,
 }
 
 /// One object of a [`Store`].
@@ -92,7 +96,10 @@ impl Visibility {
 impl Store {
     /// Opens the store in this directory, which is made if it is not there.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let store = Self { root: root.into() };
+        let store = Self {
+            root: root.into(),
+            synchronised: true,
+        };
         make_directory(root, 0o755)?;
         for visibility in Visibility::ALL {
             make_directory(
