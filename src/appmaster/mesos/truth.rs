@@ -78,6 +78,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         for (id, task, slots) in changes {
             if let Some(slots) = slots {
                 self.fleet.observe(&id, MemberState::Registered, now);
+                self.workers.serves(&id)?;
                 self.slots.insert(id, slots);
                 notify(&MesosEvent::Registered { task });
             } else {

@@ -95,6 +95,8 @@ pub enum Input {
     },
     /// A worker is not wanted any more.
     Release(WorkerId),
+    /// A worker does what it was launched for: if it ends now, its agent is not to blame.
+    Serves(WorkerId),
     /// Everything up to this ticket is safe in the store.
     Stored(u64),
     /// The stream of this generation says something.

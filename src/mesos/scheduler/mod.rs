@@ -135,6 +135,7 @@ impl<D: Describe> Scheduler<D> {
             let worker = Worker {
                 profile: record.profile.clone(),
                 current: Some(task.clone()),
+                serves: false,
                 failures: 0,
             };
             self.workers.insert(record.worker.clone(), worker);
@@ -219,6 +220,11 @@ impl<D: Describe> Scheduler<D> {
         match input {
             Input::Want { worker, profile } => self.want(worker, profile),
             Input::Release(worker) => self.release(&worker),
+            Input::Serves(worker) => {
+                if let Some(entry) = self.workers.get_mut(&worker) {
+                    entry.serves = true;
+                }
+            }
             Input::Stored(ticket) => self.stored = self.stored.max(ticket.min(self.ticket)),
             Input::Event { generation, event } => {
                 if generation == self.generation {
@@ -257,6 +263,7 @@ impl<D: Describe> Scheduler<D> {
         let entry = Worker {
             profile,
             current: None,
+            serves: false,
             failures: 0,
         };
         self.workers.insert(worker, entry);

@@ -1,6 +1,6 @@
 //! Offers: used or given back at once; wanted only while somebody waits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::session::Queued;
 use super::{Change, Describe, Goal, Launch, Phase, Report, Scheduler, Stopping, Task, TaskRecord};
@@ -29,18 +29,35 @@ impl<D: Describe> Scheduler<D> {
             }
         };
         self.remember_refusals(&matching);
-        if !matching.declines.is_empty() {
-            self.declined = true;
-            self.send(CallBody::Decline(Decline {
-                offer_ids: matching.declines,
-                filters: Some(self.filters()),
-            }));
-        }
+        self.decline(offers, matching.declines);
         let uses = matching.uses.iter();
         let placed = uses.flat_map(|used| used.placements.iter().map(|one| &one.worker));
         self.waiting.take_first(&placed.collect());
         for used in matching.uses {
             self.accept(used);
+        }
+    }
+
+    /// Declines for long; what comes from an agent that is left alone for a moment, for as long.
+    fn decline(&mut self, offers: &[Offer], declined: Vec<OfferId>) {
+        if declined.is_empty() {
+            return;
+        }
+        self.declined = true;
+        let mut by_time: BTreeMap<Duration, Vec<OfferId>> = BTreeMap::new();
+        let agents: BTreeMap<_, _> = offers.iter().map(|one| (&one.id, &one.agent_id)).collect();
+        for offer in declined {
+            let until = agents.get(&offer).and_then(|agent| self.avoided.get(agent));
+            let rest = until.map(|until| until.saturating_sub(self.now));
+            let time = rest.map_or(self.settings.refuse, |rest| rest.min(self.settings.refuse));
+            by_time.entry(time).or_default().push(offer);
+        }
+        for (time, offer_ids) in by_time {
+            let refuse_seconds = Some(time.as_secs_f64());
+            self.send(CallBody::Decline(Decline {
+                offer_ids,
+                filters: Some(Filters { refuse_seconds }),
+            }));
         }
     }
 
@@ -131,6 +148,7 @@ impl<D: Describe> Scheduler<D> {
         self.tasks.insert(task.clone(), entry);
         if let Some(entry) = self.workers.get_mut(&worker) {
             entry.current = Some(task.clone());
+            entry.serves = false;
         }
         self.report(Report::Launched {
             worker,

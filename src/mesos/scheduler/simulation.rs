@@ -329,6 +329,9 @@ impl World {
             800..900 => {
                 self.now += Duration::from_millis(500 * self.random.below(40) as u64);
                 self.tell(Input::Tick);
+                if let Some(worker) = self.desired.first().cloned() {
+                    self.tell(Input::Serves(worker));
+                }
             }
             900..950 => self.change_wishes(),
             950..962 => {

@@ -43,6 +43,8 @@ pub(super) struct Task {
 pub(super) struct Worker {
     pub(super) profile: String,
     pub(super) current: Option<TaskId>,
+    /// Its current task does what it was launched for.
+    pub(super) serves: bool,
     pub(super) failures: u32,
 }
 

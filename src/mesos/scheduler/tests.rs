@@ -113,6 +113,12 @@ impl Bench {
                     CallBody::Reconcile(reconcile) => {
                         format!("RECONCILE {}", reconcile.tasks.len())
                     }
+                    CallBody::Decline(decline) => {
+                        let seconds = decline.filters.and_then(|one| one.refuse_seconds);
+                        let long = settings().refuse.as_secs_f64();
+                        let short = seconds.is_some_and(|seconds| seconds < long);
+                        format!("DECLINE{}", if short { " for a moment" } else { "" })
+                    }
                     body => body.name().to_owned(),
                 },
                 Action::Close => "close".to_owned(),
@@ -608,6 +614,32 @@ fn failures_back_off_by_worker_and_by_agent() {
         .unwrap()
         .saturating_sub(bench.now);
     assert!((8..=10).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[test]
+fn the_end_of_a_worker_that_served_is_not_its_agents_fault() {
+    let mut bench = Bench::running();
+    bench.tell(Input::Serves(worker(1)));
+    bench.update("w-1-1", TaskState::Failed, Some(16), None);
+    assert!(bench.scheduler.avoided.is_empty());
+    // What comes after it has to serve anew.
+    bench.pass(20);
+    bench.offer("O", 4.0);
+    bench.update("w-1-2", TaskState::Failed, Some(16), None);
+    assert!(!bench.scheduler.avoided.is_empty());
+}
+
+#[test]
+fn offers_of_an_agent_that_is_left_alone_for_a_moment_are_declined_for_a_moment() {
+    let mut bench = Bench::running();
+    bench.tell(Input::Want {
+        worker: worker(2),
+        profile: "p".to_owned(),
+    });
+    bench.update("w-1-1", TaskState::Failed, Some(16), None);
+    bench.log();
+    bench.offer("O", 4.0);
+    insta::assert_snapshot!(bench.log(), @"DECLINE for a moment");
 }
 
 #[test]

@@ -262,11 +262,13 @@ impl<D: Describe> Scheduler<D> {
             task: task.clone(),
             ending,
         });
+        let serves = self.workers.get(&worker).is_some_and(|one| one.serves);
         if !self.vacate(&worker, task) {
             return;
         }
-        let ran_well = matches!(&entry.phase, Phase::Live(TaskState::Running))
-            && entry.since + self.settings.back_off.1 <= self.now;
+        let ran_well = serves
+            || matches!(&entry.phase, Phase::Live(TaskState::Running))
+                && entry.since + self.settings.back_off.1 <= self.now;
         let at = self.blame(&worker, &record.agent, status, ran_well);
         self.wait(&worker, at);
     }

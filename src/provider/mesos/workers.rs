@@ -163,6 +163,11 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
         })
     }
 
+    /// A worker has registered: if it ends now, its agent is not left alone for it.
+    pub fn serves(&mut self, id: &WorkerId) -> Result<(), SchedulingError> {
+        self.tell(Input::Serves(id.clone()))
+    }
+
     /// Wants a worker no more. One that waited has stopped at once.
     pub fn stop(&mut self, id: &WorkerId) -> Result<(), SchedulingError> {
         let Some(worker) = self.workers.remove(id) else {
