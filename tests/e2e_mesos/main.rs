@@ -23,5 +23,6 @@ mod scene;
 mod standby;
 #[path = "../streaming_job/mod.rs"]
 mod streaming_job;
+mod trained;
 #[path = "../zookeeper_support/server.rs"]
 mod zookeeper;

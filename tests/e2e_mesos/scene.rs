@@ -131,6 +131,11 @@ impl Scene {
         self.home = home;
     }
 
+    /// The Flink home that the cluster runs.
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
     pub(super) fn path(&self, below: &str) -> PathBuf {
         self.directory.path().join(below)
     }
