@@ -5,14 +5,15 @@
 #   workers    the same -> 1 and 4 workers are registered; cold, and with what workers fetch in a
 #              cache of the agent already (flugs.mesos.tasks.cache-directory)
 #   worker     kill -9 of the worker that runs the job -> its replacement is registered, and
-#              all of the job's tasks run again
+#              all of the job's tasks run again; the agent has such a cache
 #   appmaster  kill -9 of the application master, and with it of the JobManager; another one is
 #              started at once -> all of the job's tasks run again (ZooKeeper high availability)
 #   idle       what the application master itself uses, beside its JobManager
 #
 #   bench/mesos.sh [--rounds N] [FLINK_VERSION…]
 #
-# Beside it stand the times of the Java integration of Flink 1.13.6, measured on a real Mesos 1.12
+# All but the rows that say "untrained" with class-data archives, made once before the clock starts
+# (`flugs artifact train --travelling`). Beside it stand the times of the Java integration of Flink 1.13.6, measured on a real Mesos 1.12
 # (2 cores, Java 11, 1 slot and 1024 MB a worker); it cannot be run on the double. Needs: a release
 # build, Flink homes (tools/flink-home.sh), what `tools/install-packages.sh test` installs.
 set -euo pipefail
@@ -95,8 +96,18 @@ class ZooKeeper:
         until("ZooKeeper answers", answers)
 
 
+def train(version):
+    """Makes the class-data archives of a Flink, and says where they are."""
+    directory = f"{WORK}/class-data-{version}"
+    if not os.path.isdir(directory):
+        subprocess.run([FLUGS, "artifact", "train", "--travelling", "--flink-home", f"{HOMES}/{version}",
+                        "--output", directory], check=True, stdout=subprocess.DEVNULL)
+    return directory
+
+
 class Cluster:
-    def __init__(self, version, double, workers, *options):
+    def __init__(self, version, double, workers, *options, trained=True):
+        self.class_data = train(version) if trained else "off"
         self.version, self.home = version, f"{HOMES}/{version}"
         self.directory, self.rest_port = tempfile.mkdtemp(dir=WORK), free_port()
         self.workers = workers
@@ -110,6 +121,7 @@ class Cluster:
 
     def start(self):
         keep = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ}
+        keep["FLUGS_CLASS_DATA"] = self.class_data
         with open(f"{self.directory}/log", "ab") as log:
             begun = time.monotonic()
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=keep)
@@ -173,10 +185,13 @@ class Cluster:
         self.process.wait()
 
 
-def start_once(version, workers, cache=None):
+def cached(cache):
+    return [f"flugs.mesos.tasks.cache-directory={cache}"] if cache else []
+
+
+def start_once(version, workers, cache=None, trained=True):
     double = Double()
-    options = [f"flugs.mesos.tasks.cache-directory={cache}"] if cache else []
-    cluster = Cluster(version, double, workers, *options)
+    cluster = Cluster(version, double, workers, *cached(cache), trained=trained)
     begun = cluster.start()
     answered = cluster.answers() - begun
     registered = cluster.registered(workers) - begun
@@ -185,9 +200,9 @@ def start_once(version, workers, cache=None):
     return answered, registered
 
 
-def lose_worker(version):
+def lose_worker(version, cache):
     double = Double()
-    cluster = Cluster(version, double, 2)
+    cluster = Cluster(version, double, 2, *cached(cache))
     cluster.start()
     cluster.registered(2)
     cluster.submit()
@@ -276,16 +291,20 @@ try:
     zookeeper = ZooKeeper()
     idles = {}
     for version in os.environ["VERSIONS"].split():
+        train(version)
+        untrained = [start_once(version, 1, trained=False) for _ in range(ROUNDS)]
         ones = [start_once(version, 1) for _ in range(ROUNDS)]
         fours = [start_once(version, 4) for _ in range(ROUNDS)]
         cache = tempfile.mkdtemp(dir=WORK)
         start_once(version, 1, cache)
         warm = [start_once(version, 4, cache) for _ in range(ROUNDS)]
+        row(version, "start → REST answers, untrained", [one for one, _ in untrained], JAVA["start"])
+        row(version, "start → 1 worker registered, untrained", [one for _, one in untrained], JAVA["1 worker"])
         row(version, "start → REST answers", [one for one, _ in ones], JAVA["start"])
         row(version, "start → 1 worker registered", [one for _, one in ones], JAVA["1 worker"])
         row(version, "start → 4 workers registered", [one for _, one in fours], JAVA["4 workers"])
         row(version, "the same, warm", [one for _, one in warm], JAVA["4 workers"])
-        losses = [lose_worker(version) for _ in range(ROUNDS)]
+        losses = [lose_worker(version, cache) for _ in range(ROUNDS)]
         row(version, "kill -9 of a worker → another registered", [one for _, one in losses], JAVA["replaced"])
         row(version, "kill -9 of a worker → job runs", [one for one, _ in losses], JAVA["worker"])
         row(version, "kill -9 of the AppMaster → job runs", [lose_appmaster(version, zookeeper) for _ in range(ROUNDS)], JAVA["appmaster"])

@@ -322,7 +322,7 @@ async fn of_several_application_masters_the_first_in_line_leads() {
     };
     let enter = |pid: u32| {
         let id = format!("{pid:x}");
-        stand_for_election(server.anybody(), LINE, &id, &contender(pid))
+        stand_for_election(server.anybody(), CLUSTER, LINE, &id, &contender(pid))
     };
     let behind = |pid: u32, before: usize| Standing::Behind {
         leader: Some(contender(pid)),
@@ -377,19 +377,54 @@ async fn who_comes_after_a_process_that_is_gone_does_not_wait_for_its_sessions_e
         let path = format!("{LINE}/{place}");
         client.create(&path, b"?", &going).await.unwrap();
     }
+    // What its JobManager led by is still there, too; as each line of Flink's releases has it.
+    let latches = [
+        ("leader/latch", &going),
+        ("leaderlatch/dispatcher_lock", &going),
+        ("leaderlatch/0a1b/job_manager_lock", &going),
+        ("leaderlatch/kept", &open()),
+    ];
+    for (directory, mode) in latches {
+        let directory = format!("{CLUSTER}/{directory}");
+        client.mkdir(&directory, &open()).await.unwrap();
+        let path = format!("{directory}/_c_0b-latch-");
+        client.create(&path, b"", mode).await.unwrap();
+    }
     let contender = Contender {
         host: "h".into(),
         web_url: "w".into(),
         pid: 1,
     };
-    let mut again = stand_for_election(server.anybody(), LINE, "a", &contender);
+    let many = async |directory: &str| {
+        let path = format!("{CLUSTER}/{directory}");
+        client.list_children(&path).await.unwrap().len()
+    };
+    // Somebody else's past is nobody's leave to remove it.
+    let stranger = stand_for_election(server.anybody(), CLUSTER, LINE, "a1", &contender);
+    let mut stranger = stranger;
+    let waits = Standing::Behind {
+        leader: None,
+        before: 1,
+    };
+    stands(&mut stranger, &waits).await;
+    for (directory, _) in latches {
+        assert_eq!(many(directory).await, 1, "{directory}");
+    }
+    stranger.leave(Leave::ToTheNext).await;
+    let path = format!("{LINE}/a1-1-1-");
+    client.create(&path, b"?", &going).await.unwrap();
+    let mut again = stand_for_election(server.anybody(), CLUSTER, LINE, "a", &contender);
     // The other one's place is another's.
     let behind = Standing::Behind {
         leader: None,
         before: 1,
     };
     stands(&mut again, &behind).await;
-    let mut other = stand_for_election(server.anybody(), LINE, "a1", &contender);
+    for (directory, _) in latches {
+        let kept = usize::from(directory == "leaderlatch/kept");
+        assert_eq!(many(directory).await, kept, "{directory}");
+    }
+    let mut other = stand_for_election(server.anybody(), CLUSTER, LINE, "a1", &contender);
     stands(&mut again, &Standing::Leads).await;
     let behind = Standing::Behind {
         leader: Some(contender.clone()),
@@ -407,9 +442,9 @@ async fn who_stands_by_a_cluster_that_is_deleted_does_not_take_it_over() {
         web_url: "w".into(),
         pid: 1,
     };
-    let mut leader = stand_for_election(server.anybody(), LINE, "a", &contender);
+    let mut leader = stand_for_election(server.anybody(), CLUSTER, LINE, "a", &contender);
     stands(&mut leader, &Standing::Leads).await;
-    let mut other = stand_for_election(server.anybody(), LINE, "b", &contender);
+    let mut other = stand_for_election(server.anybody(), CLUSTER, LINE, "b", &contender);
     let behind = Standing::Behind {
         leader: Some(contender.clone()),
         before: 1,
@@ -430,6 +465,7 @@ async fn who_stands_by_a_cluster_that_is_deleted_does_not_take_it_over() {
     assert_eq!(leader.standing(), Standing::Leads);
 }
 
+const CLUSTER: &str = "/flink/default";
 const LINE: &str = "/flink/default/mesos-workers/election";
 
 /// Waits until it stands like that; how it stood before.

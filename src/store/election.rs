@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use zookeeper_client::{Client, CreateMode, Error, OneshotWatcher};
 
+use super::leadership;
 use crate::mesos::zookeeper::{Trouble, ZooKeeper};
 
 /// The wait after ZooKeeper did not answer.
@@ -86,9 +87,11 @@ pub struct Election {
 /// Enters the line of this directory of ZooKeeper. Must be called within a runtime.
 ///
 /// `id` is whose place it is: hexadecimal, and the same for whoever comes after a process that is
-/// known to be gone, whose place is then removed without waiting for its session's end.
+/// known to be gone together with its JobManager. Its place is then removed without waiting for
+/// its session's end; if it led, so is what its JobManager led by, below the node `cluster`.
 pub fn stand_for_election(
     zookeeper: ZooKeeper,
+    cluster: &str,
     directory: &str,
     id: &str,
     contender: &Contender,
@@ -97,6 +100,7 @@ pub fn stand_for_election(
     let (leave, leaving) = mpsc::channel(1);
     let place = Place {
         zookeeper,
+        cluster: cluster.to_owned(),
         directory: directory.to_owned(),
         id: id.to_owned(),
         data: serde_json::to_vec(contender).unwrap_or_default(),
@@ -136,6 +140,8 @@ impl Election {
 
 struct Place {
     zookeeper: ZooKeeper,
+    /// The node of the Flink cluster.
+    cluster: String,
     directory: String,
     id: String,
     data: Vec<u8>,
@@ -277,9 +283,14 @@ impl Place {
             .list_children(&self.directory)
             .await
             .map_err(trouble)?;
-        let own = |name: &&String| name.starts_with(&format!("{}-", self.id));
-        let past = |name: &&String| !name.starts_with(&self.name);
-        for gone in names.iter().filter(own).filter(past) {
+        let own = format!("{}-", self.id);
+        let past = |name: &String| name.starts_with(&own) && !name.starts_with(&self.name);
+        // While the place is there, nobody else leads, and only who leads has a JobManager.
+        if in_line(names.clone()).first().is_some_and(past) {
+            let released = leadership::release(client, &self.cluster).await;
+            released.map_err(trouble)?;
+        }
+        for gone in names.iter().filter(|name| past(name)) {
             match client
                 .delete(&format!("{}/{gone}", self.directory), None)
                 .await

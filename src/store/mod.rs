@@ -7,6 +7,7 @@
 mod election;
 mod error;
 mod file;
+mod leadership;
 mod scheduler;
 mod state;
 

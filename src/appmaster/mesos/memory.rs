@@ -36,6 +36,8 @@ pub(super) struct Coordination {
     zookeeper: ZooKeeper,
     /// The node with everything of the scheduler's.
     path: String,
+    /// The node of the Flink cluster.
+    cluster: String,
 }
 
 impl Coordination {
@@ -67,13 +69,15 @@ impl Coordination {
         Ok(Some(Self {
             zookeeper,
             path: place.path,
+            cluster: place.cluster,
         }))
     }
 
     /// Enters the line of those who may lead this cluster.
     pub(super) fn stand(&self, id: &str, contender: &Contender) -> Election {
         let line = format!("{}/election", self.path);
-        stand_for_election(self.zookeeper.clone(), &line, id, contender)
+        let zookeeper = self.zookeeper.clone();
+        stand_for_election(zookeeper, &self.cluster, &line, id, contender)
     }
 
     /// The place of all this, for people.
@@ -87,7 +91,10 @@ pub(super) fn scheduler_store(
     settings: &MesosClusterSettings,
     coordination: Option<&Coordination>,
 ) -> Result<SchedulerStore, AppMasterError> {
-    let Some(Coordination { zookeeper, path }) = coordination else {
+    let Some(Coordination {
+        zookeeper, path, ..
+    }) = coordination
+    else {
         return Ok(SchedulerStore::in_directory(&settings.directory)?);
     };
     let zookeeper = zookeeper.clone();

@@ -11,6 +11,8 @@ pub struct ZooKeeperPlace {
     pub servers: Vec<HostPort>,
     /// The node, with its leading `/`.
     pub path: String,
+    /// The node of the Flink cluster, which it is below.
+    pub cluster: String,
 }
 
 /// What makes a path that ZooKeeper does not take.
@@ -77,7 +79,15 @@ impl ZooKeeperPlace {
         if parts.is_empty() {
             return Err(MasterAddressError::Path.into());
         }
-        Ok(Self { servers, path })
+        let own = workers.split('/').filter(|part| !part.is_empty());
+        let of_cluster = parts.len().saturating_sub(own.count());
+        let of_cluster = parts.get(..of_cluster).unwrap_or_default();
+        let cluster = format!("/{}", of_cluster.join("/"));
+        Ok(Self {
+            servers,
+            path,
+            cluster,
+        })
     }
 }
 
@@ -106,6 +116,9 @@ mod tests {
             "z1:2181 /flink/my-cluster/mesos-workers"
         );
         assert_eq!(shown("z1/base/", "/", "a/b", "w"), "z1:2181 /base/a/b/w");
+        let place = ZooKeeperPlace::new("z1/base", "flink", "/a/b/", "/w/of/mesos").unwrap();
+        assert_eq!(place.path, "/base/flink/a/b/w/of/mesos");
+        assert_eq!(place.cluster, "/base/flink/a/b");
     }
 
     #[test]
