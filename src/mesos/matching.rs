@@ -278,10 +278,8 @@ fn fit(
 /// Where to look for ports: each worker after those of the one before it, so that one which
 /// replaces another does not insist on a port that turned out to be in use.
 fn first_port(worker: &WorkerId, profile: &Profile) -> u64 {
-    let digits = worker.as_str().rsplit('-').next();
-    let number: u64 = digits.and_then(|one| one.parse().ok()).unwrap_or(1);
-    let each = profile.demand.ports.len() as u64;
-    number.saturating_sub(1).saturating_mul(each)
+    let before = worker.number().unwrap_or(1).saturating_sub(1);
+    before.saturating_mul(profile.demand.ports.len() as u64)
 }
 
 #[cfg(test)]

@@ -40,6 +40,11 @@ impl WorkerId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The number that [`WorkerId::of`] was given, if there was one.
+    pub fn number(&self) -> Option<u64> {
+        self.0.rsplit_once('-')?.1.parse().ok()
+    }
 }
 
 impl TryFrom<String> for WorkerId {
@@ -139,6 +144,14 @@ pub struct WorkerSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_has_the_number_that_it_was_made_with() {
+        let numbered = WorkerId::of(Role::TaskManager, Some(12));
+        assert_eq!(numbered.number(), Some(12));
+        assert_eq!(WorkerId::of(Role::JobManager, None).number(), None);
+        assert_eq!("a-b".parse::<WorkerId>().unwrap().number(), None);
+    }
 
     #[test]
     fn worker_ids_that_would_leave_their_directory_are_refused() {

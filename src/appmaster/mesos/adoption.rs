@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::fleet::Fleet;
 use crate::mesos::scheduler::{Goal, Snapshot};
 use crate::mesos::wire::TaskState;
-use crate::spec::{MemberState, Role, WorkerId};
+use crate::spec::{MemberState, Role};
 
 /// The fleet of the recorded workers that are to run, and the highest number that any recorded
 /// worker has.
@@ -13,7 +13,7 @@ pub(super) fn adopt(snapshot: &Snapshot, now: Duration) -> (Fleet, u64) {
     let mut fleet = Fleet::default();
     let mut last = 0;
     for record in snapshot.tasks.values() {
-        last = last.max(number(&record.worker));
+        last = last.max(record.worker.number().unwrap_or(0));
         if record.goal == Goal::Run {
             let state = match record.state {
                 Some(TaskState::Running) => MemberState::Running,
@@ -26,17 +26,13 @@ pub(super) fn adopt(snapshot: &Snapshot, now: Duration) -> (Fleet, u64) {
     (fleet, last)
 }
 
-fn number(worker: &WorkerId) -> u64 {
-    let digits = worker.as_str().rsplit('-').next();
-    digits.and_then(|text| text.parse().ok()).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::mesos::constraint::Host;
     use crate::mesos::scheduler::{Change, TaskRecord};
     use crate::mesos::wire::{AgentId, TaskId};
+    use crate::spec::WorkerId;
 
     fn record(serial: u64, worker: u64, goal: Goal, state: Option<TaskState>) -> Change {
         let worker = WorkerId::of(Role::TaskManager, Some(worker));
