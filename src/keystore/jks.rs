@@ -11,10 +11,12 @@ use subtle::ConstantTimeEq as _;
 use super::der::{Der, OCTETS, SEQUENCE};
 use super::{KeyEntry, KeyStore, KeyStoreProblem, private_key};
 
-pub(super) const MAGIC: [u8; 4] = 0xfeed_feed_u32.to_be_bytes();
+/// What a store begins with.
+pub const MAGIC: [u8; 4] = 0xfeed_feed_u32.to_be_bytes();
 const PHRASE: &[u8] = b"Mighty Aphrodite";
 const KEY: u32 = 1;
-const CERTIFICATE: u32 = 2;
+/// The tag of a certificate that is trusted.
+pub const CERTIFICATE: u32 = 2;
 /// 1.3.6.1.4.1.42.2.17.1.1: how JKS protects keys.
 const PROTECTOR: [u8; 10] = [0x2b, 0x06, 0x01, 0x04, 0x01, 0x2a, 0x02, 0x11, 0x01, 0x01];
 
@@ -29,10 +31,7 @@ pub(super) fn read(
     let (body, seal) = body
         .and_then(|length| bytes.split_at_checked(length))
         .ok_or(KeyStoreProblem::Damaged)?;
-    let is_sealed = |password| -> bool {
-        let expected = sha1(password, &[PHRASE, body]);
-        expected.as_slice().ct_eq(seal).into()
-    };
+    let is_sealed = |password| -> bool { self::seal(password, body).as_slice().ct_eq(seal).into() };
     if !password.is_none_or(is_sealed) {
         return Err(KeyStoreProblem::Password);
     }
@@ -128,6 +127,11 @@ fn unprotect(protected: &[u8], password: &str) -> Result<Vec<u8>, KeyStoreProble
     Ok(key)
 }
 
+/// What a store ends with: nobody has changed what is before it who does not know the password.
+pub fn seal(password: &str, body: &[u8]) -> Vec<u8> {
+    sha1(password, &[PHRASE, body])
+}
+
 /// The SHA-1 over a password in UTF-16 and what follows it.
 fn sha1(password: &str, parts: &[&[u8]]) -> Vec<u8> {
     let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
@@ -141,25 +145,29 @@ fn sha1(password: &str, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// The bytes that are left.
-struct Reader<'a>(&'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+    /// So many bytes.
+    pub fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(bytes)
     }
 
-    fn number(&mut self) -> Option<u32> {
+    /// A number of four bytes.
+    pub fn number(&mut self) -> Option<u32> {
         Some(u32::from_be_bytes(self.bytes(4)?.try_into().ok()?))
     }
 
-    fn text(&mut self) -> Option<&'a [u8]> {
+    /// A text, with its length in two bytes before it.
+    pub fn text(&mut self) -> Option<&'a [u8]> {
         let length = u16::from_be_bytes(self.bytes(2)?.try_into().ok()?);
         self.bytes(usize::from(length))
     }
 
-    fn block(&mut self) -> Option<&'a [u8]> {
+    /// A certificate or a key, with its length in four bytes before it.
+    pub fn block(&mut self) -> Option<&'a [u8]> {
         let length = self.number()?;
         self.bytes(usize::try_from(length).ok()?)
     }

@@ -8,7 +8,7 @@ mod certificate;
 mod der;
 mod elliptic;
 mod encryption;
-mod jks;
+pub mod jks;
 mod pkcs12;
 
 use std::fs::File;

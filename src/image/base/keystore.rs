@@ -2,19 +2,13 @@
 //!
 //! Debian's ca-certificates-java writes the moment of installation into each entry of
 //! `/etc/ssl/certs/java/cacerts`: the one file of a base that differs from run to run. The format
-//! (JKS) is that of the JDK's `sun.security.provider.JavaKeyStore`: big-endian; a magic, a version,
-//! the number of entries; for each a tag, an alias, a time in milliseconds, a certificate's type
-//! and its bytes; at the end a SHA-1 over the password in UTF-16, a phrase, and everything before.
-
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+//! is [`crate::keystore::jks`]'s; times are in milliseconds.
 
 use crate::image::Epoch;
+use crate::keystore::jks::{CERTIFICATE, MAGIC, Reader, seal};
 
-const MAGIC: [u8; 4] = 0xfeed_feed_u32.to_be_bytes();
 /// The password that Java's own store of authorities has everywhere; it protects nothing.
 const PASSWORD: &str = "changeit";
-const PHRASE: &[u8] = b"Mighty Aphrodite";
-const CERTIFICATE: u32 = 2;
 
 /// The keystore with every time set to the epoch and its entries sorted by alias; `None` if it is
 /// no such keystore, or holds something else than certificates.
@@ -35,13 +29,11 @@ pub(super) fn normal(keystore: &[u8], epoch: Epoch) -> Option<Vec<u8>> {
         }
         let alias = reader.text()?;
         reader.bytes(8)?;
-        let kind = reader.text()?;
-        let length = reader.number()?;
-        entries.push((alias, kind, reader.bytes(length as usize)?));
+        entries.push((alias, reader.text()?, reader.block()?));
     }
     let digest = reader.0;
     let body = keystore.get(..keystore.len().checked_sub(digest.len())?)?;
-    if sealed(body) != digest {
+    if seal(PASSWORD, body) != digest {
         return None;
     }
     entries.sort_unstable();
@@ -58,8 +50,7 @@ pub(super) fn normal(keystore: &[u8], epoch: Epoch) -> Option<Vec<u8>> {
         out.extend(u32::try_from(certificate.len()).ok()?.to_be_bytes());
         out.extend(certificate);
     }
-    let seal = sealed(&out);
-    out.extend(seal);
+    out.extend(seal(PASSWORD, &out));
     Some(out)
 }
 
@@ -68,35 +59,6 @@ fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend(length.to_be_bytes());
     out.extend(text);
-}
-
-fn sealed(body: &[u8]) -> Vec<u8> {
-    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
-    for unit in PASSWORD.encode_utf16() {
-        context.update(&unit.to_be_bytes());
-    }
-    context.update(PHRASE);
-    context.update(body);
-    context.finish().as_ref().to_vec()
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        Some(u32::from_be_bytes(self.bytes(4)?.try_into().ok()?))
-    }
-
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let length = u16::from_be_bytes(self.bytes(2)?.try_into().ok()?);
-        self.bytes(usize::from(length))
-    }
 }
 
 #[cfg(test)]
@@ -116,8 +78,7 @@ mod tests {
             out.extend(3_u32.to_be_bytes());
             out.extend(b"der");
         }
-        let seal = sealed(&out);
-        out.extend(seal);
+        out.extend(seal(PASSWORD, &out));
         out
     }
 
