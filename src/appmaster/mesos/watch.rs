@@ -40,7 +40,7 @@ impl Watch {
         let watch = self.clone();
         async move {
             sleep_until(at).await;
-            let jobs = if jobs && watch.scaling.on_demand {
+            let jobs = if jobs {
                 watch.needs().await.map_or(Jobs::NoAnswer, Jobs::Need)
             } else {
                 Jobs::NotAsked
