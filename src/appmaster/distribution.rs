@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::artifact::{Store, StoreError};
+use crate::artifact::{Store, StoreError, StoredObject};
 use crate::overlay::Overlay;
-use crate::spec::{Artifact, ArtifactKind, Sha256Digest};
+use crate::spec::{Artifact, ArtifactKind, RelativePath};
 
 /// How far adding files to the store has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +30,8 @@ pub(super) fn publish(
         } else {
             store.add_file(&file.source)?
         };
-        let artifact = Artifact {
-            name: file.dest.as_str().to_owned(),
-            urls: vec![reference(&stored.digest)],
-            sha256: stored.digest,
-            size: stored.size,
-            dest: file.dest.clone(),
-            kind: ArtifactKind::File,
-            mode: file.mode,
-            cache: !file.secret,
-        };
+        let name = file.dest.as_str().to_owned();
+        let artifact = artifact(name, &stored, file.dest.clone(), file.mode);
         match artifacts
             .iter_mut()
             .find(|earlier| earlier.dest == artifact.dest)
@@ -55,9 +47,24 @@ pub(super) fn publish(
     Ok(artifacts)
 }
 
-/// Where the artifact server serves a digest, relative to any of its documents.
-fn reference(digest: &Sha256Digest) -> String {
-    format!("/sha256/{digest}")
+/// An object of the store as a file of launches. Its URL is relative to any document of the
+/// artifact server's.
+pub(super) fn artifact(
+    name: String,
+    stored: &StoredObject,
+    dest: RelativePath,
+    mode: u32,
+) -> Artifact {
+    Artifact {
+        name,
+        urls: vec![format!("/sha256/{}", stored.digest)],
+        sha256: stored.digest,
+        size: stored.size,
+        dest,
+        kind: ArtifactKind::File,
+        mode,
+        cache: !stored.secret,
+    }
 }
 
 /// Where a cluster keeps its artifacts, below its directory.

@@ -17,7 +17,7 @@ use crate::flink::rest::RestClient;
 use crate::flink::{
     FlinkHome, JavaRuntime, OLDEST_ARCHIVING_JAVA, archive_name, travelling_archive_name,
 };
-use crate::launch::{LaunchError, free_port};
+use crate::launch::{FLINK_DIRECTORY, LaunchError, free_port};
 use crate::spec::{Role, artifact_time};
 
 use super::AppMasterError;
@@ -25,9 +25,6 @@ use super::manifests::ADDRESS;
 
 /// Seconds that a JVM has to write its archive: some twenty thousand classes.
 const WRITING: u64 = 120;
-
-/// Where Flink's files are in the sandbox of a worker that they travel to.
-const FLINK: &str = "flink";
 
 /// How often the JobManager is asked.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -113,7 +110,7 @@ impl Training {
     fn lessons(&self, home: &FlinkHome) -> Result<Vec<Lesson>, AppMasterError> {
         let lesson = |name, role, travelling| -> Result<Lesson, AppMasterError> {
             let archive = if travelling {
-                travelling_archive_name(&self.java, home, Path::new(FLINK))
+                travelling_archive_name(&self.java, home, Path::new(FLINK_DIRECTORY))
             } else {
                 archive_name(role, &self.java, home, None)
             };
@@ -154,7 +151,7 @@ impl Training {
             let sandbox = scratch.join(lesson.name);
             fs::create_dir_all(&sandbox).map_err(written(&sandbox))?;
             if lesson.travelling {
-                travel(home, &sandbox.join(FLINK))?;
+                travel(home, &sandbox.join(FLINK_DIRECTORY))?;
             }
             trainees.push(self.start(lesson, scratch, rpc, rest)?);
         }
@@ -202,7 +199,7 @@ impl Training {
         let sandbox = scratch.join(lesson.name);
         let archive = lesson.archive(scratch);
         let flink_home = if lesson.travelling {
-            sandbox.join(FLINK)
+            sandbox.join(FLINK_DIRECTORY)
         } else {
             self.flink_home.clone()
         };

@@ -199,8 +199,7 @@ pub fn choose_class_data(
         Ok(name) => name,
         Err(path) => return ClassData::Unused(Unused::Unreadable(path)),
     };
-    let found = searched.iter().map(|directory| directory.join(&name));
-    match found.into_iter().find(|path| fs::File::open(path).is_ok()) {
+    match find_archive(&searched, &name) {
         Some(path) => ClassData::Archive(path),
         None => ClassData::Unused(Unused::Missing {
             others: searched.iter().any(|directory| has_other(directory, role)),
@@ -208,6 +207,12 @@ pub fn choose_class_data(
             searched,
         }),
     }
+}
+
+/// The archive of this name in the first directory where it can be read.
+pub fn find_archive(searched: &[PathBuf], name: &str) -> Option<PathBuf> {
+    let mut paths = searched.iter().map(|directory| directory.join(name));
+    paths.find(|path| fs::File::open(path).is_ok())
 }
 
 fn has_other(directory: &Path, role: Role) -> bool {

@@ -24,7 +24,7 @@ mod version;
 pub use allocator::{find_jemalloc, jemalloc_variables};
 pub use class_data::{
     ClassData, OLDEST_JAVA as OLDEST_ARCHIVING_JAVA, Unused, archive_name, choose_class_data,
-    class_data_directories, travelling_archive_name,
+    class_data_directories, find_archive, travelling_archive_name,
 };
 pub use command::{CommandError, CommandInput, JavaCommand, PathFault, build};
 pub use entry_point::{main_class, service};

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The directory of the sandbox that Flink's files travel to.
+pub const FLINK_DIRECTORY: &str = "flink";
+
 /// The places of one launch, all below its sandbox, the one directory that it writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxLayout {
@@ -24,7 +27,7 @@ impl SandboxLayout {
     pub fn of(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            flink: root.join("flink"),
+            flink: root.join(FLINK_DIRECTORY),
             conf: root.join("conf"),
             log: root.join("log"),
             tmp: root.join("tmp"),

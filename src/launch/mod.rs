@@ -23,7 +23,7 @@ mod stages;
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
 pub use image::{ImageTerms, configuration_for_commands};
-pub use layout::SandboxLayout;
+pub use layout::{FLINK_DIRECTORY, SandboxLayout};
 pub use pipeline::{Extent, LaunchEnd, LaunchOrder, run};
 pub use plugins::PluginDirectory;
 pub use ports::{

@@ -11,6 +11,7 @@ use crate::conf::options::OptionTable;
 use crate::conf::{Configuration, Layer, mesos_defaults};
 use crate::fleet::Fleet;
 use crate::flink::FlinkVersion;
+use crate::launch::FLINK_DIRECTORY;
 use crate::provider::process::ProcessProvider;
 use crate::provider::{Provider as _, ProviderError, WorkerEvent};
 use crate::spec::{
@@ -182,7 +183,7 @@ impl JobManager {
     /// and from each worker's: Flink names them to its workers by relative paths
     /// (`ClusterEntrypointUtils`). Workers have them in `flink/usrlib` of their sandboxes.
     fn link_home(&self) -> Result<(), ProviderError> {
-        let link = self.spec.sandbox.join("flink");
+        let link = self.spec.sandbox.join(FLINK_DIRECTORY);
         let failed = |source| ProviderError::Sandbox {
             id: self.spec.id.clone(),
             path: link.clone(),

@@ -17,8 +17,8 @@ use crate::artifact::unpack::{self, Limits};
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::is_sensitive;
 use crate::conf::options::OptionTable;
-use crate::flink::{class_data_directories, travelling_archive_name};
-use crate::launch::{self, PortOption};
+use crate::flink::{class_data_directories, find_archive, travelling_archive_name};
+use crate::launch::{self, FLINK_DIRECTORY, PortOption};
 use crate::mesos::scheduler::Snapshot;
 use crate::overlay::{Overlay, OverlaySources, overlays};
 use crate::provider::mesos::task::{
@@ -36,9 +36,6 @@ const ARTIFACT_SERVER: PortOption = PortOption {
     bind_address: "flugs.mesos.artifactserver.bind-address",
     default: None,
 };
-
-/// Where Flink is in a worker's sandbox.
-const FLINK_DIRECTORY: &str = "flink";
 
 /// Everything that travels, and the server that it travels from.
 #[derive(Debug)]
@@ -188,14 +185,8 @@ fn java(store: &Store, archive: &Path) -> Result<(Artifact, RelativePath), AppMa
     let home = home.trim_end_matches('/').to_owned().try_into()?;
     let stored = store.add_file(archive)?;
     let artifact = Artifact {
-        name: JAVA.to_owned(),
-        urls: vec![format!("/sha256/{}", stored.digest)],
-        sha256: stored.digest,
-        size: stored.size,
-        dest,
         kind: ArtifactKind::Archive,
-        mode: 0o755,
-        cache: true,
+        ..distribution::artifact(JAVA.to_owned(), &stored, dest, 0o755)
     };
     Ok((artifact, home))
 }
@@ -212,28 +203,19 @@ fn class_data(
     }
     let (java, home) = (&settled.java, &settled.job_manager.home);
     let variable = |name: &str| settings.variable(name);
-    let searched = class_data_directories(home.root(), &variable);
     // What cannot be read here is told of where the JobManager is started from it.
     let name = travelling_archive_name(java, home, Path::new(FLINK_DIRECTORY)).ok();
-    let found = name.and_then(|name| {
-        let paths = searched.into_iter().flatten().map(|one| one.join(&name));
-        let path = paths.into_iter().find(|path| path.is_file())?;
-        Some((name, path))
-    });
-    let Some((name, path)) = found else {
+    let searched = class_data_directories(home.root(), &variable);
+    let found = name
+        .zip(searched)
+        .and_then(|(name, searched)| Some((find_archive(&searched, &name)?, name)));
+    let Some((path, name)) = found else {
         return Ok(None);
     };
+    let dest = format!("{FLINK_DIRECTORY}/class-data/{name}").try_into()?;
     let stored = store.add_file(&path)?;
-    Ok(Some(Artifact {
-        dest: format!("{FLINK_DIRECTORY}/class-data/{name}").try_into()?,
-        name,
-        urls: vec![format!("/sha256/{}", stored.digest)],
-        sha256: stored.digest,
-        size: stored.size,
-        kind: ArtifactKind::File,
-        mode: 0o444,
-        cache: true,
-    }))
+    let artifact = distribution::artifact(name, &stored, dest, 0o444);
+    Ok(Some(artifact))
 }
 
 fn bind(settled: &Settled, store: &Store, token: Token) -> Result<Server, AppMasterError> {
