@@ -87,16 +87,21 @@ fn behaviour_19_a_framework_that_does_not_return_is_removed_without_a_word() {
     assert_eq!(other.offer()["resources"][1]["scalar"]["value"], 4.0);
 }
 
+/// The framework is away while its task ends.
+fn finish_unseen(scene: &Scene, framework: &Framework) {
+    framework.stream.close();
+    wait_until(|| scene.state()["frameworks"][0]["connected"] == false);
+    scene.end_task("t", 0);
+    wait_until(|| scene.state()["frameworks"][0]["tasks"][0]["state"] == "TASK_FINISHED");
+}
+
 #[test]
 fn a_framework_that_returns_in_time_keeps_its_tasks_and_sees_what_it_missed() {
     let scene = Scene::pretended(1);
     let framework = Framework::with(&scene.address(), &json!({"failover_timeout": 60.0}));
     let offer = framework.offer();
     framework.run(&offer, "t");
-    framework.stream.close();
-    wait_until(|| scene.state()["frameworks"][0]["connected"] == false);
-    scene.end_task("t", 0);
-    wait_until(|| scene.state()["frameworks"][0]["tasks"][0]["state"] == "TASK_FINISHED");
+    finish_unseen(&scene, &framework);
     scene.pass(30.0);
     let framework = framework.again(&json!({}));
     framework.expect("TASK_FINISHED");
@@ -112,10 +117,7 @@ fn behaviour_29_offers_come_before_or_after_what_was_missed() {
         let framework = Framework::new(&scene.address());
         let offer = framework.offer();
         framework.run(&offer, "t");
-        framework.stream.close();
-        wait_until(|| scene.state()["frameworks"][0]["connected"] == false);
-        scene.end_task("t", 0);
-        wait_until(|| scene.state()["frameworks"][0]["tasks"][0]["state"] == "TASK_FINISHED");
+        finish_unseen(&scene, &framework);
         scene.pass(2.0);
         let framework = framework.again(&json!({}));
         let kinds = [(); 2].map(|()| framework.stream.event()["type"].clone());

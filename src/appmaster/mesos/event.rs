@@ -140,18 +140,16 @@ impl fmt::Display for MesosEvent {
                 unlimited,
                 before,
             } => {
+                let limited = if unlimited > workers {
+                    format!("; slotmanager.number-of-slots.max stands in the way of {unlimited}")
+                } else {
+                    String::new()
+                };
                 write!(
                     formatter,
                     "slots that jobs want: {slots} (jobs: {jobs}); workers that are wanted: {workers} \
-                     (before: {before})"
-                )?;
-                if unlimited > workers {
-                    write!(
-                        formatter,
-                        "; slotmanager.number-of-slots.max stands in the way of {unlimited}"
-                    )?;
-                }
-                Ok(())
+                     (before: {before}){limited}"
+                )
             }
             Self::Idle { task, seconds } => {
                 write!(formatter, "{task} has been idle for {seconds} s and goes")
