@@ -102,9 +102,9 @@ fn wrong_credentials_are_117_at_the_start_and_no_end_for_a_cluster_with_workers(
     let before = scene.tasks();
     assert!(scene.end("TERM").success());
     std::fs::write(&file, "wrong").unwrap();
+    let told = scene.log().matches(words).count();
     let mut command = scene.appmaster();
     scene.start(&mut command);
-    let told = scene.log().matches(words).count();
     scene.wait_until("the refusal is told", |scene| {
         scene.log().matches(words).count() > told
     });
@@ -113,6 +113,8 @@ fn wrong_credentials_are_117_at_the_start_and_no_end_for_a_cluster_with_workers(
     scene.wait_until("the end is begun", |scene| {
         scene.status()["phase"] == "stopping"
     });
+    // A second signal within 300 ms would be the first one's echo.
+    std::thread::sleep(Duration::from_secs(1));
     assert_eq!(scene.end("INT").code(), Some(121), "{}", scene.log());
 
     std::fs::write(&file, "right").unwrap();
