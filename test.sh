@@ -78,6 +78,15 @@ unit_and_integration_tests() {
   # A run that was broken off reports only what it came to: that is no passing run.
   if [ "$whole" = no ] && [ "$broken" -eq 0 ]; then broken=1 tests=$((tests + 1)); fi
   count "tests ($((SECONDS - start)) s)" $((tests - broken)) "$broken"
+  name_flaky
+}
+
+# Tests that passed only when they were tried again: each is a bug of the test or of flugs.
+name_flaky() {
+  local name
+  while read -r name; do say "flaky, passed when tried again: $name"; done < <(
+    sed -n 's/.*<testcase name="\([^"]*\)".*/\1/;t hold;/<flakyFailure/{x;p;x};b;:hold;h' "$junit" | sort -u
+  )
 }
 
 attribute() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<"$2"; }

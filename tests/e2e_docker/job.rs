@@ -62,9 +62,9 @@ fn a_standalone_job_runs_from_usrlib_with_a_read_only_conf(version: &str) {
         &shell_less,
         &job[1..],
     );
-    assert_eq!(scene.exit_code("job"), "0", "{}", scene.logs("job"));
+    assert_eq!(scene.exit_code("job"), "0", "{}", scene.end_of_logs("job"));
     assert_eq!(scene.lines("counts"), 50);
-    assert_eq!(scene.stop("tm"), "0", "{}", scene.logs("tm"));
+    assert_eq!(scene.stop("tm"), "0", "{}", scene.end_of_logs("tm"));
     assert_eq!(
         fs::read(scene.directory.path().join("conf/config.yaml")).unwrap(),
         before

@@ -68,8 +68,9 @@ impl Scene {
         docker_ok(&words)
     }
 
-    pub(super) fn logs(&self, name: &str) -> String {
-        text(&docker(&["logs", &self.full(name)]))
+    /// How a container's log ends: a report of a failure may be cut after its first lines.
+    pub(super) fn end_of_logs(&self, name: &str) -> String {
+        text(&docker(&["logs", "--tail", "40", &self.full(name)]))
     }
 
     #[track_caller]
@@ -88,7 +89,7 @@ impl Scene {
                     running,
                     "true",
                     "waiting until {what}: {name} ended: {}",
-                    self.logs(name)
+                    self.end_of_logs(name)
                 );
             }
             assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");

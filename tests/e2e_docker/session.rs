@@ -114,7 +114,7 @@ fn a_session_runs_a_job_under_any_user_and_stops_cleanly(version: &str) {
             .all(|name| scene.inspect(name, "{{.State.Health.Status}}") == "healthy")
     });
     for name in ["tm1", "tm2", "jm"] {
-        assert_eq!(scene.stop(name), "0", "{name}: {}", scene.logs(name));
+        assert_eq!(scene.stop(name), "0", "{name}: {}", scene.end_of_logs(name));
         assert_eq!(scene.inspect(name, "{{.State.OOMKilled}}"), "false");
     }
 }
