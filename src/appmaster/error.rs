@@ -7,7 +7,7 @@ use crate::artifact;
 use crate::flink::rest::{RestError, RestTlsError};
 use crate::keystore::CertificateProblem;
 use crate::launch::{LaunchError, PortError};
-use crate::mesos::connection::{ConnectionError, CredentialsError};
+use crate::mesos::connection::{ConnectionError, CredentialsError, TlsTrustError};
 use crate::overlay::OverlayError;
 use crate::provider::ProviderError;
 use crate::provider::mesos::options::MesosOptionsError;
@@ -54,6 +54,15 @@ pub enum AppMasterError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// A thread could not be started.
+    #[error("cannot start a thread: the limits of processes or of memory are reached")]
+    NoThread {
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The thread that adds files to the artifact store has ended before its work.
+    #[error("the files for the workers were not added to the artifact store: a bug of flugs")]
+    Unpublished,
     /// A file of the cluster could not be written.
     #[error("cannot write {path}")]
     Write {
@@ -119,6 +128,14 @@ pub enum AppMasterError {
     /// Options of Mesos are wrong.
     #[error(transparent)]
     MesosOptions(#[from] MesosOptionsError),
+    /// Masters that speak TLS cannot be told from others.
+    #[error(
+        "masters cannot be spoken to over TLS; flugs.mesos.master.ca names a PEM file with the authorities to trust"
+    )]
+    MasterAuthorities {
+        /// What is wrong.
+        source: TlsTrustError,
+    },
     /// No connection to a Mesos master can be made.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
@@ -259,7 +276,9 @@ impl Failure for AppMasterError {
             Self::Token(error) => error.exit_code(),
             Self::Write { source, .. } => ExitCode::of_io(source),
             Self::NoFreePort { .. } => ExitCode::PortInUse,
-            Self::Rest(_) | Self::Signals { .. } => ExitCode::Internal,
+            Self::Rest(_) | Self::Signals { .. } | Self::NoThread { .. } | Self::Unpublished => {
+                ExitCode::Internal
+            }
             Self::CannotArchive { .. } => ExitCode::JavaTooOld,
             Self::Untrained { .. } | Self::NotReady { .. } => ExitCode::NotReady,
             Self::Refused { code, .. } => {
@@ -285,6 +304,7 @@ impl Failure for AppMasterError {
                 ExitCode::PortInUse
             }
             Self::Api { .. }
+            | Self::MasterAuthorities { .. }
             | Self::Read { .. }
             | Self::Place(_)
             | Self::SecretsInTheClear { .. }

@@ -160,9 +160,9 @@ async fn serve(settings: &MesosClusterSettings) -> Result<u8, Ending> {
         event => progress.say(&format!("flugs: {event}")),
     };
     let candidate = prepare(settings, &mut notify).await?;
+    let led = Box::pin(candidate.lead(&mut signals, &mut notify)).await;
     progress.finish();
-    let lead = Box::pin(candidate.lead(&mut signals, &mut notify));
-    let Some((cluster, _lock)) = lead.await? else {
+    let Some((cluster, _lock)) = led? else {
         return Ok(0);
     };
     Ok(cluster.run(&mut signals, &mut notify).await?)

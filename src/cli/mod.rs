@@ -148,7 +148,7 @@ fn load_cluster(directory: &Path) -> Result<ClusterState, Ending> {
     FileStore::new(directory).load()?.ok_or_else(|| Ending {
         code: ExitCode::NoCluster,
         message: format!(
-            "there is no cluster in {}: start one with `flugs up --dir {0}`, or name another directory",
+            "there is no cluster in {}: start one there with `flugs up` or, on Mesos, `flugs appmaster`; or name another directory with --dir",
             directory.display()
         ),
     })

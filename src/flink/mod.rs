@@ -13,6 +13,7 @@ mod allocator;
 mod class_data;
 mod class_path;
 mod command;
+mod compilation;
 mod entry_point;
 mod home;
 mod java;
@@ -27,6 +28,7 @@ pub use class_data::{
     class_data_directories, find_archive, travelling_archive_name,
 };
 pub use command::{CommandError, CommandInput, JavaCommand, PathFault, build};
+pub use compilation::compile_later;
 pub use entry_point::{main_class, service};
 pub use home::{FlinkHome, FlinkHomeError};
 pub use java::{JavaError, JavaRuntime};

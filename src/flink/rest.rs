@@ -16,7 +16,7 @@ use url::Url;
 
 pub use jobs::{
     JobDetails, JobState, JobSummary, JobVertex, ParallelismBounds, ResourceRequirements,
-    TaskCounts, VertexRequirements,
+    TaskCounts, TaskTotals, VertexRequirements,
 };
 pub use security::{Lookup, is_rest_encrypted, rest_scheme};
 pub use tls::{RestTls, RestTlsError};

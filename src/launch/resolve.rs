@@ -8,7 +8,7 @@ use crate::conf::{Configuration, ConsoleLayout, Layer, Origin, Warning, containe
 use crate::flink::memory::{self, MemoryPlan, MemorySize};
 use crate::flink::{
     self, ClassData, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity,
-    choose_class_data, find_jemalloc, log_directory,
+    choose_class_data, compile_later, find_jemalloc, log_directory,
 };
 use crate::spec::{Role, WorkerId};
 
@@ -101,7 +101,9 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         &command.arguments,
         &|name| request.variable(name).map(str::to_owned),
     );
-    command.arguments.splice(0..0, class_data.options());
+    let later = compile_later(&java, &command.arguments);
+    let start = class_data.options().into_iter().chain(later);
+    command.arguments.splice(0..0, start);
     if request.manifest.is_some() {
         // The host may be shared: what libraries unpack goes, and ends, with the sandbox. In front,
         // so that a user's own option wins.

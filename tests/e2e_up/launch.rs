@@ -213,6 +213,9 @@ fn explained(extent: &str, directory: &Path) -> Value {
             .unwrap()
             .ends_with("/bin/java")
     );
+    let command = explanation["command"].as_array().unwrap();
+    let later = "-XX:CompileThresholdScaling=4";
+    assert!(command.iter().any(|word| word == later), "{command:?}");
     explanation
 }
 

@@ -111,9 +111,19 @@ impl Candidate {
         let mut deadline = Some(Instant::now() + PATIENCE);
         let mut leading: Option<Contender> = None;
         let mut stood_by = false;
+        let mut trouble = None;
         loop {
             match election.standing() {
-                Standing::Entering(_) => {}
+                Standing::Entering(None) => {}
+                // The same reason over and over is said once.
+                Standing::Entering(reason) => {
+                    if let Some(new) = reason.as_ref().filter(|_| reason != trouble) {
+                        let place = coordination.place();
+                        let text = format!("waiting for {}: {new}", place.display());
+                        notify(&MesosEvent::Notice(text));
+                    }
+                    trouble = reason;
+                }
                 Standing::Leads => {
                     if stood_by {
                         notify(&MesosEvent::Leads);
@@ -164,13 +174,25 @@ impl Candidate {
         notify: &mut NotifyMesos<'_>,
     ) -> Result<(RealMesosCluster, DirectoryLock), AppMasterError> {
         let snapshot = self.memory.load().await?;
-        let (fleet, last) = adopt(&snapshot, self.started.elapsed());
+        let now = self.started.elapsed();
+        let (mut fleet, last) = adopt(&snapshot, now);
         self.state.phase = ClusterPhase::Starting;
         self.state.last_number = self.state.last_number.max(last);
-        self.file.save(&self.state)?;
-        // From here on nothing can fail: what was bound is served.
+        // It takes a while to start, in which what travels to the workers is made ready.
+        let (state, file) = (&mut self.state, &self.file);
+        self.job_manager
+            .start(&mut fleet, state, file, now, notify)
+            .await?;
         let served = self.shipment.metrics();
-        let (describer, documents) = self.shipment.serve(&self.terms.directory, &snapshot);
+        let directory = &self.terms.directory;
+        let (describer, documents) = match self.shipment.serve(directory, &snapshot, notify).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.job_manager.kill();
+                self.job_manager.ended().await;
+                return Err(error);
+            }
+        };
         let scheduling = Scheduling::new(
             self.scheduler,
             describer,

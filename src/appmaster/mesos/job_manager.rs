@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::artifact::Store;
 use crate::conf::options::OptionTable;
 use crate::conf::{Configuration, Layer, mesos_defaults};
-use crate::fleet::Fleet;
+use crate::fleet::{Ending, Fleet};
 use crate::flink::FlinkVersion;
 use crate::launch::FLINK_DIRECTORY;
 use crate::provider::process::ProcessProvider;
@@ -20,6 +20,8 @@ use crate::spec::{
 };
 
 use super::super::{AppMasterError, sandbox};
+use super::event::{MesosEvent, NotifyMesos};
+use crate::store::{ClusterState, FileStore, MemberRecord, StoreError};
 
 /// Every address of this machine.
 const EVERYWHERE: &str = "0.0.0.0";
@@ -172,7 +174,48 @@ impl JobManager {
         fleet.member(&self.spec.id).map(|member| member.state)
     }
 
-    pub(super) async fn launch(&mut self) -> Result<ProcessIdentity, ProviderError> {
+    /// Starts it. That it is about to be started is written down first; that it could not be is
+    /// the fleet's to know.
+    pub(super) async fn start(
+        &mut self,
+        fleet: &mut Fleet,
+        state: &mut ClusterState,
+        file: &FileStore,
+        now: Duration,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(), StoreError> {
+        let (id, role) = (self.spec.id.clone(), self.spec.role);
+        fleet.add(id.clone(), role, now);
+        let mut record = MemberRecord {
+            id: id.clone(),
+            role,
+            state: MemberState::Starting,
+            process: None,
+            sandbox: self.spec.sandbox.clone(),
+            slots: None,
+        };
+        state.members = vec![record.clone()];
+        file.save(state)?;
+        match self.launch().await {
+            Ok(process) => {
+                record.process = Some(process);
+                state.members = vec![record];
+                notify(&MesosEvent::JobManagerStarted { pid: process.pid });
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                let ending = Ending::NotStarted {
+                    reason: reason.clone(),
+                };
+                fleet.ended(&id, &ending, now);
+                state.members.clear();
+                notify(&MesosEvent::Notice(reason));
+            }
+        }
+        file.save(state)
+    }
+
+    async fn launch(&mut self) -> Result<ProcessIdentity, ProviderError> {
         if self.spec.role == Role::StandaloneJob {
             self.link_home()?;
         }

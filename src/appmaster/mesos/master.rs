@@ -4,7 +4,9 @@ use std::fs;
 
 use super::super::AppMasterError;
 use crate::artifact::Resolver;
-use crate::mesos::connection::{BasicCredentials, Connection, ConnectionSettings, TlsTrust};
+use crate::mesos::connection::{
+    BasicCredentials, Connection, ConnectionError, ConnectionSettings, TlsTrust,
+};
 use crate::mesos::resolve::HostResolver;
 use crate::provider::mesos::options::{FrameworkSecret, MesosOptions};
 
@@ -18,11 +20,15 @@ pub(super) fn connection(
         authority: options.master_authorities.clone(),
         identity: None,
     });
-    Ok(Connection::new(ConnectionSettings {
+    let made = Connection::new(ConnectionSettings {
         credentials: credentials(options, variable)?,
         tls,
         ..ConnectionSettings::new(options.master.clone(), resolver)
-    })?)
+    });
+    made.map_err(|error| match error {
+        ConnectionError::Tls(source) => AppMasterError::MasterAuthorities { source },
+        error @ ConnectionError::UserAgent { .. } => error.into(),
+    })
 }
 
 /// The options' principal and secret, else what variables say.

@@ -17,6 +17,7 @@ mod master;
 mod memory;
 mod metrics;
 mod preparation;
+mod publication;
 pub mod report;
 mod run;
 mod settings;

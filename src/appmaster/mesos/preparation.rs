@@ -52,7 +52,7 @@ pub async fn prepare(
     let memory = scheduler_store(settings, coordination.as_ref())?;
     let artifacts = Store::open_refillable(&store_directory(&settings.directory))?;
     let token = token(settings)?;
-    let shipment = Shipment::of(settings, &settled, &artifacts, token, notify)?;
+    let shipment = Shipment::of(settings, &settled, &artifacts, token)?;
     let (api, questions, answers_at) = bind_api(settings)?;
     let job_manager = job_manager(settings, &settled, &artifacts)?;
     client_configuration::write(

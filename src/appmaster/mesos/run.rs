@@ -26,9 +26,7 @@ use crate::provider::mesos::failure::{FailureKind, TaskFailure};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::{MesosWorkers, WorkerTask, WorkersEvent};
 use crate::spec::{MemberState, Role, WorkerId};
-use crate::store::{
-    ClusterPhase, ClusterState, Election, FileStore, Leave, MemberRecord, Standing,
-};
+use crate::store::{ClusterPhase, ClusterState, Election, FileStore, Leave, Standing};
 
 /// How many failures are remembered for people.
 const MOST_FAILURES: usize = 50;
@@ -218,35 +216,12 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         &mut self,
         notify: &mut NotifyMesos<'_>,
     ) -> Result<(), AppMasterError> {
-        let (id, role) = (self.job_manager.id().clone(), self.job_manager.role());
-        self.fleet.add(id.clone(), role, self.started.elapsed());
-        let mut record = MemberRecord {
-            id: id.clone(),
-            role,
-            state: MemberState::Starting,
-            process: None,
-            sandbox: self.job_manager.sandbox().to_owned(),
-            slots: None,
-        };
-        self.state.members = vec![record.clone()];
-        self.file.save(&self.state)?;
-        match self.job_manager.launch().await {
-            Ok(process) => {
-                record.process = Some(process);
-                self.state.members = vec![record];
-                notify(&MesosEvent::JobManagerStarted { pid: process.pid });
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                let ending = Ending::NotStarted {
-                    reason: reason.clone(),
-                };
-                self.fleet.ended(&id, &ending, self.started.elapsed());
-                self.state.members.clear();
-                notify(&MesosEvent::Notice(reason));
-            }
-        }
-        Ok(self.file.save(&self.state)?)
+        let now = self.started.elapsed();
+        let (fleet, state) = (&mut self.fleet, &mut self.state);
+        let started = self
+            .job_manager
+            .start(fleet, state, &self.file, now, notify);
+        Ok(started.await?)
     }
 
     /// The JobManager has ended by itself.

@@ -1,5 +1,6 @@
 //! What travels to the workers: the artifact server, and the terms of their tasks.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -7,9 +8,10 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::super::{AppMasterError, distribution};
+use super::super::AppMasterError;
 use super::documents::Documents;
-use super::event::{MesosEvent, NotifyMesos};
+use super::event::NotifyMesos;
+use super::publication::{Load, Publication, Published};
 use super::settings::MesosClusterSettings;
 use super::settling::{Settled, bracketed};
 use crate::artifact::server::Metrics;
@@ -20,11 +22,11 @@ use crate::conf::options::OptionTable;
 use crate::flink::{class_data_directories, find_archive, travelling_archive_name};
 use crate::launch::{self, FLINK_DIRECTORY, PortOption};
 use crate::mesos::scheduler::Snapshot;
-use crate::overlay::{Overlay, OverlaySources, overlays};
+use crate::overlay::{Overlay, OverlayFile, OverlaySources, overlays};
 use crate::provider::mesos::task::{
     JAVA, JobManagerAddress, TaskDescriber, TaskTerms, ships_flink,
 };
-use crate::spec::{Artifact, ArtifactKind, RelativePath};
+use crate::spec::RelativePath;
 
 /// The overlays that make up a Flink home. Part of one must not travel without the other: what is
 /// there would be taken for the whole.
@@ -37,46 +39,39 @@ const ARTIFACT_SERVER: PortOption = PortOption {
     default: None,
 };
 
-/// Everything that travels, and the server that it travels from.
+/// Everything that travels, and the server that it travels from. Some of it may still be on its
+/// way to the server.
 #[derive(Debug)]
 pub(super) struct Shipment {
     server: Server,
     store: Store,
     terms: TaskTerms,
+    publication: Publication,
 }
 
 impl Shipment {
-    /// Adds everything to the store and binds the server, which serves nothing yet.
+    /// Begins to add everything to the store and binds the server, which serves nothing yet.
     pub(super) fn of(
         settings: &MesosClusterSettings,
         settled: &Settled,
         store: &Store,
         token: Token,
-        notify: &mut NotifyMesos<'_>,
     ) -> Result<Self, AppMasterError> {
         let options = &settled.options;
         let mut overlays = overlays_of(settings, settled)?;
         overlays.retain(|overlay| !FLINK.contains(&overlay.name) || ships_flink(options));
-        let mut progress = |progress| notify(&MesosEvent::Publishing(progress));
-        let mut artifacts = distribution::publish(&overlays, store, &mut progress)?;
-        let binary = store.add_file(&settings.program)?.digest;
-        let mut java_home = None;
-        if let Some(archive) = &options.tasks.java_archive {
-            let (artifact, home) = java(store, archive)?;
-            artifacts.push(artifact);
-            java_home = Some(home);
-        } else {
-            artifacts.extend(class_data(settings, settled, store)?);
+        refuse_secrets_in_the_clear(settled, &overlays)?;
+        let java = options.tasks.java_archive.clone();
+        let java_home = java.as_deref().map(java_home).transpose()?;
+        if java.is_none() {
+            overlays.extend(class_data(settings, settled)?);
         }
-        refuse_secrets_in_the_clear(settled, &artifacts)?;
         let server = bind(settled, store, token.clone())?;
         let version = settled.job_manager.home.version();
         let terms = TaskTerms {
             options: options.clone(),
             urls: server.urls(),
             token,
-            binary,
-            artifacts,
             java_home,
             configuration: settled.task_manager.configuration.clone(),
             tables: OptionTable::for_line(version.major(), version.minor()),
@@ -94,10 +89,16 @@ impl Shipment {
                 .flat_map(|one| one.environment.clone())
                 .collect(),
         };
+        let load = Load {
+            overlays,
+            program: settings.program.clone(),
+            java,
+        };
         Ok(Self {
             server,
             store: store.clone(),
             terms,
+            publication: Publication::begin(load, store)?,
         })
     }
 
@@ -106,24 +107,33 @@ impl Shipment {
         self.server.metrics()
     }
 
-    /// Serves, on a thread of its own: a thousand workers that fetch must not hold up the
-    /// scheduler. Gives what describes tasks, and what publishes their documents.
-    pub(super) fn serve(self, directory: &Path, snapshot: &Snapshot) -> (TaskDescriber, Documents) {
+    /// Waits until everything is in the store, and serves it, on a thread of its own: a thousand
+    /// workers that fetch must not hold up the scheduler. Gives what describes tasks, and what
+    /// publishes their documents.
+    pub(super) async fn serve(
+        self,
+        directory: &Path,
+        snapshot: &Snapshot,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(TaskDescriber, Documents), AppMasterError> {
         let server = self.server;
+        let failed = |source| AppMasterError::NoThread { source };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        // Tasks that an earlier application master has launched may be fetching now.
         let work = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            if let Ok(runtime) = runtime {
-                let _ = runtime.block_on(server.serve(pending()));
-            }
+            let _ = runtime.block_on(server.serve(pending()));
         };
-        let _ = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("artifacts".to_owned())
-            .spawn(work);
-        let (describer, outbox) = TaskDescriber::new(self.terms);
+            .spawn(work)
+            .map_err(failed)?;
+        let Published { program, artifacts } = self.publication.whole(notify).await?;
+        let (describer, outbox) = TaskDescriber::new(self.terms, program, artifacts);
         let documents = Documents::new(self.store, outbox, directory, snapshot);
-        (describer, documents)
+        Ok((describer, documents))
     }
 }
 
@@ -148,14 +158,17 @@ fn overlays_of(
 /// server speaks TLS. Who lets secrets travel that way has to say so.
 fn refuse_secrets_in_the_clear(
     settled: &Settled,
-    artifacts: &[Artifact],
+    overlays: &[Overlay],
 ) -> Result<(), AppMasterError> {
     let server = &settled.options.artifact_server;
     if server.tls || server.secrets_in_the_clear {
         return Ok(());
     }
-    let files = artifacts.iter().filter(|artifact| !artifact.cache);
-    let files = files.map(|artifact| artifact.name.clone());
+    let files = overlays.iter().flat_map(|overlay| &overlay.files);
+    // Of two for one place the later one travels.
+    let files: BTreeMap<&str, bool> = files.map(|one| (one.dest.as_str(), one.secret)).collect();
+    let files = files.into_iter().filter(|(_, secret)| *secret);
+    let files = files.map(|(dest, _)| dest.to_owned());
     let settings = settled.task_manager.configuration.iter();
     let travels = |key: &str| !key.starts_with("mesos.") && !key.starts_with("flugs.");
     let keys = settings.filter(|(key, _)| is_sensitive(key) && travels(key));
@@ -167,8 +180,8 @@ fn refuse_secrets_in_the_clear(
     Err(AppMasterError::SecretsInTheClear { secrets })
 }
 
-/// The Java runtime that travels, and where it will be: the one directory with `bin/java` in it.
-fn java(store: &Store, archive: &Path) -> Result<(Artifact, RelativePath), AppMasterError> {
+/// Where the Java runtime of an archive will be: the one directory with `bin/java` in it.
+fn java_home(archive: &Path) -> Result<RelativePath, AppMasterError> {
     let no_java = || AppMasterError::NoJavaInArchive {
         path: archive.to_owned(),
     };
@@ -180,15 +193,8 @@ fn java(store: &Store, archive: &Path) -> Result<(Artifact, RelativePath), AppMa
     });
     // A development kit may have a second one, further down.
     let top = tops.min_by_key(String::len).ok_or_else(no_java)?;
-    let dest: RelativePath = JAVA.to_owned().try_into()?;
     let home = format!("{JAVA}/{top}");
-    let home = home.trim_end_matches('/').to_owned().try_into()?;
-    let stored = store.add_file(archive)?;
-    let artifact = Artifact {
-        kind: ArtifactKind::Archive,
-        ..distribution::artifact(JAVA.to_owned(), &stored, dest, 0o755)
-    };
-    Ok((artifact, home))
+    Ok(home.trim_end_matches('/').to_owned().try_into()?)
 }
 
 /// The class-data archive of workers that Flink travels to, if one was trained for this Java.
@@ -196,8 +202,7 @@ fn java(store: &Store, archive: &Path) -> Result<(Artifact, RelativePath), AppMa
 fn class_data(
     settings: &MesosClusterSettings,
     settled: &Settled,
-    store: &Store,
-) -> Result<Option<Artifact>, AppMasterError> {
+) -> Result<Option<Overlay>, AppMasterError> {
     if !ships_flink(&settled.options) {
         return Ok(None);
     }
@@ -209,13 +214,20 @@ fn class_data(
     let found = name
         .zip(searched)
         .and_then(|(name, searched)| Some((find_archive(&searched, &name)?, name)));
-    let Some((path, name)) = found else {
+    let Some((source, name)) = found else {
         return Ok(None);
     };
-    let dest = format!("{FLINK_DIRECTORY}/class-data/{name}").try_into()?;
-    let stored = store.add_file(&path)?;
-    let artifact = distribution::artifact(name, &stored, dest, 0o444);
-    Ok(Some(artifact))
+    let file = OverlayFile {
+        source,
+        dest: format!("{FLINK_DIRECTORY}/class-data/{name}").try_into()?,
+        mode: 0o444,
+        secret: false,
+    };
+    Ok(Some(Overlay {
+        name: "class-data",
+        files: vec![file],
+        ..Overlay::default()
+    }))
 }
 
 fn bind(settled: &Settled, store: &Store, token: Token) -> Result<Server, AppMasterError> {

@@ -69,6 +69,9 @@ impl Watch {
     }
 
     async fn needs_of(&self, job: &JobSummary) -> Option<JobNeeds> {
+        if job.is_being_made() {
+            return JobNeeds::of(job, None, None);
+        }
         // A job that ends meanwhile is gone from the next overview.
         let details = self.client.job(&job.jid).await.ok();
         let declared = if self.is_adaptive(job, details.as_ref()) {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::flink::rest::{JobDetails, JobState, JobSummary, ResourceRequirements};
+use crate::flink::rest::{JobDetails, JobState, JobSummary, ResourceRequirements, TaskTotals};
 use crate::spec::Role;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -79,6 +79,38 @@ fn a_job_that_has_ended_needs_nothing_in_any_release() {
     }
 }
 
+/// Flink would give the same empty details for `web.refresh-interval`, and workers come that much
+/// later.
+#[test]
+fn the_details_of_a_job_that_has_just_come_are_not_asked_for_before_they_say_something() {
+    let is_being_made = |state: JobState, duration: i64, total: u32, created: u32| {
+        let job = JobSummary {
+            duration,
+            tasks: TaskTotals { total, created },
+            ..summary(state)
+        };
+        job.is_being_made()
+    };
+    assert!(is_being_made(JobState::Initializing, 100, 0, 0));
+    assert!(is_being_made(JobState::Created, 100, 6, 6));
+    assert!(is_being_made(JobState::Running, 100, 6, 6));
+    assert!(!is_being_made(JobState::Running, 100, 6, 3));
+    assert!(!is_being_made(JobState::Created, 100, 0, 0), "adaptive");
+    assert!(!is_being_made(JobState::Initializing, 5000, 0, 0));
+    let waiting: [Overview; 4] = [
+        recorded!("1.13.6", "waiting-overview"),
+        recorded!("1.20.5", "waiting-overview"),
+        recorded!("1.20.5-adaptive", "waiting-overview"),
+        recorded!("2.3.0-adaptive", "waiting-overview"),
+    ];
+    for mut overview in waiting {
+        let job = &mut overview.jobs[0];
+        assert!(job.duration > 2000);
+        job.duration = 100;
+        assert!(!job.is_being_made(), "{job:?}");
+    }
+}
+
 /// Vertices as `group:parallelism:scheduled:running:finished`; no group if it is a dash.
 fn details(state: &str, job_type: Option<&str>, vertices: &str) -> JobDetails {
     let vertex = |(number, text): (usize, &str)| {
@@ -114,6 +146,8 @@ fn summary(state: JobState) -> JobSummary {
         name: "job".to_owned(),
         state,
         scheduler: None,
+        duration: 60_000,
+        tasks: TaskTotals::default(),
     }
 }
 

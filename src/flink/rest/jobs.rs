@@ -18,6 +18,36 @@ pub struct JobSummary {
     /// Its scheduler, where Flink tells it (from 2.1 on).
     #[serde(default, rename = "schedulerType")]
     pub scheduler: Option<String>,
+    /// For how many milliseconds it has been there.
+    #[serde(default)]
+    pub duration: i64,
+    /// Its tasks by state.
+    #[serde(default)]
+    pub tasks: TaskTotals,
+}
+
+/// How many tasks a job has, and how many of them have not begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct TaskTotals {
+    /// All that are known.
+    pub total: u32,
+    /// Those that do not even wait for slots.
+    pub created: u32,
+}
+
+/// A job that is being made has its vertices, and their tasks wait for slots, within this time; a
+/// large state to begin from may take longer.
+const MAKING_MILLISECONDS: i64 = 2000;
+
+impl JobSummary {
+    /// Whether the job has just come, and its details would say nothing yet. They had better not
+    /// be asked for: Flink gives the same answer again for `web.refresh-interval`, 3 s by default.
+    pub fn is_being_made(&self) -> bool {
+        // The adaptive scheduler waits for slots in CREATED, and makes vertices when it has some.
+        let waits = self.state == JobState::Created && self.tasks.total == 0;
+        self.duration < MAKING_MILLISECONDS && self.tasks.created == self.tasks.total && !waits
+    }
 }
 
 /// Flink's `JobStatus`.

@@ -66,11 +66,6 @@ pub struct TaskTerms {
     pub urls: ObjectUrls,
     /// The artifact server's token.
     pub token: Token,
-    /// The flugs that tasks run; in the artifact store.
-    pub binary: Sha256Digest,
-    /// The files of every overlay that a worker needs; in the artifact store. Those of Flink itself
-    /// are among them only if [`ships_flink`].
-    pub artifacts: Vec<Artifact>,
     /// Where the Java runtime is in the sandbox, if one travels ([`JAVA`]).
     pub java_home: Option<RelativePath>,
     /// A worker's configuration, as it is on the application master.
@@ -109,6 +104,8 @@ pub fn ships_flink(options: &MesosOptions) -> bool {
 #[derive(Debug)]
 pub struct TaskDescriber {
     terms: TaskTerms,
+    /// The flugs that tasks run.
+    program: Sha256Digest,
     /// What the manifests of all tasks have in common.
     common: LaunchManifest,
     place: Place,
@@ -154,14 +151,21 @@ impl Place {
 
 impl TaskDescriber {
     /// A describer, and the outbox into which it puts what has to be served before a task is
-    /// launched.
-    pub fn new(mut terms: TaskTerms) -> (Self, Outbox) {
-        for artifact in &mut terms.artifacts {
+    /// launched. In the artifact store are `program`, the flugs that tasks run, and `artifacts`,
+    /// the files of every overlay that a worker needs: those of Flink itself are among them only
+    /// if [`ships_flink`].
+    pub fn new(
+        terms: TaskTerms,
+        program: Sha256Digest,
+        mut artifacts: Vec<Artifact>,
+    ) -> (Self, Outbox) {
+        for artifact in &mut artifacts {
             artifact.urls = vec![terms.urls.granting(&artifact.sha256, &terms.token)];
         }
         let outbox = Outbox::default();
         let describer = Self {
-            common: manifest::common(&terms),
+            common: manifest::common(&terms, artifacts),
+            program,
             place: Place::of(&terms.options),
             terms,
             outbox: outbox.clone(),
@@ -206,7 +210,7 @@ impl TaskDescriber {
                 executable: Some(true),
                 // It is the same for every task, and its URL changes when it does.
                 cache: Some(true),
-                ..own(&terms.binary, BINARY)
+                ..own(&self.program, BINARY)
             });
         }
         uris.push(Uri {

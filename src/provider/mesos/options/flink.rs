@@ -49,8 +49,7 @@ pub(super) fn starts(reader: &Reader<'_>) -> StartOptions {
 fn duration(reader: &Reader<'_>, key: &str) -> Option<Duration> {
     let parsed = parse_duration(reader.configuration().get(key)?.trim());
     if parsed.is_none() {
-        let expected = "a duration such as 500 ms, 10 s or 5 min".to_owned();
-        reader.refuse(key, MesosOptionReason::Type { expected });
+        reader.refuse_type(key, "a duration such as 500 ms, 10 s or 5 min");
     }
     parsed
 }

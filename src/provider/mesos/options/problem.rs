@@ -40,8 +40,10 @@ pub enum MesosOptionReason {
         nearest: Option<&'static str>,
     },
     /// Its value is of another type.
-    #[error("the value is not {expected}")]
+    #[error("{} is not {expected}", found.as_ref().map_or_else(|| "the value".to_owned(), |found| format!("\"{found}\"")))]
     Type {
+        /// The value, unless it is a secret.
+        found: Option<String>,
         /// What it should be.
         expected: String,
     },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::conf::options::{FlinkOption, Lookup, OptionTable, parse_duration};
-use crate::conf::{Configuration, Setting};
+use crate::conf::{Configuration, Setting, is_sensitive};
 
 use super::problem::{MesosOptionProblem, MesosOptionReason};
 
@@ -45,6 +45,14 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// Notes that a value is of another type than its option.
+    pub(super) fn refuse_type(&self, key: &str, expected: impl Into<String>) {
+        let value = self.configuration.get(key).map(str::trim);
+        let found = value.filter(|_| !is_sensitive(key)).map(str::to_owned);
+        let expected = expected.into();
+        self.refuse(key, MesosOptionReason::Type { found, expected });
+    }
+
     /// Notes that two options contradict one another.
     pub(super) fn contradict(&self, key: &str, problem: impl Into<String>) {
         let problem = problem.into();
@@ -61,8 +69,7 @@ impl<'a> Reader<'a> {
         }
         let value_type = option.map(|option| &option.value_type);
         if let Some(wrong) = value_type.filter(|value_type| !value_type.accepts(value)) {
-            let expected = wrong.expected();
-            self.refuse(key, MesosOptionReason::Type { expected });
+            self.refuse_type(key, wrong.expected());
             return None;
         }
         Some(value)
@@ -96,8 +103,7 @@ impl<'a> Reader<'a> {
         match value {
             Some(Some(duration)) => duration,
             Some(None) => {
-                let expected = "a duration such as 500 ms, 10 s or 5 min".to_owned();
-                self.refuse(key, MesosOptionReason::Type { expected });
+                self.refuse_type(key, "a duration such as 500 ms, 10 s or 5 min");
                 Duration::ZERO
             }
             None => Duration::ZERO,

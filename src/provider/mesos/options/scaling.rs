@@ -77,8 +77,7 @@ fn idle(reader: &Reader<'_>) -> Duration {
         return Duration::from_secs(30);
     };
     set(&key).and_then(parse_duration).unwrap_or_else(|| {
-        let expected = "a duration such as 30 s or 5 min".to_owned();
-        reader.refuse(key, MesosOptionReason::Type { expected });
+        reader.refuse_type(key, "a duration such as 30 s or 5 min");
         Duration::ZERO
     })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::conf::{Layer, Setting, is_sensitive, mesos_addresses, mesos_defaults};
 use crate::mesos::scheduler::Launch;
 use crate::provider::mesos::options::{MesosOptions, NetworkMode, TaskOptions};
-use crate::spec::{LaunchManifest, ManifestVersion, Resources, Role, WorkerId};
+use crate::spec::{Artifact, LaunchManifest, ManifestVersion, Resources, Role, WorkerId};
 
 use super::{JobManagerAddress, TaskTerms};
 
@@ -19,7 +19,7 @@ const BIND_PORTS: [(&str, &str); 2] = [
 ];
 
 /// What the manifests of all tasks have in common.
-pub(super) fn common(terms: &TaskTerms) -> LaunchManifest {
+pub(super) fn common(terms: &TaskTerms, artifacts: Vec<Artifact>) -> LaunchManifest {
     let owned = |pairs: Vec<(&'static str, &'static str)>| {
         let pairs = pairs.into_iter();
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -44,7 +44,7 @@ pub(super) fn common(terms: &TaskTerms) -> LaunchManifest {
         version: ManifestVersion::CURRENT,
         role: Role::TaskManager,
         worker_id: WorkerId::of(Role::TaskManager, None),
-        artifacts: terms.artifacts.clone(),
+        artifacts,
         default_properties: owned(mesos_defaults(&terms.tables, Role::TaskManager)).collect(),
         properties: settings(terms),
         forced_properties: forced,

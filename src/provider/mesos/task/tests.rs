@@ -47,17 +47,6 @@ fn terms(settings: &[(&str, &str)]) -> TaskTerms {
         options,
         urls: urls(),
         token: Token::new("0123456789abcdef").unwrap(),
-        binary: Sha256Digest::of(b"flugs"),
-        artifacts: vec![Artifact {
-            name: "flink/lib/flink-dist.jar".to_owned(),
-            urls: vec!["/sha256/0".to_owned()],
-            sha256: Sha256Digest::of(b"flink-dist"),
-            size: 10,
-            dest: "flink/lib/flink-dist.jar".parse().unwrap(),
-            kind: ArtifactKind::File,
-            mode: 0o444,
-            cache: true,
-        }],
         java_home: None,
         configuration,
         tables: OptionTable::for_line(1, 20),
@@ -69,6 +58,20 @@ fn terms(settings: &[(&str, &str)]) -> TaskTerms {
             rest_port: 8081,
         },
     }
+}
+
+fn describer(terms: TaskTerms) -> (TaskDescriber, Outbox) {
+    let jar = Artifact {
+        name: "flink/lib/flink-dist.jar".to_owned(),
+        urls: vec!["/sha256/0".to_owned()],
+        sha256: Sha256Digest::of(b"flink-dist"),
+        size: 10,
+        dest: "flink/lib/flink-dist.jar".parse().unwrap(),
+        kind: ArtifactKind::File,
+        mode: 0o444,
+        cache: true,
+    };
+    TaskDescriber::new(terms, Sha256Digest::of(b"flugs"), vec![jar])
 }
 
 struct Described {
@@ -87,7 +90,7 @@ fn describe(terms: TaskTerms) -> Described {
         .zip(31000..)
         .map(|(port, offered)| (port.name.clone(), port.number.unwrap_or(offered)))
         .collect();
-    let (describer, outbox) = TaskDescriber::new(terms);
+    let (describer, outbox) = describer(terms);
     let worker: WorkerId = "taskmanager-1".parse().unwrap();
     let info = describer.describe(Launch {
         task: &TaskId::new("taskmanager-1-7"),
@@ -471,7 +474,7 @@ fn a_profiles_own_settings_go_before_those_of_all() {
 
 #[test]
 fn every_task_has_a_document_of_its_own_that_is_handed_over_once() {
-    let (describer, outbox) = TaskDescriber::new(terms(&[]));
+    let (describer, outbox) = describer(terms(&[]));
     let worker: WorkerId = "taskmanager-1".parse().unwrap();
     for number in 0..1000 {
         let task = TaskId::new(format!("taskmanager-1-{number}"));
