@@ -12,19 +12,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-rounds=3 versions=()
-host=$(rustc -vV | sed -n "s/^host: //p")
-export FLUGS="${FLUGS:-${CARGO_TARGET_DIR:-target}/$host/release/flugs}"
-export HOMES="${FLUGS_FLINK_HOMES:-target/flink}"
-while [ $# -gt 0 ]; do
-  case $1 in
-    --rounds) rounds=$2 && shift 2 ;;
-    -*) echo 'Usage: bench/compilation.sh [--rounds N] [FLINK_VERSION…]' >&2 && exit 64 ;;
-    *) versions+=("$1") && shift ;;
-  esac
-done
-[ ${#versions[@]} -gt 0 ] || versions=(2.3.0)
-[ -x "$FLUGS" ] || { echo "compilation: error: no $FLUGS; run: cargo build --release" >&2 && exit 1; }
+rounds=3 versions=(2.3.0)
+. bench/arguments.sh
 export ROUNDS=$rounds VERSIONS="${versions[*]}"
 exec python3 - <<'PY'
 import json, os, platform, shutil, statistics, subprocess, sys, tempfile, time, urllib.request

@@ -16,19 +16,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-rounds=5 versions=()
-# FLUGS names another binary to measure than this tree's release build.
-flugs=${FLUGS:-${CARGO_TARGET_DIR:-target}/$(rustc -vV | sed -n "s/^host: //p")/release/flugs}
-homes=${FLUGS_FLINK_HOMES:-target/flink}
-while [ $# -gt 0 ]; do
-  case $1 in
-    --rounds) rounds=$2 && shift 2 ;;
-    -*) echo 'Usage: bench/images-startup.sh [--rounds N] [FLINK_VERSION…]' >&2 && exit 64 ;;
-    *) versions+=("$1") && shift ;;
-  esac
-done
-[ ${#versions[@]} -gt 0 ] || versions=(1.20.5 2.3.0)
-[ -x "$flugs" ] || { echo "images-startup: error: no $flugs; run: cargo build --release" >&2 && exit 1; }
+rounds=5 versions=(1.20.5 2.3.0)
+. bench/arguments.sh
+flugs=$FLUGS homes=$HOMES
 
 work=$(mktemp -d)
 mark=flugs-bench-$$

@@ -20,21 +20,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-rounds=3 versions=()
-host=$(rustc -vV | sed -n "s/^host: //p")
-export FLUGS="${FLUGS:-${CARGO_TARGET_DIR:-target}/$host/release/flugs}"
-export HOMES="${FLUGS_FLINK_HOMES:-target/flink}"
-while [ $# -gt 0 ]; do
-  case $1 in
-    --rounds) rounds=$2 && shift 2 ;;
-    -*) echo 'Usage: bench/mesos.sh [--rounds N] [FLINK_VERSION…]' >&2 && exit 64 ;;
-    *) versions+=("$1") && shift ;;
-  esac
-done
-[ ${#versions[@]} -gt 0 ] || versions=(1.13.6 2.3.0)
-[ -x "$FLUGS" ] || { echo "mesos: error: no $FLUGS; run: cargo build --release" >&2 && exit 1; }
+rounds=3 versions=(1.13.6 2.3.0)
+. bench/arguments.sh
 cargo build --quiet -p mesos-double
-export DOUBLE="${CARGO_TARGET_DIR:-target}/$host/debug/mesos-double"
+export DOUBLE="${CARGO_TARGET_DIR:-target}/$target/debug/mesos-double"
 export ROUNDS=$rounds VERSIONS="${versions[*]}"
 exec python3 - <<'PY'
 import concurrent.futures, json, os, platform, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request

@@ -14,18 +14,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-rounds=9 versions=()
-# FLUGS names another binary to measure than this tree's release build.
-flugs=${FLUGS:-${CARGO_TARGET_DIR:-target}/$(rustc -vV | sed -n "s/^host: //p")/release/flugs}
-homes=${FLUGS_FLINK_HOMES:-target/flink}
-while [ $# -gt 0 ]; do
-  case $1 in
-    --rounds) rounds=$2 && shift 2 ;;
-    -*) echo 'Usage: bench/startup.sh [--rounds N] [FLINK_VERSION…]' >&2 && exit 64 ;;
-    *) versions+=("$1") && shift ;;
-  esac
-done
-[ ${#versions[@]} -gt 0 ] || versions=(1.13.6 1.20.5 2.3.0)
+rounds=9 versions=(1.13.6 1.20.5 2.3.0)
+. bench/arguments.sh
+flugs=$FLUGS homes=$HOMES
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -133,7 +124,6 @@ for (version, role, kind), times in wall.items():
 PYTHON
 }
 
-[ -x "$flugs" ] || { echo "startup: error: no $flugs; run: cargo build --release" >&2 && exit 1; }
 load=$(cut -d ' ' -f 1 /proc/loadavg)
 build_instruments
 run_rounds >"$work/samples"

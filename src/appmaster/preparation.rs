@@ -307,6 +307,7 @@ fn first_state(
         members: Vec::new(),
         containers: settings.place.cluster(&settings.directory),
         application_master: None,
+        tasks_recorded_in: None,
     }
 }
 

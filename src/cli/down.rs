@@ -33,7 +33,8 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let patience = Duration::from_secs(args.patience);
     let done = super::runtime()?.block_on(tear_down(&directory, state, patience))?;
     // The scheduler forgets a framework only when the master has confirmed its end.
-    if let Some(left) = LeftOnMesos::in_directory(&directory)? {
+    let state = super::load_cluster(&directory)?;
+    if let Some(left) = LeftOnMesos::by(&state, &directory)? {
         return Err(Ending {
             code: ExitCode::FrameworkLeft,
             message: left.text(&args.dir),

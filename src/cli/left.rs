@@ -5,51 +5,70 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::store::{SchedulerStore, StoreError};
+use crate::store::{ClusterState, SchedulerStore, StoreError};
 
 /// How many tasks are named one by one.
 const MOST: usize = 5;
 
 /// Workers that nobody may be watching over.
 #[derive(Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct LeftOnMesos {
-    framework: String,
-    tasks: Vec<String>,
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(super) enum LeftOnMesos {
+    /// These tasks.
+    Tasks {
+        framework: String,
+        tasks: Vec<String>,
+    },
+    /// Those that are recorded elsewhere, if any are.
+    Elsewhere { recorded_in: String },
 }
 
 impl LeftOnMesos {
-    /// What is recorded in a cluster's directory. Where the state is kept in ZooKeeper nothing is.
-    pub(super) fn in_directory(directory: &Path) -> Result<Option<Self>, StoreError> {
+    /// What an application master of this directory has left; none runs there.
+    pub(super) fn by(state: &ClusterState, directory: &Path) -> Result<Option<Self>, StoreError> {
+        if let Some(recorded_in) = &state.tasks_recorded_in {
+            let recorded_in = recorded_in.clone();
+            return Ok(Some(Self::Elsewhere { recorded_in }));
+        }
+        Self::in_directory(directory)
+    }
+
+    fn in_directory(directory: &Path) -> Result<Option<Self>, StoreError> {
         let Some(snapshot) = SchedulerStore::look_in_directory(directory)? else {
             return Ok(None);
         };
-        let Some(framework) = snapshot.framework else {
+        let Some(framework) = snapshot.framework.map(|framework| framework.value) else {
             return Ok(None);
         };
-        let tasks = snapshot.tasks.keys().cloned();
-        let left = Self {
-            framework: framework.value,
-            tasks: tasks.collect(),
-        };
-        Ok((!left.tasks.is_empty()).then_some(left))
+        let tasks: Vec<String> = snapshot.tasks.keys().cloned().collect();
+        Ok((!tasks.is_empty()).then_some(Self::Tasks { framework, tasks }))
     }
 
     /// In words.
     pub(super) fn text(&self, directory: &Path) -> String {
-        let named: Vec<&str> = self.tasks.iter().take(MOST).map(String::as_str).collect();
-        let more = match self.tasks.len().saturating_sub(MOST) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!(
-            "Workers on Mesos may run on, as tasks of the framework {}, until \
-             mesos.failover-timeout is over: {}{more}. `flugs appmaster --dir {}` takes them over; \
-             `flugs down` ends them while it runs.",
-            self.framework,
-            named.join(", "),
-            directory.display()
-        )
+        let directory = directory.display();
+        let then = format!(
+            "`flugs appmaster --dir {directory}` takes them over; `flugs down` ends them while it \
+             runs."
+        );
+        match self {
+            Self::Tasks { framework, tasks } => {
+                let named: Vec<&str> = tasks.iter().take(MOST).map(String::as_str).collect();
+                let more = match tasks.len().saturating_sub(MOST) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                format!(
+                    "Workers on Mesos may run on, as tasks of the framework {framework}, until \
+                     mesos.failover-timeout is over: {}{more}. {then}",
+                    named.join(", "),
+                )
+            }
+            Self::Elsewhere { recorded_in } => format!(
+                "Workers on Mesos may run on until mesos.failover-timeout is over, unless another \
+                 application master leads them; they are recorded in {recorded_in}. {then}"
+            ),
+        }
     }
 }
 
@@ -73,6 +92,14 @@ mod tests {
             goal: Goal::Run,
             state: None,
         }))
+    }
+
+    #[test]
+    fn where_workers_are_recorded_is_told_if_it_is_not_here() {
+        let left = LeftOnMesos::Elsewhere {
+            recorded_in: "zk://zk1:2181/flink/default/mesos-workers".to_owned(),
+        };
+        insta::assert_snapshot!(left.text(Path::new("orders")), @"Workers on Mesos may run on until mesos.failover-timeout is over, unless another application master leads them; they are recorded in zk://zk1:2181/flink/default/mesos-workers. `flugs appmaster --dir orders` takes them over; `flugs down` ends them while it runs.");
     }
 
     #[tokio::test]

@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let running = DirectoryLock::is_held(&args.dir);
     let mut report = Report::new(&args.dir, &state, running);
     if !running {
-        report.mesos_left = LeftOnMesos::in_directory(&args.dir)?;
+        report.mesos_left = LeftOnMesos::by(&state, &args.dir)?;
     }
     report.print(args.json);
     let ready = report.phase == ClusterPhase::Ready;

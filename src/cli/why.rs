@@ -79,7 +79,7 @@ impl Whom {
 
 /// That no application master runs here, and what it may have left.
 fn nobody_in(directory: &Path) -> Result<Ending, Ending> {
-    let left = LeftOnMesos::in_directory(directory)?;
+    let left = LeftOnMesos::by(&super::load_cluster(directory)?, directory)?;
     let left = left.map_or_else(String::new, |left| format!("\n{}", left.text(directory)));
     Ok(Ending {
         code: ExitCode::NoCluster,

@@ -168,6 +168,7 @@ mod tests {
             }],
             containers: None,
             application_master: None,
+            tasks_recorded_in: None,
         }
     }
 

@@ -37,6 +37,9 @@ pub struct ClusterState {
     /// Where the application master answers, if the workers are tasks of Mesos.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application_master: Option<ApplicationMaster>,
+    /// Where the scheduler remembers the tasks of Mesos, if not in this directory, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks_recorded_in: Option<String>,
 }
 
 /// Where an application master answers.

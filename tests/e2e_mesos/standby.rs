@@ -21,6 +21,9 @@ fn an_application_master_that_stands_by_takes_the_cluster_over() {
 
     stands_by(&mut scene, &mut other);
     scene.kill_master();
+    let status = scene.flugs("status").output().unwrap();
+    let words = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(words.contains("they are recorded in "), "{words}");
     scene.swap(&mut other);
     has_taken_over(&mut scene);
     assert_eq!(scene.framework(), framework);

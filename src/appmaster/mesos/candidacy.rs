@@ -28,7 +28,7 @@ use super::run::{MesosCluster, Terms};
 use super::shipment::Shipment;
 use super::watch::Watch;
 use crate::fleet::demand::Demand;
-use crate::fleet::{Desired, Plan};
+use crate::fleet::{Desired, Fleet, Plan};
 use crate::mesos::connection::Connection;
 use crate::mesos::scheduler::{Settings, Snapshot};
 use crate::provider::mesos::scheduling::Scheduling;
@@ -178,6 +178,8 @@ impl Candidate {
         let (mut fleet, last) = adopt(&snapshot, now);
         self.state.phase = ClusterPhase::Starting;
         self.state.last_number = self.state.last_number.max(last);
+        let place = self.coordination.as_ref().map(Coordination::place);
+        self.state.tasks_recorded_in = place.map(|place| place.display().to_string());
         // It takes a while to start, in which what travels to the workers is made ready.
         let (state, file) = (&mut self.state, &self.file);
         self.job_manager
@@ -188,8 +190,10 @@ impl Candidate {
         let (describer, documents) = match self.shipment.serve(directory, &snapshot, notify).await {
             Ok(ready) => ready,
             Err(error) => {
-                self.job_manager.kill();
-                self.job_manager.ended().await;
+                abandon(&mut self.job_manager, &fleet).await;
+                self.state.phase = ClusterPhase::Stopped;
+                self.state.members.clear();
+                self.file.save(&self.state)?;
                 return Err(error);
             }
         };
@@ -288,6 +292,15 @@ impl Candidate {
             offers: 0,
             last_offer_seconds: None,
         }
+    }
+}
+
+/// Ends a JobManager that nothing can be launched for.
+async fn abandon(job_manager: &mut JobManager, fleet: &Fleet) {
+    // One that could not be started never ends.
+    if fleet.member(job_manager.id()).is_some() {
+        job_manager.kill();
+        job_manager.ended().await;
     }
 }
 

@@ -205,6 +205,7 @@ fn first_state(
         members: Vec::new(),
         containers: None,
         application_master: None,
+        tasks_recorded_in: None,
     }
 }
 

@@ -66,6 +66,9 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         // Workers that stay may still fetch what they were promised.
         if how == Some(Stop::Teardown) {
             sandbox::sweep(&self.terms.directory);
+            if !scheduling {
+                self.state.tasks_recorded_in = None;
+            }
         }
         self.state.phase = ClusterPhase::Stopped;
         self.state.members.clear();
