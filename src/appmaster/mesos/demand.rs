@@ -23,7 +23,7 @@ use crate::spec::{MemberState, Role, WorkerId};
 use crate::store::ClusterPhase;
 
 /// How often jobs are looked at: how long the first worker of a new job has to wait for no other
-/// reason, at most. It costs the JobManager some 0.1 % of a processor.
+/// reason, at most.
 const JOBS: Duration = Duration::from_millis(500);
 
 /// The demand that the options ask for, unless the number of workers is fixed.
