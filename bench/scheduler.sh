@@ -13,8 +13,9 @@ load() { cut -d ' ' -f 1 /proc/loadavg; }
 
 program=$(cargo bench --quiet --bench scheduler --no-run --message-format json |
   python3 -c 'import json, sys
-found = [json.loads(line).get("executable") for line in sys.stdin]
-print([path for path in found if path][-1])')
+made = [json.loads(line) for line in sys.stdin]
+# The program itself is built along with it.
+print([one["executable"] for one in made if one.get("target", {}).get("name") == "scheduler"][-1])')
 
 printf 'Host: %s, %s CPUs, Linux %s, load at the start %s\n\n' \
   "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)" "$(load)"
