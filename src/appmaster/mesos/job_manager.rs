@@ -18,10 +18,10 @@ use crate::spec::{
     LaunchManifest, ManifestVersion, MemberState, ProcessIdentity, Property, Resources, Role,
     WorkerId, WorkerSpec,
 };
+use crate::store::{ClusterState, FileStore, MemberRecord, StoreError};
 
 use super::super::{AppMasterError, sandbox};
 use super::event::{MesosEvent, NotifyMesos};
-use crate::store::{ClusterState, FileStore, MemberRecord, StoreError};
 
 /// Every address of this machine.
 const EVERYWHERE: &str = "0.0.0.0";
