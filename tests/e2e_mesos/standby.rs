@@ -44,6 +44,9 @@ fn an_application_master_that_stands_by_takes_the_cluster_over() {
     scene.swap(&mut other);
     assert!(scene.ended().success());
     assert!(scene.log().contains("the cluster has ended for good"));
+    let status = scene.flugs("status").output().unwrap();
+    let words = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(!words.contains("recorded in"), "{words}");
     scene.nothing_is_left();
 }
 

@@ -144,6 +144,7 @@ impl Candidate {
                 }
                 Standing::Dissolved => {
                     notify(&MesosEvent::Dissolved);
+                    self.state.tasks_recorded_in = None;
                     return Ok(Turn::Over);
                 }
                 Standing::Refused(reason) => {
@@ -193,6 +194,7 @@ impl Candidate {
                 abandon(&mut self.job_manager, &fleet).await;
                 self.state.phase = ClusterPhase::Stopped;
                 self.state.members.clear();
+                self.state.application_master = None;
                 self.file.save(&self.state)?;
                 return Err(error);
             }

@@ -201,11 +201,12 @@ fn first_state(
         flink_home: settings.flink_home.clone(),
         web_url: settled.web_url(),
         task_managers: settled.workers(),
-        last_number: earlier.map_or(0, |state| state.last_number),
+        last_number: earlier.as_ref().map_or(0, |state| state.last_number),
         members: Vec::new(),
         containers: None,
         application_master: None,
-        tasks_recorded_in: None,
+        // Until this one leads, they are still those that an earlier one left.
+        tasks_recorded_in: earlier.and_then(|state| state.tasks_recorded_in),
     }
 }
 
