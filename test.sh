@@ -2,14 +2,24 @@
 # Every check there is: installs what is missing, makes the Flink homes the tests
 # run against, checks format, lints, scripts and dependencies, runs all tests, and
 # closes with one line that counts them all. A failed check does not hide the next.
+#
+#   ./test.sh           what a change must pass
+#   ./test.sh nightly   that, the long matrices (tests/nightly_*), and a minute of fuzzing for each parser
 set -euo pipefail
+case ${1:-default} in
+  default | nightly) tier=${1:-default} ;;
+  *)
+    printf 'usage: %s [nightly]\n' "$0" >&2
+    exit 2
+    ;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")"
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 
 passed=0 failed=0 failures=()
 # What is checked and tested; the fuzzer is built by its own script.
 packages=(--package flugs --package mesos-double)
-junit=${CARGO_TARGET_DIR:-target}/nextest/default/junit.xml
+junit=${CARGO_TARGET_DIR:-target}/nextest/$tier/junit.xml
 
 say() { printf '== %s\n' "$*"; }
 
@@ -68,7 +78,7 @@ unit_and_integration_tests() {
   local start=$SECONDS whole=yes suites tests broken
   say 'tests'
   rm -f "$junit"
-  cargo nextest run --locked "${packages[@]}" --no-fail-fast || whole=no
+  cargo nextest run --locked --profile "$tier" "${packages[@]}" --no-fail-fast || whole=no
   if ! suites=$(grep -m 1 '<testsuites ' "$junit" 2>/dev/null); then
     count 'tests (no report: not compiled?)' 0 1
     return
@@ -120,8 +130,8 @@ main() {
   unit_and_integration_tests
   doc_tests
   # After the tests: what they depend on is built by then, and only flugs itself is built anew.
-  # From the same seed each time, so that a change is judged and not the dice.
-  check 'fuzzing' env SEED=1 fuzz/run.sh 5
+  # A change is judged from the same seed each time, and not by the dice.
+  if [ "$tier" = nightly ]; then check 'fuzzing' fuzz/run.sh 60; else check 'fuzzing' env SEED=1 fuzz/run.sh 5; fi
   local failure
   for failure in "${failures[@]}"; do say "failed: $failure"; done
   printf '%d passed, %d failed\n' "$passed" "$failed"
