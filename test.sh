@@ -4,7 +4,7 @@
 # closes with one line that counts them all. A failed check does not hide the next.
 #
 #   ./test.sh           what a change must pass
-#   ./test.sh nightly   that, the long matrices (tests/nightly_*), and a minute of fuzzing for each parser
+#   ./test.sh nightly   that, the long matrices (tests named nightly_…), and a minute of fuzzing for each parser
 set -euo pipefail
 case ${1:-default} in
   default | nightly) tier=${1:-default} ;;
