@@ -1,5 +1,5 @@
-//! Stopping `flugs launch` before there is a JVM: nothing is lost, nothing is started, and the
-//! report names the phase.
+//! `flugs launch` from outside. Stopped before there is a JVM: nothing is lost, nothing is started, and
+//! the report names the phase. Asked whether it is ready: it goes by what the JVM's log says.
 #![expect(
     clippy::disallowed_methods,
     reason = "the tests watch a launch from outside; nothing supervises children here"
@@ -18,8 +18,9 @@ mod flink_homes;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::Stdio;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use flugs::spec::Sha256Digest;
@@ -130,4 +131,86 @@ fn term_during_render_ends_the_launch_with_95_and_a_report_that_names_the_phase(
         }
     }
     panic!("never caught while rendering: {phases:?}");
+}
+
+/// In place of a JVM: writes a TaskManager's lines as it is told to.
+const LOG_WRITER: &str = r#"#!/bin/sh
+cd "${0%/*}"
+echo "TaskExecutor [] - Connecting to ResourceManager pekko.tcp://flink@jm:6123/user/rpc/resourcemanager_*(00)."
+while [ ! -e registered ]; do sleep 0.05; done
+echo "TaskExecutor [] - Successful registration at resource manager pekko.tcp://flink@jm:6123/user/rpc/resourcemanager_* under registration id 1."
+while [ ! -e lost ]; do sleep 0.05; done
+echo "TaskExecutor [] - Close ResourceManager connection 2."
+exec sleep 100
+"#;
+
+fn log_writer(place: &Path) -> PathBuf {
+    let bin = place.join("java/bin");
+    fs::create_dir_all(&bin).expect("a directory");
+    fs::write(place.join("java/release"), "JAVA_VERSION=\"17.0.1\"\n").expect("a file");
+    fs::write(bin.join("java"), LOG_WRITER).expect("a file");
+    fs::set_permissions(bin.join("java"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    bin
+}
+
+/// Whether it is ready, and what is wrong.
+fn readiness(status: &str) -> (bool, String) {
+    let output = Command::new(FLUGS)
+        .args(["health", "--ready", "--status", status])
+        .output()
+        .expect("flugs runs");
+    let all = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&all).into_owned();
+    (output.status.success(), text)
+}
+
+#[test]
+fn a_taskmanager_is_ready_while_its_log_says_that_it_is_registered_wherever_that_goes() {
+    let home = flink_home("2.3.0");
+    for to_a_file in [false, true] {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| place.path().join(name).to_str().expect("UTF-8").to_owned();
+        let bin = log_writer(place.path());
+        let (status, sandbox) = (path("status"), path("sandbox"));
+        let words = [
+            FLUGS,
+            "launch",
+            "taskmanager",
+            "--flink-home",
+            home.to_str().expect("UTF-8"),
+            "--dir",
+            &sandbox,
+            "--status",
+            &status,
+        ];
+        let mut init = Init::start_with(Mode::Plain, &words, |command| {
+            command.env("JAVA_HOME", place.path().join("java"));
+            command.env("FLUGS_CLASS_DATA", "off").stderr(Stdio::null());
+            command.stdout(if to_a_file {
+                fs::File::create(path("out")).expect("a file").into()
+            } else {
+                Stdio::piped()
+            });
+        });
+        let say = |what: &str| fs::write(bin.join(what), "").expect("a file");
+        until("it says what it tries", || {
+            let (ready, text) = readiness(&status);
+            (!ready && text.contains("has not registered at the ResourceManager at jm:6123 yet"))
+                .then_some(())
+        });
+        say("registered");
+        until("it is registered", || readiness(&status).0.then_some(()));
+        say("lost");
+        until("it is lost", || {
+            let (ready, text) = readiness(&status);
+            (!ready && text.contains("it has lost its ResourceManager")).then_some(())
+        });
+        init.signal(Signal::SIGTERM);
+        assert_eq!(init.end(), 0);
+        let mut log = fs::read_to_string(path("out")).unwrap_or_default();
+        if !to_a_file {
+            log = String::from_utf8_lossy(&init.rest()).into_owned();
+        }
+        assert_eq!(log.lines().count(), 3, "nothing was changed or lost: {log}");
+    }
 }

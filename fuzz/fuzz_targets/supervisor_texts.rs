@@ -1,12 +1,14 @@
-//! What the supervisor reads of the kernel, of Mesos and of people: control groups, a grace period,
-//! a signal's name. The parts of the input are separated by zero bytes.
+//! What the supervisor reads of the kernel, of Mesos, of people and of its program: control groups, a
+//! grace period, a signal's name, a line of output. The parts of the input are separated by zero bytes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use flugs::supervise::{Signal, container_limits_below, default_grace};
+use flugs::supervise::{
+    Complaint, Meaning, Sign, Signal, Signs, Weight, container_limits_below, default_grace,
+};
 
 /// A root file system of a few files, made anew for this process.
 static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -31,6 +33,7 @@ pub(crate) fn run(bytes: &[u8]) {
     control_groups([next(), next(), next()]);
     grace(next());
     signal(next());
+    line([next(), next(), next(), next()]);
 }
 
 fn control_groups([groups, mounts, value]: [&str; 3]) {
@@ -69,4 +72,24 @@ fn signal(text: &str) {
     if let Ok(signal) = text.parse::<Signal>() {
         assert_eq!(signal.to_string().parse(), Ok(signal));
     }
+}
+
+/// A rule's two texts, its complaint, and the line.
+fn line([first, second, text, line]: [&str; 4]) {
+    let complaint = Complaint::new(Weight::Reason, text);
+    let sign = Sign {
+        has: vec![first.to_owned(), second.to_owned()],
+        means: Meaning::Trouble(complaint),
+    };
+    let signs = Signs {
+        at_start: None,
+        rules: vec![sign],
+    };
+    let read = signs.reader().meaning_of(line.as_bytes());
+    let first_at = line.find(first);
+    let behind = first_at.and_then(|at| line.get(at + first.len()..));
+    assert_eq!(
+        read.is_some(),
+        behind.is_some_and(|rest| rest.contains(second))
+    );
 }

@@ -15,6 +15,7 @@ mod pipeline;
 mod plugins;
 mod ports;
 mod prepare;
+mod registration;
 mod render;
 mod request;
 mod resolve;

@@ -14,7 +14,8 @@ use super::stages::Stages;
 
 use super::{
     Explanation, HostFacts, ImageTerms, LaunchError, LaunchRequest, ManifestSource, SandboxLayout,
-    check_ports, fetch_manifest, health::health, make_directories, render, resolve, supervision,
+    check_ports, fetch_manifest, health::health, make_directories, registration::signs, render,
+    resolve, supervision,
 };
 
 /// A launch as it is ordered, before anything of it has been fetched.
@@ -161,6 +162,7 @@ impl LaunchOrder {
         if terms.status.is_some() && terms.health.is_none() {
             terms.health = Some(health(&resolved));
         }
+        terms.signs = signs(request.role);
         let supervision = supervision(&resolved, terms);
         Err(supervise::exec_into(&supervision, lease.as_slice()).into())
     }

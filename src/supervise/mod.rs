@@ -27,8 +27,10 @@ mod machine;
 mod parent;
 mod prepare;
 mod privileges;
+mod readiness;
 mod report;
 mod signal;
+mod signs;
 mod start;
 mod summary;
 mod supervision;
@@ -47,6 +49,7 @@ pub use report::{
     ChildEnd, CrashFiles, ExitReport, MemoryUse, OutOfMemory, Phase, PhaseTime, Reason, ReportError,
 };
 pub use signal::{Signal, SignalError};
+pub use signs::{Complaint, Meaning, Sign, SignReader, Signs, Weight};
 pub use supervision::{
     ExitOnStop, HealthCheck, HealthPolicy, LimitValue, Limits, LogPolicy, Privileges,
     RestartPolicy, RestartWhen, RotatingFiles, StatusAddress, StopPolicy, Supervision,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Signal;
 use super::clock::seconds;
 use super::report::PhaseTime;
+use super::signs::Signs;
 
 /// Everything the supervisor needs to run one program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Supervision {
     /// How to find out whether it is well; `None`: as long as it is alive.
     #[serde(default)]
     pub health: Option<HealthPolicy>,
+    /// What lines of its output say about whether it is ready.
+    #[serde(default)]
+    pub signs: Option<Signs>,
     /// Where the supervisor answers `/healthz` and `/readyz`.
     #[serde(default)]
     pub status: Option<StatusAddress>,
@@ -300,6 +304,7 @@ impl Supervision {
             restart: RestartPolicy::default(),
             logs: LogPolicy::default(),
             health: None,
+            signs: None,
             status: None,
             limits: Limits::default(),
             privileges: Privileges::default(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::unistd::getpid;
 
 use super::Signal;
-use super::clock::{Clock as _, KernelClock};
+use super::clock::{Clock as _, KernelClock, Moment};
 use super::conductor::{Conductor, Happening};
 use super::error::SuperviseError;
 use super::footprint::forget_start;
@@ -22,6 +22,7 @@ use super::machine::Machine;
 use super::parent::ParentWatch;
 use super::prepare::set_limits;
 use super::privileges::give_up;
+use super::readiness::Readiness;
 use super::report::{ExitReport, Phase, Reason, ReportFile};
 use super::summary::Evidence;
 use super::supervision::{LogPolicy, Supervision};
@@ -83,6 +84,9 @@ pub(super) struct Supervisor<'a> {
     pub(super) conductor: Conductor<Kernel, KernelClock>,
     pub(super) outputs: Outputs,
     pub(super) health: Option<Health>,
+    pub(super) readiness: Option<Readiness>,
+    /// When files that the program writes to by itself are looked at again.
+    pub(super) next_look: Moment,
     pub(super) status: Option<StatusServer>,
     report_file: Option<ReportFile>,
     start_error: Option<SuperviseError>,
@@ -108,7 +112,9 @@ impl<'a> Supervisor<'a> {
             ParentWatch::Nothing
         };
         // The streams are opened as who we are; everything after that as who we become.
-        let mut outputs = Outputs::new(&supervision.logs, &supervision.display_name())?;
+        let name = supervision.display_name();
+        let signs = supervision.signs.as_ref();
+        let mut outputs = Outputs::new(&supervision.logs, &name, signs)?;
         set_limits(&supervision.limits)?;
         let user = give_up(&supervision.privileges)?;
         outputs.open_files(&supervision.logs)?;
@@ -130,6 +136,8 @@ impl<'a> Supervisor<'a> {
             conductor: Conductor::new(machine(supervision), kernel, KernelClock),
             outputs,
             health: supervision.health.as_ref().map(Health::new),
+            readiness: signs.map(Readiness::new),
+            next_look: Moment::default(),
             status,
             report_file,
             start_error: None,
@@ -162,6 +170,9 @@ impl<'a> Supervisor<'a> {
                     if let Some(health) = &mut self.health {
                         health.started(leader, now);
                     }
+                    if let Some(readiness) = &mut self.readiness {
+                        readiness.started(now, self.conductor.clock.wall());
+                    }
                 }
                 Happening::Ended => {
                     self.outputs.end_dump(now, self.conductor.clock.wall());
@@ -183,10 +194,9 @@ impl<'a> Supervisor<'a> {
                 Happening::Finished(verdict) => finished = Some(verdict),
             }
         }
-        if let Some(health) = &mut self.health
-            && !self.conductor.machine.is_up()
-        {
-            health.ended();
+        if !self.conductor.machine.is_up() {
+            self.health.iter_mut().for_each(Health::ended);
+            self.readiness.iter_mut().for_each(Readiness::ended);
         }
         finished
     }
@@ -271,18 +281,17 @@ impl<'a> Supervisor<'a> {
     /// What `/healthz` and `/readyz` say.
     pub(super) fn condition(&self) -> Condition {
         let machine = &self.conductor.machine;
-        let ready = self.health.as_ref().is_none_or(Health::is_ready);
+        let answers = self.health.as_ref().is_none_or(Health::is_ready);
+        let no_line_says_otherwise = self.readiness.as_ref().is_none_or(Readiness::is_ready);
+        let of_lines = self.readiness.as_ref().and_then(Readiness::complaint);
+        let of_checks = || self.health.as_ref().map(Health::complaint);
         Condition {
             name: self.supervision.display_name(),
             healthy: machine.is_up(),
-            ready: machine.is_up() && ready,
+            ready: machine.is_up() && answers && no_line_says_otherwise,
             pid: machine.leader(),
             restarts: machine.restarts(),
-            complaint: self
-                .health
-                .as_ref()
-                .map(Health::complaint)
-                .unwrap_or_default(),
+            complaint: of_lines.or_else(of_checks).unwrap_or_default(),
         }
     }
 }

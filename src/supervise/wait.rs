@@ -10,13 +10,17 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use super::Signal;
-use super::clock::Clock as _;
+use super::clock::{Clock as _, Moment};
 use super::error::SuperviseError;
 use super::health::{Health, StatusServer, StatusWatch};
 use super::logs::{Outputs, Watch as OutputWatch};
 use super::parent::ParentWatch;
+use super::readiness::Readiness;
 use super::supervisor::Supervisor;
 use super::sys::{self, Received};
+
+/// How often files that the program writes to by itself are looked at while it is not ready.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// What woke the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +120,7 @@ impl Supervisor<'_> {
             }
             Source::Output(watch) => {
                 self.outputs.ready(watch, now, self.conductor.clock.wall());
+                self.listen();
             }
             Source::Probe => {
                 if self.health.as_mut().is_some_and(|health| health.ready(now)) {
@@ -123,6 +128,7 @@ impl Supervisor<'_> {
                 }
             }
             Source::Status(watch) => {
+                self.look_at_files();
                 let condition = self.condition();
                 if let Some(status) = &mut self.status {
                     status.ready(watch, &condition, now);
@@ -142,6 +148,41 @@ impl Supervisor<'_> {
         if self.health.as_mut().is_some_and(|health| health.tick(now)) {
             self.unhealthy();
         }
+        if self.next_file_look().is_some_and(|due| due <= now) {
+            self.look_at_files();
+        }
+        let said = self.readiness.as_mut().and_then(|one| one.tick(now));
+        if let Some(sentence) = said {
+            self.say(&sentence);
+        }
+    }
+
+    /// Takes the meaning of lines that have come.
+    fn listen(&mut self) {
+        let (now, wall) = (self.conductor.clock.now(), self.conductor.clock.wall());
+        for seen in self.outputs.take_seen() {
+            let readiness = self.readiness.as_mut();
+            let said = readiness.and_then(|one| one.heard(seen.meaning, now, wall));
+            if let Some(sentence) = said {
+                self.say(&sentence);
+            }
+        }
+    }
+
+    /// Looks at lines that the program has written to files by itself.
+    fn look_at_files(&mut self) {
+        if self.outputs.is_read_as_a_file() {
+            self.next_look = self.conductor.clock.now() + BETWEEN_LOOKS;
+            self.outputs.read_files();
+            self.listen();
+        }
+    }
+
+    /// When such files are due: a program that is ready is left in peace until somebody asks.
+    fn next_file_look(&self) -> Option<Moment> {
+        let readiness = self.readiness.as_ref()?;
+        let due = self.outputs.is_read_as_a_file() && !readiness.is_ready();
+        due.then_some(self.next_look)
     }
 
     fn unhealthy(&mut self) {
@@ -160,6 +201,8 @@ impl Supervisor<'_> {
             Outputs::deadline(&self.outputs),
             self.health.as_ref().and_then(Health::deadline),
             self.status.as_ref().and_then(StatusServer::deadline),
+            self.readiness.as_ref().and_then(Readiness::deadline),
+            self.next_file_look(),
         ];
         let next = due.into_iter().flatten().min()?;
         Some(next.since(self.conductor.clock.now()))

@@ -13,5 +13,6 @@ mod command;
 mod docker_images;
 mod image;
 mod job;
+mod registration;
 mod scene;
 mod session;

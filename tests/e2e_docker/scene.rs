@@ -42,9 +42,21 @@ impl Scene {
 
     /// Starts a container that others find by `name`.
     pub(super) fn start(&self, name: &str, options: &[&str], image: &str, command: &[&str]) {
+        let options = [&["--hostname", name], options].concat();
+        self.start_nameless(name, &options, image, command);
+    }
+
+    /// Starts a container that others find by `name`, and that does not know of it.
+    pub(super) fn start_nameless(
+        &self,
+        name: &str,
+        options: &[&str],
+        image: &str,
+        command: &[&str],
+    ) {
         let shared = format!("{}:/shared", self.directory.path().display());
         let full = self.full(name);
-        let mut words = vec!["run", "--detach", "--name", &full, "--hostname", name];
+        let mut words = vec!["run", "--detach", "--name", &full];
         words.extend(["--network", &self.network, "--network-alias", name]);
         words.extend(["--volume", &shared]);
         words.extend(options);

@@ -5,6 +5,7 @@
 
 mod capture;
 mod json;
+mod lines;
 mod outlet;
 mod queue;
 mod rotate;
@@ -14,14 +15,18 @@ mod tail;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use self::lines::Lines;
+pub(super) use self::lines::Seen;
 use self::stream::{Name, Stream};
 use super::clock::Moment;
 use super::error::SuperviseError;
 use super::kernel::Streams;
+use super::signs::Signs;
 use super::supervision::LogPolicy;
 
 /// At the end, a reader that takes nothing for this long is not waited for any more.
@@ -57,10 +62,16 @@ pub(super) enum Watch {
 }
 
 impl Outputs {
-    pub(super) fn new(policy: &LogPolicy, name: &str) -> Result<Self, SuperviseError> {
+    pub(super) fn new(
+        policy: &LogPolicy,
+        name: &str,
+        signs: Option<&Signs>,
+    ) -> Result<Self, SuperviseError> {
+        let rules = signs.map(|signs| Rc::new(signs.reader()));
+        let lines = || rules.clone().map(Lines::new);
         Ok(Self {
-            stdout: Stream::new(Name::Stdout, policy, name)?,
-            stderr: Stream::new(Name::Stderr, policy, name)?,
+            stdout: Stream::new(Name::Stdout, policy, name, lines())?,
+            stderr: Stream::new(Name::Stderr, policy, name, lines())?,
             name: name.to_owned(),
             json: matches!(policy, LogPolicy::Json),
             scratch: Vec::new(),
@@ -129,6 +140,26 @@ impl Outputs {
                 break;
             }
         }
+    }
+
+    /// Whether lines are to be looked at that the program writes to a file by itself, so that
+    /// nothing tells when there are more.
+    pub(super) const fn is_read_as_a_file(&self) -> bool {
+        self.stdout.is_read_as_a_file() || self.stderr.is_read_as_a_file()
+    }
+
+    /// Looks at what the program has written to such files.
+    pub(super) fn read_files(&mut self) {
+        self.scratch.resize(SCRATCH, 0);
+        self.stdout.read_file(&mut self.scratch);
+        self.stderr.read_file(&mut self.scratch);
+    }
+
+    /// The lines that a rule fitted since the last call.
+    pub(super) fn take_seen(&mut self) -> Vec<Seen> {
+        let mut seen = self.stdout.take_seen();
+        seen.append(&mut self.stderr.take_seen());
+        seen
     }
 
     fn flush(&mut self) {

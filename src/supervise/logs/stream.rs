@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -15,6 +16,7 @@ use super::super::supervision::{LogPolicy, RotatingFiles};
 use super::super::sys;
 use super::capture::Capture;
 use super::json::JsonLines;
+use super::lines::{Lines, Seen};
 use super::outlet::{Kind, Outlet, kind};
 use super::queue::Queue;
 use super::rotate::RotatingFile;
@@ -22,6 +24,9 @@ use super::tail::{Tail, lines_of};
 
 /// How much of a file that the program writes to by itself is read for the report.
 const TAIL_BYTES: u64 = 16 * 1024;
+
+/// How much of such a file is read at one go for its lines' sake.
+const AT_ONCE: u64 = 16 * 1024 * 1024;
 
 /// Standard output or standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +63,7 @@ pub(super) struct Stream {
     outlet: Outlet,
     pub(super) queue: Queue,
     tail: Tail,
+    lines: Option<Lines>,
     direct: Option<DirectFile>,
     capture: Option<Capture>,
     /// Where the file stood when a dump was asked for.
@@ -77,6 +83,8 @@ struct DirectFile {
     file: File,
     /// Its size at the start: what was in it before is not the program's.
     start: u64,
+    /// How far it has been read for its lines' sake.
+    read_to: u64,
 }
 
 impl Stream {
@@ -84,6 +92,7 @@ impl Stream {
         name: Name,
         policy: &LogPolicy,
         program: &str,
+        lines: Option<Lines>,
     ) -> Result<Self, SuperviseError> {
         let own = sys::standard(name.number());
         let direct = own.filter(|fd| kind(*fd) == Kind::File).and_then(direct);
@@ -91,7 +100,12 @@ impl Stream {
         let is_json = matches!(policy, LogPolicy::Json)
             || matches!(policy, LogPolicy::Files(files) if files.json);
         let relayed = match policy {
-            LogPolicy::Pass => matches!(leads_to, Kind::Pipe | Kind::Socket),
+            LogPolicy::Pass => match leads_to {
+                Kind::Pipe | Kind::Socket => true,
+                // What a terminal was sent cannot be read from it again.
+                Kind::Device => own.is_some() && lines.is_some(),
+                Kind::File => false,
+            },
             LogPolicy::Inherit => false,
             LogPolicy::Json | LogPolicy::Files(_) => true,
         };
@@ -107,6 +121,7 @@ impl Stream {
             outlet: Outlet::standard(name.number()),
             queue: Queue::default(),
             tail: Tail::default(),
+            lines,
             direct: direct.filter(|_| !relayed),
             capture: None,
             capture_from: 0,
@@ -151,6 +166,9 @@ impl Stream {
         };
         let bytes = scratch.get(..length).unwrap_or_default();
         self.tail.observe(bytes);
+        if let Some(lines) = &mut self.lines {
+            lines.observe(bytes);
+        }
         if let Some(capture) = &mut self.capture {
             capture.observe(bytes);
         }
@@ -162,6 +180,23 @@ impl Stream {
             None => self.put(bytes, now),
         }
         length > 0
+    }
+
+    /// Whether its lines are to be looked at and only [`Stream::read_file`] can do that.
+    pub(super) const fn is_read_as_a_file(&self) -> bool {
+        self.lines.is_some() && self.direct.is_some()
+    }
+
+    /// Looks at what the program has written to its file since the last time.
+    pub(super) fn read_file(&mut self, scratch: &mut [u8]) {
+        if let (Some(lines), Some(direct)) = (&mut self.lines, &mut self.direct) {
+            direct.read_on(scratch, |bytes| lines.observe(bytes));
+        }
+    }
+
+    /// The lines that a rule fitted since the last call.
+    pub(super) fn take_seen(&mut self) -> Vec<Seen> {
+        self.lines.as_mut().map(Lines::take).unwrap_or_default()
     }
 
     /// Gives out a last line that has no end.
@@ -286,6 +321,20 @@ impl DirectFile {
         self.file.metadata().map_or(self.start, |found| found.len())
     }
 
+    /// Reads from where the last time ended to the end. A program that has written very much since
+    /// is not read from the beginning of that.
+    fn read_on(&mut self, scratch: &mut [u8], mut take: impl FnMut(&[u8])) {
+        let size = self.size();
+        if size < self.read_to {
+            self.read_to = 0;
+        }
+        self.read_to = self.read_to.max(size.saturating_sub(AT_ONCE));
+        while let Ok(length @ 1..) = self.file.read_at(scratch, self.read_to) {
+            take(scratch.get(..length).unwrap_or_default());
+            self.read_to = self.read_to.saturating_add(length as u64);
+        }
+    }
+
     fn last_lines(&mut self) -> Vec<String> {
         let size = self.size();
         // A file that shrank was truncated, and all of it is the program's.
@@ -307,7 +356,12 @@ impl DirectFile {
 fn direct(stream: BorrowedFd<'_>) -> Option<DirectFile> {
     let file = File::open(format!("/proc/self/fd/{}", stream.as_raw_fd())).ok()?;
     let start = file.metadata().ok()?.len();
-    Some(DirectFile { file, start })
+    let read_to = start;
+    Some(DirectFile {
+        file,
+        start,
+        read_to,
+    })
 }
 
 fn open(files: &RotatingFiles, name: Name, program: &str) -> Result<RotatingFile, SuperviseError> {
