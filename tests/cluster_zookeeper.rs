@@ -20,7 +20,7 @@ use flugs::mesos::detection::{Detected, Detector, Ways};
 use flugs::mesos::master_address::{MasterAddress, ZooKeeperCredentials};
 use flugs::mesos::scheduler::{Change, Goal, Snapshot, TaskRecord};
 use flugs::mesos::wire::{AgentId, Call, CallBody, FrameworkId, TaskId, TaskState};
-use flugs::mesos::zookeeper::ZooKeeper;
+use flugs::mesos::zookeeper::{Availability, Reach, ZooKeeper};
 use flugs::spec::{ExitCode, Failure as _, WorkerId};
 use flugs::store::{
     Contender, Election, Leave, SchedulerStore, Standing, StoreError, stand_for_election,
@@ -577,10 +577,13 @@ async fn the_masters_leader_is_followed() {
     let ways = Ways {
         resolver: resolver(),
         session_timeout: Duration::from_secs(4),
+        zookeeper: Availability::default(),
     };
+    let mut reach = ways.zookeeper.watch();
     let detector = Detector::start(&address, &ways);
     let mut detected = detector.watch();
     nobody(&mut detected, "does not exist").await;
+    assert!(matches!(&*reach.borrow(), Reach::Reached { .. }));
 
     let masters = server.as_user(Some("mesos")).connect().await.unwrap();
     let readable = CreateMode::Persistent.with_acls(Acls::creator_all());
@@ -608,11 +611,21 @@ async fn the_masters_leader_is_followed() {
     let outside = Detector::start(&stranger, &ways);
     nobody(&mut outside.watch(), "not authorized").await;
 
-    // The leader that was known stays known while the server is away, and the next is found.
+    // The leader that was known stays known while the server is away, and the next is found. The
+    // outage is noticed although nothing is asked.
     server.kill();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let away = reach.wait_for(|now| matches!(now, Reach::Away { .. }));
+    timeout(Duration::from_secs(20), away)
+        .await
+        .expect("an outage")
+        .unwrap();
     assert!(matches!(&*detected.borrow(), Detected::Leader(master) if master.at.port == 5053));
     server.resume();
+    let back = reach.wait_for(|now| matches!(now, Reach::Reached { .. }));
+    timeout(Duration::from_secs(20), back)
+        .await
+        .expect("its end")
+        .unwrap();
     let masters = server.as_user(Some("mesos")).connect().await.unwrap();
     for name in masters.list_children("/mesos").await.unwrap() {
         if name.starts_with("json.info_") {

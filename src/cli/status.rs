@@ -10,7 +10,7 @@ use crate::spec::MemberState;
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock};
 
 use crate::appmaster::mesos::api::Topic;
-use crate::appmaster::mesos::report::{StateReport, WorkerReport};
+use crate::appmaster::mesos::report::{StateReport, WorkerReport, ZooKeeperReport};
 
 use super::left::LeftOnMesos;
 use super::{Ending, output, table, why};
@@ -99,6 +99,10 @@ fn show_mesos(report: &StateReport, json: bool) -> ProcessExit {
         if let Some(demand) = &report.demand {
             output::line(&demand.text());
         }
+    }
+    if !json {
+        let outages = report.zookeeper.iter().filter_map(ZooKeeperReport::outage);
+        outages.for_each(|outage| output::line(&outage));
     }
     match report.phase {
         ClusterPhase::Ready => ProcessExit::SUCCESS,

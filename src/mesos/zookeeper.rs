@@ -2,6 +2,8 @@
 //!
 //! Owns how a session comes about. Never knows what the nodes mean.
 
+mod availability;
+
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -9,6 +11,8 @@ use zookeeper_client::{Acls, Client, Error};
 
 use super::master_address::{HostPort, ZooKeeperCredentials};
 use super::resolve::HostResolver;
+
+pub use availability::{Availability, Reach};
 
 /// Servers of ZooKeeper, and how to be with them.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ pub struct ZooKeeper {
     pub resolver: HostResolver,
     /// How long the ensemble keeps a session whose client is silent. It has its own bounds.
     pub session_timeout: Duration,
+    /// Whether they can be reached; kept up to date by every session.
+    pub availability: Availability,
 }
 
 /// Who may use nodes that are made, those above them included (Flink's
@@ -67,6 +73,16 @@ impl Trouble {
 impl ZooKeeper {
     /// A new session. Names are resolved anew for each.
     pub async fn connect(&self) -> Result<Client, Trouble> {
+        let connected = self.open_session().await;
+        match &connected {
+            Ok(client) => self.availability.follow(client),
+            Err(Trouble::Away(reason)) => self.availability.away(reason),
+            Err(Trouble::Refused(_)) => {}
+        }
+        connected
+    }
+
+    async fn open_session(&self) -> Result<Client, Trouble> {
         let mut addresses = Vec::new();
         let mut unresolved = String::new();
         for server in &self.servers {
@@ -103,7 +119,12 @@ impl ZooKeeper {
 
     /// The servers, for people.
     pub fn shown(&self, path: &str) -> String {
-        let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
-        format!("zk://{}{path}", servers.join(","))
+        shown(&self.servers, path)
     }
+}
+
+/// Servers and a node, for people.
+pub fn shown(servers: &[HostPort], path: &str) -> String {
+    let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    format!("zk://{}{path}", servers.join(","))
 }

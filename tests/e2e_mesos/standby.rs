@@ -8,7 +8,7 @@ const VERSION: &str = "1.20.5";
 
 #[test]
 fn an_application_master_that_stands_by_takes_the_cluster_over() {
-    let zookeeper = Server::start();
+    let mut zookeeper = Server::start();
     let scene = Scene::new(VERSION, Scene::agents(2), &[]);
     let mut scene = scene.highly_available(&zookeeper);
     let mut command = scene.appmaster();
@@ -18,6 +18,9 @@ fn an_application_master_that_stands_by_takes_the_cluster_over() {
     scene.wait_until_counting();
     let (framework, workers) = (scene.framework(), scene.tasks());
     let mut other = Other::new();
+
+    an_outage_is_told_with_what_goes_on(&mut scene, &mut zookeeper);
+    assert_eq!(scene.registered(), workers, "the same, and no others");
 
     stands_by(&mut scene, &mut other);
     scene.kill_master();
@@ -48,6 +51,40 @@ fn an_application_master_that_stands_by_takes_the_cluster_over() {
     let words = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(!words.contains("recorded in"), "{words}");
     scene.nothing_is_left();
+}
+
+/// ZooKeeper is away for a while, and the job counts on when it is back.
+fn an_outage_is_told_with_what_goes_on(scene: &mut Scene, zookeeper: &mut Server) {
+    const REACHABLE: &str = "flugs_zookeeper_reachable{purpose=\"state\"}";
+    assert!(scene.metrics().contains(&format!("{REACHABLE} 1")));
+    zookeeper.kill();
+    scene.wait_until("the outage is told", |scene| {
+        scene
+            .log()
+            .contains("no contact with ZooKeeper (zk://127.0.0.1:")
+    });
+    let why = scene.why();
+    let words = String::from_utf8_lossy(&why.stdout).into_owned();
+    assert!(
+        words.contains("There has been no contact with ZooKeeper (zk://127.0.0.1:"),
+        "{words}"
+    );
+    assert!(
+        words.contains("no worker is launched or replaced"),
+        "{words}"
+    );
+    let contact = scene.status()["zookeeper"][0].clone();
+    assert_eq!(
+        (&contact["purpose"], &contact["reachable"]),
+        (&"state".into(), &false.into())
+    );
+    assert!(scene.metrics().contains(&format!("{REACHABLE} 0")));
+    zookeeper.resume();
+    scene.wait_until("its end is told", |scene| {
+        scene.log().contains("is reached again, after ")
+    });
+    assert!(scene.metrics().contains(&format!("{REACHABLE} 1")));
+    has_taken_over(scene);
 }
 
 /// Starts the other one, which finds that this one leads.

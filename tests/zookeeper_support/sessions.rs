@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flugs::mesos::master_address::ZooKeeperCredentials;
 use flugs::mesos::resolve::HostResolver;
-use flugs::mesos::zookeeper::{Access, ZooKeeper};
+use flugs::mesos::zookeeper::{Access, Availability, ZooKeeper};
 
 use super::server::Server;
 
@@ -36,6 +36,7 @@ impl Server {
             },
             resolver: resolver(),
             session_timeout: Duration::from_secs(4),
+            availability: Availability::default(),
         }
     }
 

@@ -42,6 +42,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             web_url: self.state.web_url.clone(),
             seconds: self.started.elapsed().as_secs(),
             mesos: self.contact_report(),
+            zookeeper: self.zookeeper.reports(),
             job_manager: JobManagerReport {
                 state: self.job_manager.state(&self.fleet),
                 pid: self
@@ -88,6 +89,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             demand: self.demand_report(),
             starting: with_task.saturating_sub(self.registered()),
             mesos: self.contact_report(),
+            zookeeper: self.zookeeper.reports(),
             paused: self.pause_report(),
             waiting: waiting.collect(),
             failures: self.failures_report(),

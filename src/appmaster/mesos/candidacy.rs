@@ -19,7 +19,7 @@ use super::api::{Question, Topic};
 use super::event::{MesosEvent, NotifyMesos};
 use super::job_manager::JobManager;
 use super::memory::{Coordination, PATIENCE};
-use super::metrics::write_general;
+use super::metrics::{write_general, write_zookeeper};
 use super::preparation::RealMesosCluster;
 use super::report::{
     ContactPhaseReport, ContactReport, FailuresReport, JobManagerReport, StateReport, WhyReport,
@@ -27,6 +27,7 @@ use super::report::{
 use super::run::{MesosCluster, Terms};
 use super::shipment::Shipment;
 use super::watch::Watch;
+use super::zookeeper::ZooKeeperContacts;
 use crate::fleet::demand::Demand;
 use crate::fleet::{Desired, Fleet, Plan};
 use crate::mesos::connection::Connection;
@@ -47,6 +48,7 @@ pub struct Candidate {
     pub(super) desired: Desired,
     pub(super) scheduler: Settings,
     pub(super) connection: Connection,
+    pub(super) zookeeper: ZooKeeperContacts,
     pub(super) memory: SchedulerStore,
     pub(super) shipment: Shipment,
     pub(super) job_manager: JobManager,
@@ -155,6 +157,7 @@ impl Candidate {
             tokio::select! {
                 _ = election.changed() => {}
                 _ = signals.next() => return Ok(Turn::Over),
+                event = self.zookeeper.event(), if stood_by => notify(&event),
                 Some(question) = self.questions.recv() => self.answer(question, leading.as_ref()),
                 () = until(deadline) => {
                     let place = coordination.place();
@@ -212,6 +215,7 @@ impl Candidate {
             terms: self.terms,
             job_manager: self.job_manager,
             workers: MesosWorkers::new(scheduling, &snapshot),
+            zookeeper: self.zookeeper,
             desired: self.desired,
             fleet,
             state: self.state,
@@ -247,6 +251,7 @@ impl Candidate {
         let mut text = Exposition::default();
         let seconds = self.started.elapsed();
         write_general(&mut text, &self.state, seconds, false);
+        write_zookeeper(&mut text, &self.zookeeper.reports());
         text.finish()
     }
 
@@ -258,6 +263,7 @@ impl Candidate {
             web_url: self.state.web_url.clone(),
             seconds: self.started.elapsed().as_secs(),
             mesos: self.contact(),
+            zookeeper: self.zookeeper.reports(),
             job_manager: JobManagerReport {
                 state: None,
                 pid: None,
@@ -279,6 +285,7 @@ impl Candidate {
             demand: None,
             starting: 0,
             mesos: self.contact(),
+            zookeeper: self.zookeeper.reports(),
             paused: None,
             waiting: Vec::new(),
             failures: FailuresReport::default(),

@@ -34,6 +34,22 @@ pub enum MesosEvent {
         /// Why.
         reason: String,
     },
+    /// ZooKeeper cannot be reached.
+    ZooKeeperAway {
+        /// Its servers and the node.
+        place: String,
+        /// Why.
+        reason: String,
+        /// What goes on, and what does not.
+        meanwhile: String,
+    },
+    /// ZooKeeper is reached again.
+    ZooKeeperBack {
+        /// Its servers and the node.
+        place: String,
+        /// For how long it was not.
+        seconds: u64,
+    },
     /// A worker is being launched.
     Launched {
         /// Its task.
@@ -124,6 +140,18 @@ impl fmt::Display for MesosEvent {
             Self::Disconnected { reason } => {
                 write!(formatter, "no contact with the Mesos master: {reason}")
             }
+            Self::ZooKeeperAway {
+                place,
+                reason,
+                meanwhile,
+            } => write!(
+                formatter,
+                "no contact with ZooKeeper ({place}): {reason}. Meanwhile {meanwhile}"
+            ),
+            Self::ZooKeeperBack { place, seconds } => write!(
+                formatter,
+                "ZooKeeper ({place}) is reached again, after {seconds} s"
+            ),
             Self::Launched { task, hostname } => {
                 write!(formatter, "{task} is launched on {hostname}")
             }

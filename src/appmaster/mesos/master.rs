@@ -8,12 +8,15 @@ use crate::mesos::connection::{
     BasicCredentials, Connection, ConnectionError, ConnectionSettings, TlsTrust,
 };
 use crate::mesos::resolve::HostResolver;
+use crate::mesos::zookeeper::Availability;
 use crate::provider::mesos::options::{FrameworkSecret, MesosOptions};
 
-/// A connection that is not open yet.
+/// A connection that is not open yet. Whether ZooKeeper can be reached, if the master is found
+/// there, will be known from `zookeeper`.
 pub(super) fn connection(
     options: &MesosOptions,
     variable: &dyn Fn(&str) -> Option<String>,
+    zookeeper: Availability,
 ) -> Result<Connection, AppMasterError> {
     let resolver = HostResolver::new(Resolver::default());
     let tls = options.master_tls.then(|| TlsTrust {
@@ -23,6 +26,7 @@ pub(super) fn connection(
     let made = Connection::new(ConnectionSettings {
         credentials: credentials(options, variable)?,
         tls,
+        zookeeper,
         ..ConnectionSettings::new(options.master.clone(), resolver)
     });
     made.map_err(|error| match error {

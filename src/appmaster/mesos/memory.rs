@@ -12,7 +12,7 @@ use crate::conf::options::parse_duration;
 use crate::conf::{Configuration, LEADER_SESSION, LEADER_SESSION_MILLISECONDS};
 use crate::mesos::master_address::ZooKeeperCredentials;
 use crate::mesos::resolve::HostResolver;
-use crate::mesos::zookeeper::{Access, ZooKeeper};
+use crate::mesos::zookeeper::{Access, Availability, ZooKeeper};
 use crate::store::{
     Contender, Election, PlaceError, SchedulerStore, ZooKeeperPlace, stand_for_election,
 };
@@ -65,6 +65,7 @@ impl Coordination {
             access,
             resolver: HostResolver::new(Resolver::default()),
             session_timeout: session_timeout(configuration)?,
+            availability: Availability::default(),
         };
         Ok(Some(Self {
             zookeeper,
@@ -78,6 +79,11 @@ impl Coordination {
         let line = format!("{}/election", self.path);
         let zookeeper = self.zookeeper.clone();
         stand_for_election(zookeeper, &self.cluster, &line, id, contender)
+    }
+
+    /// Whether ZooKeeper can be reached.
+    pub(super) const fn availability(&self) -> &Availability {
+        &self.zookeeper.availability
     }
 
     /// The place of all this, for people.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::report::ZooKeeperReport;
 use super::run::MesosCluster;
 use crate::fleet::Fleet;
 use crate::mesos::scheduler::Describe;
@@ -61,6 +62,24 @@ pub(super) fn write_general(
     .only(state.phase == ClusterPhase::Ready);
 }
 
+/// The contact with ZooKeeper, once for each use of it.
+pub(super) fn write_zookeeper(text: &mut Exposition, reports: &[ZooKeeperReport]) {
+    let mut reachable = text.gauge(
+        "flugs_zookeeper_reachable",
+        "1 while a session with ZooKeeper is connected, by what it is used for; absent: it is not used.",
+    );
+    for report in reports {
+        reachable.sample(&[("purpose", report.purpose.name())], report.reachable);
+    }
+    let mut seconds = text.gauge(
+        "flugs_zookeeper_contact_seconds",
+        "For how long the contact with ZooKeeper has been as flugs_zookeeper_reachable says.",
+    );
+    for report in reports {
+        seconds.sample(&[("purpose", report.purpose.name())], report.seconds);
+    }
+}
+
 impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     /// The whole document.
     pub(super) fn metrics(&self) -> String {
@@ -70,6 +89,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         self.write_workers(&mut text);
         self.write_demand(&mut text);
         self.write_contact(&mut text);
+        write_zookeeper(&mut text, &self.zookeeper.reports());
         self.workers.tally().write(&mut text);
         self.served.write(&mut text);
         text.finish()

@@ -27,6 +27,7 @@ mod stop;
 mod truth;
 mod watch;
 mod why;
+mod zookeeper;
 
 pub use candidacy::Candidate;
 pub use documents::Documents;

@@ -21,10 +21,12 @@ use super::settings::MesosClusterSettings;
 use super::settling::Settled;
 use super::shipment::Shipment;
 use super::watch::Watch;
+use super::zookeeper::ZooKeeperContacts;
 use crate::artifact::{Store, Token};
 use crate::fleet::{Desired, StartPolicy};
 use crate::flink::rest::RestClient;
 use crate::mesos::connection::{Connection, SECRET_VARIABLE};
+use crate::mesos::zookeeper::Availability;
 use crate::provider::mesos::options::doubts;
 use crate::provider::mesos::task::TaskDescriber;
 use crate::provider::process::{ProcessProvider, identify};
@@ -47,8 +49,11 @@ pub async fn prepare(
         notify(&super::MesosEvent::Notice(doubt));
     }
     let variable = |name: &str| settings.variable(name);
-    let connection = connection(&settled.options, &variable)?;
+    let detection = Availability::default();
+    let connection = connection(&settled.options, &variable, detection.clone())?;
     let coordination = Coordination::of(&settled)?;
+    let master = &settled.options.master;
+    let zookeeper = ZooKeeperContacts::of(coordination.as_ref(), master, &detection);
     let memory = scheduler_store(settings, coordination.as_ref())?;
     let artifacts = Store::open_refillable(&store_directory(&settings.directory))?;
     let token = token(settings)?;
@@ -81,6 +86,7 @@ pub async fn prepare(
             pid: std::process::id(),
         },
         connection,
+        zookeeper,
         memory,
         shipment,
         job_manager,

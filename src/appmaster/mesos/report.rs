@@ -25,6 +25,9 @@ pub struct StateReport {
     pub seconds: u64,
     /// The contact with the Mesos master.
     pub mesos: ContactReport,
+    /// ZooKeeper, once for each use of it.
+    #[serde(default)]
+    pub zookeeper: Vec<ZooKeeperReport>,
     /// The JobManager.
     pub job_manager: JobManagerReport,
     /// How many workers are wanted.
@@ -68,6 +71,44 @@ pub enum ContactPhaseReport {
     Subscribed,
     /// It was lost, or could not be made; it is tried again.
     Disconnected,
+}
+
+/// What ZooKeeper is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZooKeeperPurpose {
+    /// The framework's id and its tasks are kept there, and application masters elect their leader.
+    State,
+    /// The leading Mesos master is found there.
+    MasterDetection,
+}
+
+impl ZooKeeperPurpose {
+    /// Its name in documents and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::MasterDetection => "master-detection",
+        }
+    }
+}
+
+/// The contact with ZooKeeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ZooKeeperReport {
+    /// What for.
+    pub purpose: ZooKeeperPurpose,
+    /// Its servers and the node.
+    pub place: String,
+    /// Whether a session with it is connected.
+    pub reachable: bool,
+    /// For how many seconds that has been so.
+    pub seconds: u64,
+    /// Why it cannot be reached.
+    pub reason: Option<String>,
+    /// What goes on without it, and what does not.
+    pub meanwhile: Option<String>,
 }
 
 /// The JobManager.
@@ -214,6 +255,9 @@ pub struct WhyReport {
     pub starting: usize,
     /// The contact with the Mesos master.
     pub mesos: ContactReport,
+    /// ZooKeeper, once for each use of it.
+    #[serde(default)]
+    pub zookeeper: Vec<ZooKeeperReport>,
     /// Starting pauses, because too many starts have failed.
     pub paused: Option<PauseReport>,
     /// The workers that wait for an offer, by profile.

@@ -16,6 +16,7 @@ use super::event::{MesosEvent, NotifyMesos};
 use super::job_manager::JobManager;
 use super::report::RecentFailure;
 use super::watch::Watch;
+use super::zookeeper::ZooKeeperContacts;
 use crate::artifact::server::Metrics;
 use crate::fleet::demand::Demand;
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
@@ -64,6 +65,7 @@ pub struct MesosCluster<D, L, P> {
     pub(super) terms: Terms,
     pub(super) job_manager: JobManager,
     pub(super) workers: MesosWorkers<D, L, P>,
+    pub(super) zookeeper: ZooKeeperContacts,
     pub(super) desired: Desired,
     /// How many workers jobs want; absent: their number is fixed.
     pub(super) demand: Option<Demand>,
@@ -160,6 +162,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     self.weigh(seen, notify)?;
                     look = Box::pin(self.next_look());
                 }
+                event = self.zookeeper.event() => notify(&event),
                 Some(question) = self.questions.recv() => self.answer(question),
                 () = overtaken(self.election.as_mut()) => return Err(AppMasterError::Superseded),
                 () = until(next) => {}

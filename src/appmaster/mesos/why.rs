@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use super::report::{
     ContactPhaseReport, ContactReport, FailuresReport, RefusalReport, WaitingReport, WhyReport,
+    ZooKeeperReport,
 };
 
 /// How many agents, workers and failures are named one by one.
@@ -19,7 +20,11 @@ impl WhyReport {
     /// The text that people read.
     pub fn text(&self) -> String {
         if let Some(leader) = &self.leader {
-            return format!("This application master stands by: {leader} leads.");
+            let mut text = format!("This application master stands by: {leader} leads.");
+            for outage in self.zookeeper.iter().filter_map(ZooKeeperReport::outage) {
+                let _ = write!(text, "\n{outage}");
+            }
+            return text;
         }
         let mut text = String::new();
         self.summarise(&mut text);
@@ -28,6 +33,9 @@ impl WhyReport {
         }
         if !self.waiting.is_empty() || self.mesos.phase != ContactPhaseReport::Subscribed {
             let _ = writeln!(text, "{}", contact(&self.mesos));
+        }
+        for zookeeper in &self.zookeeper {
+            text.extend(zookeeper.outage().map(|outage| outage + "\n"));
         }
         if let Some(pause) = &self.paused {
             let _ = writeln!(
@@ -71,6 +79,19 @@ impl WhyReport {
             let _ = write!(text, ", {waiting} {verb} for an offer");
         }
         let _ = writeln!(text, ".");
+    }
+}
+
+impl ZooKeeperReport {
+    /// That it is away, since when, and what goes on; nothing if it is there.
+    pub fn outage(&self) -> Option<String> {
+        let reason = self.reason.as_deref().filter(|_| !self.reachable)?;
+        let meanwhile = self.meanwhile.as_deref().unwrap_or_default();
+        Some(format!(
+            "There has been no contact with ZooKeeper ({}) for {}: {reason}. Meanwhile {meanwhile}.",
+            self.place,
+            duration(self.seconds),
+        ))
     }
 }
 

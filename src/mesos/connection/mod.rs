@@ -18,6 +18,7 @@ use super::master_address::{HostPort, MasterAddress};
 use super::resolve::HostResolver;
 use super::version::MasterVersion;
 use super::wire::{Call, Event};
+use super::zookeeper::Availability;
 use crate::mesos::record_io::DEFAULT_LIMIT;
 use crate::spec::{ExitCode, Failure};
 
@@ -77,6 +78,8 @@ pub struct ConnectionSettings {
     pub record_limit: usize,
     /// The session timeout with ZooKeeper, if masters are found there.
     pub zookeeper_session_timeout: Duration,
+    /// Whether that ZooKeeper can be reached.
+    pub zookeeper: Availability,
 }
 
 impl ConnectionSettings {
@@ -94,6 +97,7 @@ impl ConnectionSettings {
             not_ready_patience: Duration::from_secs(60),
             record_limit: DEFAULT_LIMIT,
             zookeeper_session_timeout: Duration::from_secs(10),
+            zookeeper: Availability::default(),
         }
     }
 }
@@ -286,6 +290,7 @@ impl Connection {
             let ways = Ways {
                 resolver: self.settings.resolver.clone(),
                 session_timeout: self.settings.zookeeper_session_timeout,
+                zookeeper: self.settings.zookeeper.clone(),
             };
             Detector::start(&self.settings.master, &ways)
         });

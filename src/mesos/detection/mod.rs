@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::master_address::{HostPort, MasterAddress};
 use super::resolve::HostResolver;
 use super::version::MasterVersion;
-use super::zookeeper::{Access, ZooKeeper};
+use super::zookeeper::{Access, Availability, ZooKeeper};
 
 mod election;
 mod file;
@@ -62,6 +62,8 @@ pub struct Ways {
     pub resolver: HostResolver,
     /// The session timeout with ZooKeeper.
     pub session_timeout: Duration,
+    /// Whether ZooKeeper can be reached, if masters are found there.
+    pub zookeeper: Availability,
 }
 
 /// Looks for the leader until it is dropped.
@@ -130,6 +132,7 @@ fn begin(
                 access: Access::Open,
                 resolver: ways.resolver.clone(),
                 session_timeout: ways.session_timeout,
+                availability: ways.zookeeper.clone(),
             };
             detected.send_replace(Detected::Pending);
             let watching = zookeeper::watch(zookeeper, path.clone(), detected);
@@ -157,6 +160,7 @@ mod tests {
         let ways = Ways {
             resolver: HostResolver::new(Nowhere),
             session_timeout: Duration::from_secs(1),
+            zookeeper: Availability::default(),
         };
         let detector = Box::leak(Box::new(Detector::start(&address, &ways)));
         detector.watch()

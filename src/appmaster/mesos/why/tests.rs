@@ -51,6 +51,7 @@ fn why() -> WhyReport {
         demand: None,
         starting: 1,
         mesos: subscribed(),
+        zookeeper: Vec::new(),
         paused: None,
         waiting: Vec::new(),
         failures: FailuresReport::default(),
