@@ -157,7 +157,7 @@ impl Candidate {
             tokio::select! {
                 _ = election.changed() => {}
                 _ = signals.next() => return Ok(Turn::Over),
-                event = self.zookeeper.event(), if stood_by => notify(&event),
+                event = self.zookeeper.event(), if stood_by => notify(&MesosEvent::ZooKeeper(event)),
                 Some(question) = self.questions.recv() => self.answer(question, leading.as_ref()),
                 () = until(deadline) => {
                     let place = coordination.place();

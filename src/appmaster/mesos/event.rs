@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::zookeeper::ZooKeeperEvent;
 use crate::store::Contender;
 
 /// Told of everything worth a line.
@@ -34,22 +35,8 @@ pub enum MesosEvent {
         /// Why.
         reason: String,
     },
-    /// ZooKeeper cannot be reached.
-    ZooKeeperAway {
-        /// Its servers and the node.
-        place: String,
-        /// Why.
-        reason: String,
-        /// What goes on, and what does not.
-        meanwhile: String,
-    },
-    /// ZooKeeper is reached again.
-    ZooKeeperBack {
-        /// Its servers and the node.
-        place: String,
-        /// For how long it was not.
-        seconds: u64,
-    },
+    /// ZooKeeper is away, or back.
+    ZooKeeper(ZooKeeperEvent),
     /// A worker is being launched.
     Launched {
         /// Its task.
@@ -140,18 +127,7 @@ impl fmt::Display for MesosEvent {
             Self::Disconnected { reason } => {
                 write!(formatter, "no contact with the Mesos master: {reason}")
             }
-            Self::ZooKeeperAway {
-                place,
-                reason,
-                meanwhile,
-            } => write!(
-                formatter,
-                "no contact with ZooKeeper ({place}): {reason}. Meanwhile {meanwhile}"
-            ),
-            Self::ZooKeeperBack { place, seconds } => write!(
-                formatter,
-                "ZooKeeper ({place}) is reached again, after {seconds} s"
-            ),
+            Self::ZooKeeper(event) => event.fmt(formatter),
             Self::Launched { task, hostname } => {
                 write!(formatter, "{task} is launched on {hostname}")
             }

@@ -35,3 +35,4 @@ pub use event::{MesosEvent, NotifyMesos};
 pub use preparation::{RealMesosCluster, prepare};
 pub use run::MesosCluster;
 pub use settings::MesosClusterSettings;
+pub use zookeeper::ZooKeeperEvent;

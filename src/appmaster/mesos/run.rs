@@ -162,7 +162,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     self.weigh(seen, notify)?;
                     look = Box::pin(self.next_look());
                 }
-                event = self.zookeeper.event() => notify(&event),
+                event = self.zookeeper.event() => notify(&MesosEvent::ZooKeeper(event)),
                 Some(question) = self.questions.recv() => self.answer(question),
                 () = overtaken(self.election.as_mut()) => return Err(AppMasterError::Superseded),
                 () = until(next) => {}

@@ -3,6 +3,7 @@
 //!
 //! Owns the words and when they are said. Never speaks to ZooKeeper: its sessions tell.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::select_all;
@@ -10,7 +11,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::registration::until;
-use super::event::MesosEvent;
 use super::memory::{Coordination, PATIENCE};
 use super::report::{ZooKeeperPurpose, ZooKeeperReport};
 use crate::mesos::master_address::MasterAddress;
@@ -19,6 +19,46 @@ use crate::mesos::zookeeper::{Availability, Reach, shown};
 /// How long it may be away before it is worth a line: a server that is started anew, one after the
 /// other, is no outage.
 const WORTH_A_LINE: Duration = Duration::from_secs(2);
+
+/// What is worth a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ZooKeeperEvent {
+    /// It cannot be reached.
+    Away {
+        /// Its servers and the node.
+        place: String,
+        /// Why.
+        reason: String,
+        /// What goes on, and what does not.
+        meanwhile: String,
+    },
+    /// It is reached again.
+    Back {
+        /// Its servers and the node.
+        place: String,
+        /// For how many seconds it was not.
+        seconds: u64,
+    },
+}
+
+impl fmt::Display for ZooKeeperEvent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Away {
+                place,
+                reason,
+                meanwhile,
+            } => write!(
+                formatter,
+                "no contact with ZooKeeper ({place}): {reason}. Meanwhile {meanwhile}"
+            ),
+            Self::Back { place, seconds } => write!(
+                formatter,
+                "ZooKeeper ({place}) is reached again, after {seconds} s"
+            ),
+        }
+    }
+}
 
 /// The ensembles that a cluster uses, or one for each use of it.
 #[derive(Debug, Default)]
@@ -72,7 +112,7 @@ impl ZooKeeperContacts {
     }
 
     /// Waits for the next thing that is worth a line; may be dropped at any time.
-    pub(super) async fn event(&mut self) -> MesosEvent {
+    pub(super) async fn event(&mut self) -> ZooKeeperEvent {
         loop {
             let now = Instant::now();
             if let Some(event) = self.contacts.iter_mut().find_map(|one| one.news(now)) {
@@ -104,20 +144,20 @@ impl Contact {
         }
     }
 
-    fn news(&mut self, now: Instant) -> Option<MesosEvent> {
+    fn news(&mut self, now: Instant) -> Option<ZooKeeperEvent> {
         let place = self.place.clone();
         match &*self.reach.borrow_and_update() {
             Reach::Away { since, reason }
                 if self.told.is_none() && now >= *since + WORTH_A_LINE =>
             {
                 self.told = Some(*since);
-                Some(MesosEvent::ZooKeeperAway {
+                Some(ZooKeeperEvent::Away {
                     place,
                     reason: reason.clone(),
                     meanwhile: meanwhile(self.purpose),
                 })
             }
-            Reach::Reached { since } => self.told.take().map(|away| MesosEvent::ZooKeeperBack {
+            Reach::Reached { since } => self.told.take().map(|away| ZooKeeperEvent::Back {
                 place,
                 seconds: since.saturating_duration_since(away).as_secs(),
             }),
@@ -231,7 +271,7 @@ mod tests {
         let (mut contacts, reach) = contacts();
         reach.send_replace(reached());
         reach.send_replace(away());
-        let soon = WORTH_A_LINE - Duration::from_millis(1);
+        let soon = WORTH_A_LINE.saturating_sub(Duration::from_millis(1));
         let told = tokio::time::timeout(soon, contacts.event()).await;
         assert!(told.is_err());
         reach.send_replace(reached());
