@@ -6,6 +6,7 @@ mod conf_nested;
 mod constraint;
 mod flink_properties;
 mod image_definition;
+mod java_failure;
 mod java_options;
 mod key_store;
 mod manifest;
@@ -27,12 +28,13 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 20] = [
+const TARGETS: [(&str, Target); 21] = [
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("constraint", constraint::run),
     ("flink_properties", flink_properties::run),
     ("image_definition", image_definition::run),
+    ("java_failure", java_failure::run),
     ("java_options", java_options::run),
     ("key_store", key_store::run),
     ("manifest", manifest::run),

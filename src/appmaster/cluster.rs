@@ -16,6 +16,7 @@ use crate::store::{ClusterPhase, ClusterState, FileStore, MemberRecord};
 
 use super::manifests::{ClusterTerms, manifest};
 use super::registration::{Registered, ask_at, pause, states, until};
+use super::sandbox::LastReport;
 use super::signals::{StopRequest, StopSignals};
 use super::{AppMasterError, ClusterEvent, sandbox};
 
@@ -39,6 +40,8 @@ pub struct Cluster<P> {
     pub(super) rest: RestClient,
     pub(super) started: Instant,
     pub(super) was_ready: bool,
+    /// How the member that ended last did, in words.
+    pub(super) last_death: Option<String>,
     pub(super) timeout: Duration,
     pub(super) grace: Duration,
 }
@@ -131,6 +134,7 @@ impl<P: Provider> Cluster<P> {
             cache: self.directory.join("cache"),
             resources: self.terms.resources_of(role),
         };
+        sandbox::forget_end(&spec.sandbox);
         self.fleet.add(id.clone(), role, self.started.elapsed());
         self.state.members.push(MemberRecord {
             id: id.clone(),
@@ -173,6 +177,7 @@ impl<P: Provider> Cluster<P> {
         let ending = Ending::NotStarted {
             reason: reason.clone(),
         };
+        self.last_death = Some(format!("{id} could not be started: {reason}"));
         self.fleet.ended(id, &ending, self.started.elapsed());
         self.state.members.retain(|record| record.id != *id);
         self.file.save(&self.state)?;
@@ -203,8 +208,9 @@ impl<P: Provider> Cluster<P> {
             .fleet
             .member(id)
             .is_none_or(|one| one.state == MemberState::Stopping);
+        let report = LastReport::read(&sandbox::path(&self.directory, id));
         self.fleet
-            .ended(id, &Ending::Exited { code: *code }, self.started.elapsed());
+            .ended(id, &report.ending(*code), self.started.elapsed());
         if let Some(at) = self
             .state
             .members
@@ -216,10 +222,16 @@ impl<P: Provider> Cluster<P> {
         }
         self.file.save(&self.state)?;
         if !told {
+            let words = match report.last_words() {
+                none if none.is_empty() => String::new(),
+                some => format!(": {some}"),
+            };
+            self.last_death = Some(format!("{id} ended by itself with code {code}{words}"));
             notify(
                 &ClusterEvent::Lost {
                     id: id.clone(),
                     code: *code,
+                    reason: report.reason,
                 },
                 &self.state,
             );
@@ -261,12 +273,12 @@ impl<P: Provider> Cluster<P> {
         let wanted = self.desired.members.values().sum();
         let serving = self.serving();
         if serving < wanted && !self.was_ready && self.started.elapsed() > self.timeout {
-            let logs = self.directory.join("sandboxes");
             return Err(AppMasterError::NotReady {
                 timeout: self.timeout,
                 serving,
                 wanted,
-                logs,
+                logs: self.directory.join("sandboxes"),
+                why: self.last_death.clone(),
             });
         }
         let phase = if serving < wanted {
@@ -296,7 +308,7 @@ impl<P: Provider> Cluster<P> {
 
     fn gave_up(&self, reason: &GiveUp) -> AppMasterError {
         let logs = self.directory.join("sandboxes");
-        let last_words =
+        let stderr =
             |id: &WorkerId| sandbox::last_words(&sandbox::path(&self.directory, id), LAST_WORDS);
         match reason {
             GiveUp::TooManyFailed { failed, allowed } => AppMasterError::TooManyFailed {
@@ -307,23 +319,34 @@ impl<P: Provider> Cluster<P> {
             GiveUp::Refused { id, code } => AppMasterError::Refused {
                 id: id.clone(),
                 code: *code,
-                last_words: last_words(id),
+                last_words: stderr(id),
             },
-            GiveUp::Exhausted { role, failures } => {
-                let last = WorkerId::of(*role, Some(self.state.last_number));
-                let last = if *role == Role::TaskManager {
-                    last
-                } else {
-                    WorkerId::of(*role, None)
-                };
-                AppMasterError::Exhausted {
-                    role: *role,
-                    failures: *failures,
-                    last_words: last_words(&last),
-                    logs,
-                }
-            }
+            GiveUp::Hopeless { role } => AppMasterError::Hopeless {
+                role: *role,
+                reason: self.last_report(*role).last_words(),
+                logs,
+            },
+            GiveUp::Exhausted { role, failures } => AppMasterError::Exhausted {
+                role: *role,
+                failures: *failures,
+                last_words: match self.last_report(*role).reason {
+                    Some(reason) => reason,
+                    None => stderr(&self.last_of(*role)),
+                },
+                logs,
+            },
         }
+    }
+
+    /// The member of a role that was started last.
+    fn last_of(&self, role: Role) -> WorkerId {
+        let number = (role == Role::TaskManager).then_some(self.state.last_number);
+        WorkerId::of(role, number)
+    }
+
+    /// What the members of a role that ended said last.
+    fn last_report(&self, role: Role) -> LastReport {
+        LastReport::read(&sandbox::path(&self.directory, &self.last_of(role)))
     }
 
     /// Stops the workers, then the JobManager, each within the grace period. A second Ctrl-C

@@ -78,7 +78,7 @@ pub enum AppMasterError {
         source: std::io::Error,
     },
     /// The cluster did not become ready in time.
-    #[error("the cluster was not ready after {} s: {serving} of {wanted} members serve; the logs are in {logs}; a slow machine may need a longer --timeout", timeout.as_secs())]
+    #[error("the cluster was not ready after {} s: {serving} of {wanted} members serve; {}; the logs are in {logs}", timeout.as_secs(), why.as_deref().unwrap_or("a slow machine may need a longer --timeout"))]
     NotReady {
         /// How long was waited.
         timeout: Duration,
@@ -88,6 +88,8 @@ pub enum AppMasterError {
         wanted: usize,
         /// Where to look.
         logs: PathBuf,
+        /// How the member that ended last did; absent if none has: they are slow.
+        why: Option<String>,
     },
     /// The Java runtime cannot archive classes.
     #[error("Java {found} cannot archive the classes of an application: use Java 13 or newer")]
@@ -245,6 +247,18 @@ pub enum AppMasterError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// Two members of a role in a row failed in the same way at their start.
+    #[error(
+        "gave up: {role} processes failed twice in the same way at their start, and starting another would not help: {reason}\nthe logs are in {logs}"
+    )]
+    Hopeless {
+        /// The role.
+        role: Role,
+        /// Why both failed.
+        reason: String,
+        /// Where to look.
+        logs: PathBuf,
+    },
     /// The members of a role failed too often.
     #[error(
         "gave up: {role} processes failed {failures} times, which is more than the restart policy allows; the last said:\n{last_words}\nthe logs are in {logs}"
@@ -289,7 +303,7 @@ impl Failure for AppMasterError {
                     .copied()
                     .unwrap_or(ExitCode::ChildStart)
             }
-            Self::Exhausted { .. } => ExitCode::RestartsExhausted,
+            Self::Exhausted { .. } | Self::Hopeless { .. } => ExitCode::RestartsExhausted,
             Self::TooManyFailed { .. } => ExitCode::TooManyFailed,
             Self::Scheduling(error) => error.exit_code(),
             Self::MesosOptions(error) => error.exit_code(),
@@ -313,5 +327,26 @@ impl Failure for AppMasterError {
             | Self::Artifact(_)
             | Self::Address { .. } => ExitCode::Configuration,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_is_late_is_slow_only_if_no_member_has_died() {
+        let late = |why: Option<&str>| {
+            AppMasterError::NotReady {
+                timeout: Duration::from_secs(180),
+                serving: 1,
+                wanted: 3,
+                logs: "dir/sandboxes".into(),
+                why: why.map(str::to_owned),
+            }
+            .to_string()
+        };
+        insta::assert_snapshot!(late(None), @"the cluster was not ready after 180 s: 1 of 3 members serve; a slow machine may need a longer --timeout; the logs are in dir/sandboxes");
+        insta::assert_snapshot!(late(Some("taskmanager-2 ended by itself with code 1")), @"the cluster was not ready after 180 s: 1 of 3 members serve; taskmanager-2 ended by itself with code 1; the logs are in dir/sandboxes");
     }
 }

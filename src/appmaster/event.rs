@@ -32,6 +32,8 @@ pub enum ClusterEvent {
         id: WorkerId,
         /// Its exit code.
         code: u8,
+        /// Why, if it said so.
+        reason: Option<String>,
     },
     /// All that is wanted serves.
     Ready,

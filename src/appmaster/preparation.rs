@@ -127,6 +127,7 @@ pub async fn prepare(
         token_file,
         started,
         was_ready: false,
+        last_death: None,
         timeout: settings.timeout,
         // The launcher needs a moment of its own after its child's grace is over.
         grace: settings.grace + Duration::from_secs(2),

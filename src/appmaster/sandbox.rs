@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::spec::WorkerId;
+use crate::fleet::Ending;
+use crate::spec::{Sha256Digest, WorkerId};
+use crate::supervise::{ExitReport, Reason};
+
+const REPORT: &str = "exit-report.json";
 
 /// What an ended member leaves for people: its logs and its exit report. All else can be made
 /// again from the artifact store.
-const KEPT: [&str; 4] = ["log", "stdout", "stderr", "exit-report.json"];
+const KEPT: [&str; 4] = ["log", "stdout", "stderr", REPORT];
 
 /// A member's own directory.
 pub(super) fn path(cluster: &Path, id: &WorkerId) -> PathBuf {
@@ -51,19 +55,53 @@ pub(super) fn last_words(sandbox: &Path, lines: usize) -> String {
     all.get(from..).unwrap_or_default().join("\n")
 }
 
-/// How a member ended, as its own exit report says it.
-pub(super) fn last_report(sandbox: &Path) -> String {
-    let report = fs::read(sandbox.join("exit-report.json")).unwrap_or_default();
-    let report: serde_json::Value = serde_json::from_slice(&report).unwrap_or_default();
-    let lines = report
-        .get("lastLines")
-        .and_then(serde_json::Value::as_array);
-    let lines = lines
-        .into_iter()
-        .flatten()
-        .filter_map(serde_json::Value::as_str);
-    let lines: Vec<&str> = lines.collect();
-    lines.join("\n")
+/// Forgets how an earlier member in the same directory ended: the next may not get to say it.
+pub(super) fn forget_end(sandbox: &Path) {
+    let _ = fs::remove_file(sandbox.join(REPORT));
+}
+
+/// Why a member ended, by its own exit report.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct LastReport {
+    /// In one line, if it says more than an exit code does.
+    pub(super) reason: Option<String>,
+    /// Stands for the reason where two can be compared.
+    pub(super) likeness: Option<Sha256Digest>,
+    /// The last lines of standard error, if the supervisor saw them.
+    lines: Vec<String>,
+}
+
+impl LastReport {
+    /// Reads the report that an ended member left, if it left one.
+    pub(super) fn read(sandbox: &Path) -> Self {
+        let bytes = fs::read(sandbox.join(REPORT)).unwrap_or_default();
+        let Ok(report) = serde_json::from_slice::<ExitReport>(&bytes) else {
+            return Self::default();
+        };
+        let says_more = !matches!(report.reason, Reason::Exited | Reason::Signaled);
+        let likeness = report.cause.as_ref().and_then(|one| one.likeness.as_ref());
+        let likeness = likeness.map(|text| Sha256Digest::of(text.as_bytes()));
+        let of_program = report.cause.map(|cause| cause.text);
+        Self {
+            reason: of_program.or_else(|| says_more.then_some(report.message)),
+            likeness,
+            lines: report.last_error_lines,
+        }
+    }
+
+    /// How the member ended, for the fleet.
+    pub(super) fn ending(&self, code: u8) -> Ending {
+        match self.likeness {
+            Some(likeness) => Ending::Failed { code, likeness },
+            None => Ending::Exited { code },
+        }
+    }
+
+    /// What it said last: its reason, or the last lines of its standard error.
+    pub(super) fn last_words(&self) -> String {
+        let lines = || self.lines.join("\n");
+        self.reason.clone().unwrap_or_else(lines)
+    }
 }
 
 #[cfg(test)]
@@ -92,5 +130,34 @@ mod tests {
         left.sort();
         assert_eq!(left, ["log", "stderr"]);
         assert_eq!(last_words(sandbox.path(), 2), "two\nthree");
+    }
+
+    #[test]
+    fn an_ended_members_report_says_why_and_whether_two_are_alike() {
+        use crate::supervise::{Cause, Phase};
+        let sandbox = tempfile::tempdir().unwrap();
+        let mut report = ExitReport::new(
+            "jobmanager",
+            Phase::Run,
+            Reason::Exited,
+            std::time::SystemTime::UNIX_EPOCH,
+        );
+        report.last_error_lines = vec!["a".to_owned(), "b".to_owned()];
+        let write = |report: &ExitReport| report.write(&sandbox.path().join(REPORT)).unwrap();
+        write(&report);
+        let plain = LastReport::read(sandbox.path());
+        assert_eq!((plain.reason.clone(), plain.likeness), (None, None));
+        assert_eq!(plain.last_words(), "a\nb");
+        assert_eq!(plain.ending(1), Ending::Exited { code: 1 });
+        report.cause = Some(Cause {
+            text: "port 1: in use".to_owned(),
+            likeness: Some("port #".to_owned()),
+        });
+        write(&report);
+        let told = LastReport::read(sandbox.path());
+        assert_eq!(told.last_words(), "port 1: in use");
+        assert!(matches!(told.ending(1), Ending::Failed { code: 1, .. }));
+        forget_end(sandbox.path());
+        assert_eq!(LastReport::read(sandbox.path()), LastReport::default());
     }
 }

@@ -6,8 +6,9 @@ use std::process::ExitCode as ProcessExit;
 
 use super::Ending;
 use super::supervision::SupervisionArgs;
+use crate::flink::{LastWords, read_failure};
 use crate::spec::ExitCode;
-use crate::supervise::{self, Outcome, SuperviseError, Supervision};
+use crate::supervise::{self, Cause, Outcome, SuperviseError, Supervision};
 
 /// The one option of a re-executed supervisor, which is not for people.
 const DOCUMENT: &str = "--document-fd";
@@ -93,8 +94,21 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
 }
 
 fn finish(supervision: Supervision) -> Result<ProcessExit, Ending> {
-    let Outcome { exit_code, .. } = supervise::run(supervision)?;
+    let Outcome { exit_code, .. } = supervise::run(supervision, read_cause)?;
     Ok(ProcessExit::from(exit_code))
+}
+
+/// What a Java program said of its end. Any other program's words hold nothing of the kind.
+fn read_cause(words: &supervise::LastWords) -> Option<Cause> {
+    let failure = read_failure(&LastWords {
+        stderr: &words.stderr,
+        stdout: &words.stdout,
+        log: &words.log,
+    })?;
+    Some(Cause {
+        text: failure.text,
+        likeness: failure.likeness,
+    })
 }
 
 impl Args {

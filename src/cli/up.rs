@@ -151,8 +151,10 @@ fn tell(event: &ClusterEvent, progress: &output::Progress) {
             progress.update("waiting for the members to serve");
         }
         ClusterEvent::Registered { id } => progress.say(&format!("{id} serves")),
-        ClusterEvent::Lost { id, code } => {
-            progress.say(&format!("{id} ended by itself with code {code}"));
+        ClusterEvent::Lost { id, code, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}"));
+            let reason = reason.unwrap_or_default();
+            progress.say(&format!("{id} ended by itself with code {code}{reason}"));
         }
         ClusterEvent::NotStarted { reason } => progress.say(reason),
         ClusterEvent::Ready => progress.say("the cluster is whole again"),

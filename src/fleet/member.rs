@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::spec::{ExitCode, MemberState, Role, WorkerId};
+use crate::spec::{ExitCode, MemberState, Role, Sha256Digest, WorkerId};
 
 use super::MemberEnd;
 
@@ -20,6 +20,8 @@ pub struct Member {
     pub added: u64,
     /// Since when it is in its state, on the planner's clock.
     pub since: Duration,
+    /// Since when it is a member at all.
+    pub born: Duration,
 }
 
 /// How a member ended.
@@ -31,6 +33,13 @@ pub enum Ending {
     Exited {
         /// Its exit code (128 + signal for a death by signal).
         code: u8,
+    },
+    /// It ended by itself and said why, in a way that can be compared.
+    Failed {
+        /// Its exit code.
+        code: u8,
+        /// Stands for why it failed.
+        likeness: Sha256Digest,
     },
     /// It could not be started.
     NotStarted {
@@ -45,9 +54,24 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// The exit code, if it ended by itself with one.
+    const fn code(&self) -> Option<u8> {
+        match self {
+            Self::Exited { code } | Self::Failed { code, .. } => Some(*code),
+            Self::Stopped | Self::NotStarted { .. } | Self::Elsewhere { .. } => None,
+        }
+    }
+
+    const fn likeness(&self) -> Option<Sha256Digest> {
+        match self {
+            Self::Failed { likeness, .. } => Some(*likeness),
+            _ => None,
+        }
+    }
+
     /// Whether trying again cannot help: the launcher said that its input is wrong.
     pub fn is_final(&self) -> bool {
-        let Self::Exited { code } = self else {
+        let Some(code) = self.code() else {
             return false;
         };
         let wrong_input = [
@@ -64,7 +88,7 @@ impl Ending {
             ExitCode::ManifestTooNew,
             ExitCode::ManifestDigest,
         ];
-        wrong_input.iter().any(|wrong| wrong.code() == *code)
+        wrong_input.iter().any(|wrong| wrong.code() == code)
     }
 }
 
@@ -93,6 +117,7 @@ impl Fleet {
                 served: false,
                 added: self.added,
                 since: now,
+                born: now,
             },
         );
     }
@@ -114,7 +139,7 @@ impl Fleet {
         let Some(member) = self.members.get(id) else {
             return;
         };
-        let (role, served) = (member.role, member.served);
+        let (role, served, born) = (member.role, member.served, member.born);
         self.observe(id, MemberState::Stopping, now);
         self.remember(
             role,
@@ -123,6 +148,8 @@ impl Fleet {
                 finished: false,
                 served,
                 blameless: false,
+                lived: now.saturating_sub(born),
+                likeness: None,
             },
         );
     }
@@ -138,10 +165,12 @@ impl Fleet {
         if member.state == MemberState::Stopping || *ending == Ending::Stopped {
             return;
         }
-        if let (false, true, Ending::Exited { code }) = (member.served, ending.is_final(), ending) {
-            self.hopeless = Some((id.clone(), *code));
+        if let (false, true, Some(code)) = (member.served, ending.is_final(), ending.code()) {
+            self.hopeless = Some((id.clone(), code));
         }
-        let done = member.served && *ending == Ending::Exited { code: 0 };
+        // A worker that has served is often ended by a job, which is no reason to end the cluster.
+        let is_its_own = member.role != Role::TaskManager || !member.served;
+        let done = member.served && ending.code() == Some(0);
         let finished = done && member.role != Role::TaskManager;
         self.remember(
             member.role,
@@ -150,6 +179,8 @@ impl Fleet {
                 finished,
                 served: member.served,
                 blameless: *ending == Ending::Elsewhere { blameless: true },
+                lived: now.saturating_sub(member.born),
+                likeness: ending.likeness().filter(|_| is_its_own),
             },
         );
     }

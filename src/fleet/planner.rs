@@ -49,6 +49,11 @@ pub enum GiveUp {
         /// How many are allowed.
         allowed: usize,
     },
+    /// Two members of a role in a row failed in the same way at their start; another would, too.
+    Hopeless {
+        /// The role.
+        role: Role,
+    },
     /// A member's launcher refused its input; another try would end the same way.
     Refused {
         /// The member.
@@ -115,6 +120,9 @@ fn add(plan: &mut Plan, desired: &Desired, fleet: &Fleet, role: Role, few: usize
         Retry::Exhausted { failures } => {
             plan.give_up
                 .get_or_insert(GiveUp::Exhausted { role, failures });
+        }
+        Retry::Hopeless => {
+            plan.give_up.get_or_insert(GiveUp::Hopeless { role });
         }
         Retry::Finished => plan.finished = true,
         Retry::At(due) if due <= now => {
@@ -299,6 +307,24 @@ mod tests {
         fleet.ended(&worker, &Ending::Exited { code }, Duration::ZERO);
         let plan = plan(&desired(1), &fleet, Duration::ZERO);
         assert_eq!(plan.give_up, Some(GiveUp::Refused { id: worker, code }));
+        assert_eq!(plan.actions, []);
+    }
+
+    #[test]
+    fn the_same_failure_twice_gives_up_on_the_role() {
+        let mut fleet = Fleet::default();
+        let job_manager = id(Role::JobManager, 1);
+        let likeness = crate::spec::Sha256Digest::of(b"BindException");
+        for second in [5, 10] {
+            let now = Duration::from_secs(second);
+            fleet.add(job_manager.clone(), Role::JobManager, now);
+            assert_eq!(plan(&desired(0), &fleet, now).give_up, None);
+            let failed = Ending::Failed { code: 1, likeness };
+            fleet.ended(&job_manager, &failed, now + Duration::from_secs(3));
+        }
+        let role = Role::JobManager;
+        let plan = plan(&desired(0), &fleet, Duration::from_secs(13));
+        assert_eq!(plan.give_up, Some(GiveUp::Hopeless { role }));
         assert_eq!(plan.actions, []);
     }
 

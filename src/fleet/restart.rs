@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use crate::supervise::{RestartPolicy, RestartWhen};
+use crate::spec::Sha256Digest;
+use crate::supervise::{RestartPolicy, RestartWhen, START_OF_A_RUN};
 
 /// One end of a member that nobody had asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +18,11 @@ pub struct MemberEnd {
     pub served: bool,
     /// Whether its place was lost and not the member.
     pub blameless: bool,
+    /// How long it had lived.
+    pub lived: Duration,
+    /// Stands for why it failed: the same for two that failed in the same way. Absent if that is
+    /// not known, if another try may well fare better, or if it was a worker that had served.
+    pub likeness: Option<Sha256Digest>,
 }
 
 /// What to do about a role that has just lost a member.
@@ -26,6 +32,8 @@ pub enum Retry {
     At(Duration),
     /// Start none: the member has done its work.
     Finished,
+    /// Start none: the last two failed in the same way soon after their start. So would another.
+    Hopeless,
     /// Start none: the policy allows no further one.
     Exhausted {
         /// How many ends were counted.
@@ -67,12 +75,26 @@ pub fn judge(policy: &RestartPolicy, ends: &[MemberEnd], now: Duration) -> Retry
     if recent > allowed {
         return Retry::Exhausted { failures: recent };
     }
+    if let [.., before, last] = ends
+        && before.was_brief()
+        && last.was_brief()
+        && last.likeness == before.likeness
+    {
+        return Retry::Hopeless;
+    }
     let wait = match streak(policy, ends).checked_sub(1) {
         // The first is replaced at once: whatever ended it is over most of the time.
         None => Duration::ZERO,
         Some(attempt) => policy.wait(attempt, chance(last.at)),
     };
     Retry::At(last.at.saturating_add(wait))
+}
+
+impl MemberEnd {
+    /// Whether it failed soon after its start, for a reason that can be compared.
+    fn was_brief(&self) -> bool {
+        self.likeness.is_some() && self.lived < START_OF_A_RUN
+    }
 }
 
 /// How many ends at the end followed one another closer than the stable period.
@@ -170,6 +192,46 @@ mod tests {
         }];
         assert_eq!(judge(&never, &finished, now), Retry::Finished);
         assert_eq!(judge(&default_policy(), &finished, now), Retry::Finished);
+    }
+
+    #[test]
+    fn the_same_failure_twice_at_the_start_is_hopeless_and_nothing_else_is() {
+        let reason = |text: &str| Some(Sha256Digest::of(text.as_bytes()));
+        let end = |at: u64, likeness| MemberEnd {
+            at: Duration::from_secs(at),
+            lived: Duration::from_secs(5),
+            likeness,
+            ..MemberEnd::default()
+        };
+        let verdict = |ends: &[MemberEnd]| judge(&default_policy(), ends, Duration::from_secs(20));
+        let (first, last) = (end(10, reason("x")), end(20, reason("x")));
+        assert_eq!(verdict(&[first]), at(10));
+        assert_eq!(verdict(&[first, last]), Retry::Hopeless);
+        let others = [
+            MemberEnd {
+                likeness: reason("y"),
+                ..last
+            },
+            MemberEnd {
+                likeness: None,
+                ..last
+            },
+            MemberEnd {
+                lived: START_OF_A_RUN,
+                ..last
+            },
+        ];
+        for other in others {
+            assert!(
+                matches!(verdict(&[first, other]), Retry::At(_)),
+                "{other:?}"
+            );
+        }
+        let unknown = MemberEnd {
+            likeness: None,
+            ..first
+        };
+        assert!(matches!(verdict(&[unknown, unknown]), Retry::At(_)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod class_path;
 mod command;
 mod compilation;
 mod entry_point;
+mod failure;
 mod home;
 mod java;
 mod jvm_options;
@@ -30,6 +31,7 @@ pub use class_data::{
 pub use command::{CommandError, CommandInput, JavaCommand, PathFault, build};
 pub use compilation::compile_later;
 pub use entry_point::{main_class, service};
+pub use failure::{LastWords, ProcessFailure, read_failure};
 pub use home::{FlinkHome, FlinkHomeError};
 pub use java::{JavaError, JavaRuntime};
 pub use jvm_options::JvmOptionsError;

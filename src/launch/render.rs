@@ -57,6 +57,7 @@ pub fn supervision(launch: &ResolvedLaunch, terms: Supervision) -> Supervision {
                 .clone()
                 .unwrap_or_else(|| launch.settled.layout.root.clone()),
         ),
+        program_log: Some(command.log_files.log()),
         report: Some(launch.settled.layout.exit_report.clone()),
         program: command.program.clone(),
         ..terms

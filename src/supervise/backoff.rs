@@ -32,6 +32,12 @@ impl History {
         self.total
     }
 
+    /// The restart that was granted last does not happen.
+    pub(super) fn take_back(&mut self) {
+        self.total = self.total.saturating_sub(1);
+        self.recent.pop_back();
+    }
+
     /// Decides on one more restart and remembers it. `chance` is a number in `[0, 1)`.
     pub(super) fn retry(
         &mut self,

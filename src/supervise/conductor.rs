@@ -88,6 +88,17 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
         std::mem::take(&mut self.happenings)
     }
 
+    /// The verdict, if it came since the last call.
+    pub(super) fn finished(&mut self) -> Option<Verdict> {
+        let happenings = self.happenings();
+        happenings
+            .into_iter()
+            .find_map(|happening| match happening {
+                Happening::Finished(verdict) => Some(verdict),
+                _ => None,
+            })
+    }
+
     pub(super) const fn tally(&self) -> Tally {
         self.tally
     }
@@ -113,6 +124,11 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
     }
     pub(super) fn unhealthy(&mut self) {
         let actions = self.machine.unhealthy(self.clock.now());
+        self.carry_out(actions);
+    }
+
+    pub(super) fn failed_alike(&mut self) {
+        let actions = self.machine.failed_alike(self.tally.last_end);
         self.carry_out(actions);
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Signal;
 use super::backoff::{History, Retry};
+use super::cause::START_OF_A_RUN;
 use super::clock::Moment;
 use super::end::Ended;
 use super::supervision::{ExitOnStop, RestartPolicy, RestartWhen, StopPolicy};
@@ -87,6 +88,8 @@ pub(super) struct Machine {
     ended: Option<Ended>,
     others_asked: bool,
     history: History,
+    /// Runs in a row that ended soon after their start.
+    brief: u32,
 }
 
 impl Machine {
@@ -110,6 +113,7 @@ impl Machine {
             ended: None,
             others_asked: false,
             history: History::default(),
+            brief: 0,
         }
     }
 
@@ -238,6 +242,17 @@ impl Machine {
         }
     }
 
+    /// The last two runs failed in the same way, soon after their start: so would another.
+    pub(super) fn failed_alike(&mut self, ended: Option<Ended>) -> Vec<Action> {
+        match self.stage {
+            Stage::Waiting { .. } if self.brief > 1 => {
+                self.history.take_back();
+                self.finish(Verdict::FailedAlike { ended })
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The time may have come for something; early calls do no harm.
     pub(super) fn tick(&mut self, now: Moment, chance: f64) -> Vec<Action> {
         if self.deadline().is_none_or(|due| now < due) {
@@ -358,6 +373,11 @@ impl Machine {
             .run
             .take()
             .map_or(Duration::ZERO, |run| now.since(run.since));
+        self.brief = if uptime < START_OF_A_RUN {
+            self.brief.saturating_add(1)
+        } else {
+            0
+        };
         let verdict = self.verdict(ended);
         let cause = self.cause;
         if cause == Some(Cause::Unhealthy) {

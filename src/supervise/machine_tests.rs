@@ -264,6 +264,31 @@ fn restarting_gives_up_at_the_ceiling_with_its_own_code() {
 }
 
 #[test]
+fn two_brief_runs_that_failed_alike_are_the_last_and_one_is_not() {
+    let ended = Some(Ended::Exited(1));
+    let mut machine = machine(RestartWhen::OnFailure);
+    assert_eq!(machine.failed_alike(ended), [], "it is running");
+    end(&mut machine, Ended::Exited(1), 1);
+    assert_eq!(machine.failed_alike(ended), [], "the first of its kind");
+    machine.tick(at(100), 0.0);
+    machine.started(8, at(100));
+    end(&mut machine, Ended::Exited(1), 103);
+    let verdict = finished(&machine.failed_alike(ended));
+    assert_eq!(
+        (verdict.code(), verdict.reason()),
+        (91, Reason::RestartsExhausted)
+    );
+    assert_eq!(verdict.ended(), ended);
+
+    let mut machine = self::machine(RestartWhen::OnFailure);
+    end(&mut machine, Ended::Exited(1), 1);
+    machine.tick(at(100), 0.0);
+    machine.started(8, at(100));
+    end(&mut machine, Ended::Exited(1), 1000);
+    assert_eq!(machine.failed_alike(ended), [], "it ran for a while");
+}
+
+#[test]
 fn a_stop_between_two_runs_ends_at_once_and_clean() {
     let mut machine = machine(RestartWhen::Always);
     end(&mut machine, Ended::Exited(1), 1);

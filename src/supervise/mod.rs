@@ -10,6 +10,7 @@
 
 mod accounts;
 mod backoff;
+mod cause;
 mod cgroup;
 mod clock;
 mod conductor;
@@ -39,6 +40,7 @@ mod sys;
 mod verdict;
 mod wait;
 
+pub use cause::{Cause, LastWords, ReadCause, START_OF_A_RUN, no_cause};
 pub use cgroup::{ContainerLimits, Group, Version, container_limits, container_limits_below};
 pub use error::SuperviseError;
 pub use grace::default_grace;

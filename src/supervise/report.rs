@@ -12,6 +12,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
 
 use super::Signal;
+use super::cause::Cause;
 use super::clock::seconds;
 use crate::spec::{ExitCode, Failure};
 
@@ -40,6 +41,9 @@ pub struct ExitReport {
     /// How the program's last run ended, if it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ChildEnd>,
+    /// Why, in the program's own words, if it ended of its own accord and said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// When the launcher began (RFC 3339, UTC).
     pub started: String,
     /// When this report was made (RFC 3339, UTC).
@@ -218,6 +222,7 @@ impl ExitReport {
             message: String::new(),
             exit_code: 0,
             child: None,
+            cause: None,
             started: rfc3339(started),
             stopped: rfc3339(SystemTime::now()),
             restarts: 0,

@@ -59,7 +59,15 @@ const NAMES: [(u8, &str); 31] = [
 const LAST: u8 = 64;
 const RTMIN: u8 = 34;
 
+/// ILL, TRAP, ABRT, BUS, FPE, SEGV: what a program brings upon itself.
+const CRASHES: [u8; 6] = [4, 5, 6, 7, 8, 11];
+
 impl Signal {
+    /// Whether a program that dies of it has brought it upon itself.
+    pub(super) fn is_of_a_crash(self) -> bool {
+        CRASHES.contains(&self.0)
+    }
+
     /// Terminal gone, or "read your configuration again".
     pub const HUP: Self = Self(1);
     /// Ctrl-C.

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::Signal;
+use super::cause::Cause;
 use super::cgroup::{MemoryWatch, container_limits};
 use super::conductor::Tally;
 use super::crash::crash_files;
@@ -39,6 +40,7 @@ impl Evidence {
         verdict: Verdict,
         tally: &Tally,
         restarts: u32,
+        cause: Option<Cause>,
     ) -> ExitReport {
         let name = supervision.display_name();
         let out_of_memory = self.out_of_memory();
@@ -47,6 +49,10 @@ impl Evidence {
         let mut message = format!("{name} {verdict}");
         if reason == Reason::OomKilled {
             message.push_str(&self.oom_sentence());
+        }
+        if let Some(cause) = &cause {
+            message.push_str(": ");
+            message.push_str(&cause.text);
         }
         ExitReport {
             message,
@@ -62,6 +68,7 @@ impl Evidence {
             out_of_memory,
             crash_files: crash_files(supervision, self.began),
             orphans_reaped: tally.orphans,
+            cause,
             ..ExitReport::new(&name, phase(verdict), reason, self.began)
         }
     }
@@ -113,9 +120,10 @@ const fn phase(verdict: Verdict) -> Phase {
     match verdict {
         Verdict::StoppedBeforeStart | Verdict::StartFailed => Phase::Start,
         Verdict::Stopped { .. } | Verdict::ParentGone { .. } => Phase::Stop,
-        Verdict::Ended(_) | Verdict::Unhealthy { .. } | Verdict::RestartsExhausted { .. } => {
-            Phase::Run
-        }
+        Verdict::Ended(_)
+        | Verdict::Unhealthy { .. }
+        | Verdict::RestartsExhausted { .. }
+        | Verdict::FailedAlike { .. } => Phase::Run,
     }
 }
 

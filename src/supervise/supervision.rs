@@ -72,6 +72,9 @@ pub struct Supervision {
     /// directory and the places that the program's own arguments name.
     #[serde(default)]
     pub crash_directories: Vec<PathBuf>,
+    /// The file that the program logs to by itself, where it says why it ends.
+    #[serde(default)]
+    pub program_log: Option<PathBuf>,
     /// What was done before the program could start, for the report.
     #[serde(default)]
     pub phases: Vec<PhaseTime>,
@@ -312,6 +315,7 @@ impl Supervision {
             follow_parent: false,
             foreground: false,
             crash_directories: Vec::new(),
+            program_log: None,
             phases: Vec::new(),
         }
     }

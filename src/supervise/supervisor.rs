@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::unistd::getpid;
 
 use super::Signal;
+use super::cause::{self, Cause, LastWords, ProgramLog, ReadCause};
 use super::clock::{Clock as _, KernelClock, Moment};
 use super::conductor::{Conductor, Happening};
 use super::error::SuperviseError;
@@ -27,7 +28,7 @@ use super::report::{ExitReport, Phase, Reason, ReportFile};
 use super::summary::Evidence;
 use super::supervision::{LogPolicy, Supervision};
 use super::sys::{self, SignalSet};
-use super::verdict::Verdict;
+use super::verdict::{Note, Verdict};
 
 /// How a supervision ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,17 +39,19 @@ pub struct Outcome {
     pub report: ExitReport,
 }
 
-/// Runs the program of `supervision` until it is over for good, and reports.
+/// Runs the program of `supervision` until it is over for good, and reports. What the program said
+/// of its end is for `read_cause` to read.
 ///
 /// Blocks the calling thread, which must be the process's only one.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "it is the process's last act: nothing is left to own the document"
 )]
-pub fn run(supervision: Supervision) -> Result<Outcome, SuperviseError> {
+pub fn run(supervision: Supervision, read_cause: ReadCause) -> Result<Outcome, SuperviseError> {
     hold_signals()?;
     let evidence = Evidence::new();
-    let ended = Supervisor::prepare(&supervision, &evidence).and_then(Supervisor::run);
+    let prepared = Supervisor::prepare(&supervision, &evidence, read_cause);
+    let ended = prepared.and_then(Supervisor::run);
     if let Err(error) = &ended {
         report_failure(&supervision, &evidence, error);
     }
@@ -91,12 +94,18 @@ pub(super) struct Supervisor<'a> {
     report_file: Option<ReportFile>,
     start_error: Option<SuperviseError>,
     pub(super) reap_pending: bool,
+    read_cause: ReadCause,
+    /// The program's own log as the current run found it.
+    program_log: Option<ProgramLog>,
+    /// Why the run before failed.
+    last_cause: Option<Cause>,
 }
 
 impl<'a> Supervisor<'a> {
     fn prepare(
         supervision: &'a Supervision,
         evidence: &'a Evidence,
+        read_cause: ReadCause,
     ) -> Result<Self, SuperviseError> {
         let call = |call| move |error| SuperviseError::Signals { call, error };
         sys::reset_disposition(Signal::CHLD).map_err(call("signal"))?;
@@ -142,6 +151,9 @@ impl<'a> Supervisor<'a> {
             report_file,
             start_error: None,
             reap_pending: false,
+            read_cause,
+            program_log: supervision.program_log.as_deref().map(ProgramLog::at_start),
+            last_cause: None,
         })
     }
 
@@ -167,6 +179,9 @@ impl<'a> Supervisor<'a> {
         for happening in self.conductor.happenings() {
             match happening {
                 Happening::Started(leader) => {
+                    let log = self.supervision.program_log.as_deref();
+                    // Before its first words: a JVM takes longer to log than this does.
+                    self.program_log = log.map(ProgramLog::at_start);
                     if let Some(health) = &mut self.health {
                         health.started(leader, now);
                     }
@@ -182,7 +197,7 @@ impl<'a> Supervisor<'a> {
                         self.outputs.begin_dump(&path);
                     }
                 }
-                Happening::Note(note) => self.say(&note.to_string()),
+                Happening::Note(note) => self.tell(&note),
                 Happening::StartFailed(error) => self.start_error = Some(error),
                 Happening::ReportEarly(verdict) => {
                     let report = self.report(verdict);
@@ -198,7 +213,46 @@ impl<'a> Supervisor<'a> {
             self.health.iter_mut().for_each(Health::ended);
             self.readiness.iter_mut().for_each(Readiness::ended);
         }
-        finished
+        // What was told may have ended the whole.
+        finished.or_else(|| self.conductor.finished())
+    }
+
+    /// Tells what happened, and why. A run that failed just as the one before it, both soon after
+    /// their start, is the last.
+    fn tell(&mut self, note: &Note) {
+        let Note::Restarting { last, .. } = note else {
+            return self.say(&note.to_string());
+        };
+        let cause = self.cause(*last);
+        let likeness = |cause: &Option<Cause>| cause.as_ref().and_then(|one| one.likeness.clone());
+        if likeness(&cause).is_some() && likeness(&cause) == likeness(&self.last_cause) {
+            self.conductor.failed_alike();
+        }
+        if self.conductor.machine.is_stopping() {
+            return; // It is the verdict's to say.
+        }
+        match &cause {
+            Some(cause) => self.say(&format!("{note}; the reason: {}", cause.text)),
+            None => self.say(&note.to_string()),
+        }
+        self.last_cause = cause;
+    }
+
+    /// What the program said of its end.
+    fn cause(&mut self, verdict: Verdict) -> Option<Cause> {
+        if !cause::is_its_own(verdict) {
+            return None;
+        }
+        let (now, wall) = (self.conductor.clock.now(), self.conductor.clock.wall());
+        self.outputs.take_in(now, wall);
+        let (stderr, stdout) = self.outputs.last_words();
+        let log = self.program_log.as_ref().map(ProgramLog::last_words);
+        let log = log.unwrap_or_default();
+        (self.read_cause)(&LastWords {
+            stderr,
+            stdout,
+            log,
+        })
     }
 
     /// The program is over for good.
@@ -246,9 +300,10 @@ impl<'a> Supervisor<'a> {
         let tally = self.conductor.tally();
         let restarts = self.conductor.machine.restarts();
         let (errors, output) = self.outputs.last_lines();
+        let cause = self.cause(verdict);
         let mut report = self
             .evidence
-            .report(self.supervision, verdict, &tally, restarts);
+            .report(self.supervision, verdict, &tally, restarts, cause);
         report.out_of_memory.jvm_error = errors
             .iter()
             .chain(&output)

@@ -42,6 +42,11 @@ pub(super) enum Verdict {
         /// … within this span.
         window: Duration,
     },
+    /// The program ended twice in a row soon after its start and for the same reason.
+    FailedAlike {
+        /// The last run's end.
+        ended: Option<Ended>,
+    },
     /// The process that started the supervisor ended.
     ParentGone {
         /// How the program ended then; `None`: it was between two runs.
@@ -58,7 +63,9 @@ impl Verdict {
             Self::StoppedBeforeStart => ExitCode::StoppedBeforeStart.code(),
             Self::StartFailed => ExitCode::ChildStart.code(),
             Self::Unhealthy { .. } => ExitCode::Unhealthy.code(),
-            Self::RestartsExhausted { .. } => ExitCode::RestartsExhausted.code(),
+            Self::RestartsExhausted { .. } | Self::FailedAlike { .. } => {
+                ExitCode::RestartsExhausted.code()
+            }
             Self::ParentGone { .. } => ExitCode::ParentGone.code(),
         }
     }
@@ -69,6 +76,7 @@ impl Verdict {
             Self::Ended(ended) | Self::Unhealthy { ended } => Some(ended),
             Self::Stopped { ended, .. }
             | Self::RestartsExhausted { ended, .. }
+            | Self::FailedAlike { ended }
             | Self::ParentGone { ended } => ended,
             Self::StoppedBeforeStart | Self::StartFailed => None,
         }
@@ -88,7 +96,7 @@ impl Verdict {
             Self::StoppedBeforeStart => Reason::StoppedBeforeStart,
             Self::StartFailed => Reason::StartFailed,
             Self::Unhealthy { .. } => Reason::Unhealthy,
-            Self::RestartsExhausted { .. } => Reason::RestartsExhausted,
+            Self::RestartsExhausted { .. } | Self::FailedAlike { .. } => Reason::RestartsExhausted,
             Self::ParentGone { .. } => Reason::ParentGone,
         }
     }
@@ -147,6 +155,16 @@ impl fmt::Display for Verdict {
                 match ended {
                     Some(ended) => write!(formatter, "ended with {ended}"),
                     None => formatter.write_str("could not be started"),
+                }
+            }
+            Self::FailedAlike { ended } => {
+                formatter.write_str(
+                    "gave up: it failed twice in the same way soon after its start, and starting it \
+                     again would not help",
+                )?;
+                match ended {
+                    Some(ended) => write!(formatter, "; the last run ended with {ended}"),
+                    None => Ok(()),
                 }
             }
             Self::ParentGone { ended: Some(ended) } => write!(

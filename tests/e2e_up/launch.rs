@@ -234,3 +234,41 @@ fn http_status(port: u16, path: &str) -> Option<u16> {
         .parse()
         .ok()
 }
+
+#[test]
+fn a_launch_that_restarts_stops_after_the_second_failure_of_the_same_kind_and_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_flugs"))
+        .args([
+            "launch",
+            "jobmanager",
+            "--restart",
+            "on-failure",
+            "--restart-backoff",
+            "0.1",
+        ])
+        .args(["-D", "env.java.opts.all=--add-modules=no.such", "--dir"])
+        .arg(directory.path())
+        .arg("--flink-home")
+        .arg(flink_home(VERSION))
+        .output()
+        .unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(91), "{said}");
+    let report = fs::read(directory.path().join("exit-report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let reason = "the Java virtual machine: Error occurred during initialization of boot layer: java.lang.module.FindException: Module no.such not found";
+    assert_eq!(report["cause"]["text"], reason, "{said}");
+    assert_eq!(report["reason"], "restarts-exhausted");
+    assert_eq!(report["child"]["exitCode"], 1);
+    assert!(
+        said.contains("gave up: it failed twice in the same way"),
+        "{said}"
+    );
+    assert_eq!(report["restarts"], 1, "{said}");
+    assert_eq!(
+        said.matches("Module no.such not found").count(),
+        4,
+        "{said}"
+    );
+}

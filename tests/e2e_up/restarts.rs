@@ -88,3 +88,37 @@ fn a_second_ctrl_c_does_not_wait_for_the_grace_of_a_worker_that_hangs() {
     wait_until("the hanging worker is gone", || !is_running(hanging));
     cluster.nothing_is_left();
 }
+
+#[test]
+fn a_flink_that_dies_of_itself_twice_the_same_way_ends_the_cluster_with_its_own_root_cause() {
+    let factory = "high-availability.type=org.example.NoSuchFactory";
+    let arguments = ["--taskmanagers", "0", "-D", factory];
+    let mut cluster = TestCluster::in_foreground("2.3.0", &arguments);
+    let (code, log) = cluster.foreground_ended();
+    assert_eq!(code, Some(91), "{log}");
+    assert!(
+        log.contains("failed twice in the same way at their start"),
+        "{log}"
+    );
+    let root = "root cause: java.lang.ClassNotFoundException: org.example.NoSuchFactory";
+    let message = log.lines().find(|line| line.contains("gave up")).unwrap();
+    assert!(message.contains(root), "{log}");
+    assert!(!log.contains("slow machine"), "{log}");
+    assert!(log.matches("jobmanager started").count() <= 2, "{log}");
+    // Each end was told with its reason, and stands in the member's exit report.
+    let ended = log
+        .lines()
+        .find(|line| line.contains("ended by itself with code"));
+    assert!(ended.unwrap().contains(root), "{log}");
+    let report = cluster.path("sandboxes/jobmanager/exit-report.json");
+    let report: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    assert!(
+        report["cause"]["text"].as_str().unwrap().contains(root),
+        "{report}"
+    );
+    assert!(
+        report["message"].as_str().unwrap().contains(root),
+        "{report}"
+    );
+    cluster.nothing_is_left();
+}

@@ -24,6 +24,8 @@ pub enum MesosEvent {
     JobManagerEnded {
         /// Its exit code.
         code: u8,
+        /// Why, if it said so.
+        reason: Option<String>,
     },
     /// The Mesos master accepted the framework.
     Subscribed {
@@ -115,8 +117,10 @@ impl fmt::Display for MesosEvent {
                 write!(formatter, "the JobManager was started (process {pid})")
             }
             Self::JobManagerServes => write!(formatter, "the JobManager serves"),
-            Self::JobManagerEnded { code } => {
-                write!(formatter, "the JobManager ended with code {code}")
+            Self::JobManagerEnded { code, reason } => {
+                let reason = reason.iter().map(|reason| format!(": {reason}"));
+                let reason: String = reason.collect();
+                write!(formatter, "the JobManager ended with code {code}{reason}")
             }
             Self::Subscribed { framework } => {
                 write!(

@@ -185,6 +185,7 @@ impl JobManager {
         notify: &mut NotifyMesos<'_>,
     ) -> Result<(), StoreError> {
         let (id, role) = (self.spec.id.clone(), self.spec.role);
+        sandbox::forget_end(&self.spec.sandbox);
         fleet.add(id.clone(), role, now);
         let mut record = MemberRecord {
             id: id.clone(),

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::super::AppMasterError;
 use super::super::registration::until;
+use super::super::sandbox::{self, LastReport};
 use super::super::signals::{StopRequest, StopSignals};
-use super::super::{AppMasterError, sandbox};
 use super::api::Question;
 use super::event::{MesosEvent, NotifyMesos};
 use super::job_manager::JobManager;
@@ -125,9 +126,11 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             Ok(Finish::Asked(StopRequest::Terminate)) => Some(self.terms.on_terminate),
             Ok(Finish::Asked(StopRequest::Interrupt)) => Some(self.terms.on_interrupt),
             Ok(Finish::Done(_)) | Err(AppMasterError::TooManyFailed { .. }) => Some(Stop::Teardown),
-            Err(AppMasterError::Exhausted { .. } | AppMasterError::Refused { .. }) => {
-                Some(Stop::Failover)
-            }
+            Err(
+                AppMasterError::Exhausted { .. }
+                | AppMasterError::Hopeless { .. }
+                | AppMasterError::Refused { .. },
+            ) => Some(Stop::Failover),
             Err(_) => None,
         }
     }
@@ -235,12 +238,14 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     ) -> Result<Option<Finish>, AppMasterError> {
         let id = self.job_manager.id().clone();
         let served = self.fleet.member(&id).is_some_and(|member| member.served);
+        let report = LastReport::read(self.job_manager.sandbox());
         self.fleet
-            .ended(&id, &Ending::Exited { code }, self.started.elapsed());
+            .ended(&id, &report.ending(code), self.started.elapsed());
         self.state.members.clear();
         self.file.save(&self.state)?;
         sandbox::prune(self.job_manager.sandbox());
-        notify(&MesosEvent::JobManagerEnded { code });
+        let reason = report.reason;
+        notify(&MesosEvent::JobManagerEnded { code, reason });
         let failed = self.job_manager.role() == Role::StandaloneJob && code == JOB_FAILED && served;
         Ok(failed.then_some(Finish::Done(code)))
     }
@@ -392,7 +397,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     }
 
     fn gave_up(&self, reason: &GiveUp) -> AppMasterError {
-        let last_words = || sandbox::last_report(self.job_manager.sandbox());
+        let last_words = || LastReport::read(self.job_manager.sandbox()).last_words();
         match reason {
             GiveUp::TooManyFailed { failed, allowed } => AppMasterError::TooManyFailed {
                 failed: *failed,
@@ -411,6 +416,11 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 id: id.clone(),
                 code: *code,
                 last_words: last_words(),
+            },
+            GiveUp::Hopeless { role } => AppMasterError::Hopeless {
+                role: *role,
+                reason: last_words(),
+                logs: self.terms.directory.join("sandboxes"),
             },
             GiveUp::Exhausted { role, failures } => AppMasterError::Exhausted {
                 role: *role,

@@ -214,6 +214,11 @@ impl Outputs {
         (self.stderr.last_lines(), self.stdout.last_lines())
     }
 
+    /// The ends of standard error and standard output, as far as they were seen.
+    pub(super) fn last_words(&mut self) -> (String, String) {
+        (self.stderr.last_words(), self.stdout.last_words())
+    }
+
     /// Bytes that reached nobody.
     pub(super) fn dropped(&self) -> u64 {
         self.stdout.dropped() + self.stderr.dropped()

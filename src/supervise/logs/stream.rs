@@ -281,6 +281,15 @@ impl Stream {
         }
     }
 
+    /// The end of what the program wrote, as far as it was seen.
+    pub(super) fn last_words(&mut self) -> String {
+        let bytes = match &mut self.direct {
+            Some(direct) => direct.last_bytes().0,
+            None => self.tail.bytes(),
+        };
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Keeps what comes next in `path`.
     pub(super) fn begin_capture(&mut self, path: &Path) {
         if self.pipe.is_none() && self.direct.is_none() {
@@ -336,18 +345,24 @@ impl DirectFile {
     }
 
     fn last_lines(&mut self) -> Vec<String> {
+        let (bytes, cut) = self.last_bytes();
+        lines_of(&bytes, cut)
+    }
+
+    /// The file's end, and whether there is more before it.
+    fn last_bytes(&mut self) -> (Vec<u8>, bool) {
         let size = self.size();
         // A file that shrank was truncated, and all of it is the program's.
         let start = if size < self.start { 0 } else { self.start };
         let from = start.max(size.saturating_sub(TAIL_BYTES));
         let mut bytes = Vec::new();
         if self.file.seek(SeekFrom::Start(from)).is_err() {
-            return Vec::new();
+            return (bytes, false);
         }
         let limited = &mut (&self.file).take(TAIL_BYTES);
         match limited.read_to_end(&mut bytes) {
-            Ok(_) => lines_of(&bytes, from > start),
-            Err(_) => Vec::new(),
+            Ok(_) => (bytes, from > start),
+            Err(_) => (Vec::new(), false),
         }
     }
 }

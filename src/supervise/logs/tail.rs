@@ -28,10 +28,14 @@ impl Tail {
         self.bytes.extend(kept);
     }
 
+    /// All that is kept.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.bytes.iter().copied().collect()
+    }
+
     /// The last whole lines, oldest first. What is not UTF-8 is replaced, and long lines are cut.
     pub(super) fn lines(&self) -> Vec<String> {
-        let bytes: Vec<u8> = self.bytes.iter().copied().collect();
-        lines_of(&bytes, self.cut)
+        lines_of(&self.bytes(), self.cut)
     }
 }
 
