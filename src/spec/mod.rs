@@ -12,6 +12,7 @@ mod failure;
 mod manifest;
 mod property;
 mod role;
+mod wildcard;
 mod worker;
 
 pub use artifact::{
@@ -23,4 +24,5 @@ pub use failure::Failure;
 pub use manifest::{LaunchManifest, ManifestError, ManifestVersion};
 pub use property::{Property, PropertyError};
 pub use role::{Role, RoleError};
+pub use wildcard::is_wildcard;
 pub use worker::{MemberState, ProcessIdentity, Resources, WorkerId, WorkerIdError, WorkerSpec};

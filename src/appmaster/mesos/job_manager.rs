@@ -16,7 +16,7 @@ use crate::provider::process::ProcessProvider;
 use crate::provider::{Provider as _, ProviderError, WorkerEvent};
 use crate::spec::{
     LaunchManifest, ManifestVersion, MemberState, ProcessIdentity, Property, Resources, Role,
-    WorkerId, WorkerSpec,
+    WorkerId, WorkerSpec, is_wildcard,
 };
 use crate::store::{ClusterState, FileStore, MemberRecord, StoreError};
 
@@ -94,7 +94,8 @@ pub(super) fn bound(configuration: &Configuration, key: &str) -> String {
     wish(configuration, key).unwrap_or_else(|| EVERYWHERE.to_owned())
 }
 
-/// Where the JobManager is bound and found. `host` is this machine's name.
+/// Where the JobManager is bound and found. `host` is this machine's name. The wildcard address is
+/// bound where somebody wants it; nobody finds anything there, so it is never told to others.
 pub(super) fn addresses(
     configuration: &Configuration,
     host: &str,
@@ -108,8 +109,9 @@ pub(super) fn addresses(
             forced.insert(key.to_owned(), EVERYWHERE.to_owned());
         }
     }
-    let address = wish("jobmanager.rpc.address").unwrap_or_else(|| host.to_owned());
-    let rest = wish("rest.address").unwrap_or_else(|| address.clone());
+    let found = |key: &str| wish(key).filter(|address| !is_wildcard(address));
+    let address = found("jobmanager.rpc.address").unwrap_or_else(|| host.to_owned());
+    let rest = found("rest.address").unwrap_or_else(|| address.clone());
     forced.extend([
         ("jobmanager.rpc.address".to_owned(), address),
         ("jobmanager.rpc.port".to_owned(), rpc_port.to_string()),
@@ -297,6 +299,33 @@ mod tests {
         assert_eq!(forced["rest.address"], "localhost");
         assert!(!forced.contains_key("jobmanager.bind-host"));
         assert!(!forced.contains_key("rest.bind-address"));
+    }
+
+    #[test]
+    fn a_wildcard_address_is_bound_and_never_told_to_others_whoever_set_it() {
+        for layer in [
+            Layer::ConfDirectory,
+            Layer::FlinkProperties,
+            Layer::CommandLine,
+        ] {
+            let configuration = configuration(&[
+                ("jobmanager.rpc.address", "::", layer),
+                ("rest.address", "0.0.0.0", layer),
+                ("rest.bind-address", "0.0.0.0", layer),
+            ]);
+            let forced = addresses(&configuration, "master1", 6123, 8081);
+            assert_eq!(forced["jobmanager.rpc.address"], "master1");
+            assert_eq!(forced["rest.address"], "master1");
+            assert!(!forced.contains_key("rest.bind-address"));
+            assert_eq!(bound(&configuration, "rest.bind-address"), "0.0.0.0");
+        }
+        let wish = Layer::CommandLine;
+        let configuration = configuration(&[
+            ("jobmanager.rpc.address", "10.0.0.7", wish),
+            ("rest.address", "0.0.0.0", Layer::ConfDirectory),
+        ]);
+        let forced = addresses(&configuration, "master1", 6123, 8081);
+        assert_eq!(forced["rest.address"], "10.0.0.7");
     }
 
     #[test]

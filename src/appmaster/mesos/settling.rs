@@ -14,7 +14,7 @@ use crate::flink::JavaRuntime;
 use crate::flink::rest::{RestTls, rest_scheme};
 use crate::launch::{self, JOB_MANAGER_RPC, PortOption, REST, SettledLaunch};
 use crate::provider::mesos::options::{FrameworkPlace, MesosOptions};
-use crate::spec::Role;
+use crate::spec::{Role, is_wildcard};
 
 /// What is settled.
 #[derive(Debug)]
@@ -47,15 +47,17 @@ impl Settled {
         let task_manager = launch::settle(&settings.request(Role::TaskManager))?;
         let version = job_manager.home.version();
         let variable = |name: &str| settings.variable(name);
-        let options = MesosOptions::read(&task_manager.configuration, version, &variable)?;
+        let mut options = MesosOptions::read(&task_manager.configuration, version, &variable)?;
         let configuration = &job_manager.configuration;
         let rpc_port = port(JOB_MANAGER_RPC, configuration)?;
         let rest_port = port(REST, configuration)?;
         // Marathon names the agent's host; a container's own name means nothing outside of it.
-        let host = variable("HOST").unwrap_or(request.host.host_name);
+        let host = variable("HOST").filter(|host| !is_wildcard(host));
+        let host = host.unwrap_or(request.host.host_name);
         let rest_tls = RestTls::of(&|key| configuration.get(key))?;
         let addresses = addresses(configuration, &host, rpc_port, rest_port);
         let found = addresses.get("jobmanager.rpc.address").unwrap_or(&host);
+        options.advertise(found);
         let server = &options.artifact_server;
         let artifact_tls = certificate::identity(server, rest_tls.as_ref(), found)?;
         Ok(Self {

@@ -26,6 +26,7 @@ use crate::mesos::master_address::MasterAddress;
 use crate::mesos::matching::Profile;
 use crate::mesos::scheduler::Settings;
 use crate::mesos::wire::FrameworkInfo;
+use crate::spec::is_wildcard;
 
 pub use flink::StartOptions;
 pub use framework::{FrameworkOptions, FrameworkPlace, FrameworkSecret, SecretText};
@@ -112,6 +113,24 @@ pub struct SchedulingOptions {
 }
 
 impl MesosOptions {
+    /// Puts `host`, the name under which this machine is found, in place of every wildcard address
+    /// that would be told to others.
+    pub fn advertise(&mut self, host: &str) {
+        let urls = [
+            &mut self.artifact_server.advertised_url,
+            &mut self.framework.webui_url,
+        ];
+        for text in urls.into_iter().flatten() {
+            if let Some(url) = reachable(text, host) {
+                *text = url;
+            }
+        }
+        let hosts = [&mut self.framework.hostname, &mut self.tasks.hostname];
+        for one in hosts {
+            one.take_if(|host| is_wildcard(host));
+        }
+    }
+
     /// Reads the options from a worker's settled configuration. `environment` gives variables.
     pub fn read(
         configuration: &Configuration,
@@ -223,6 +242,24 @@ fn certificate(reader: &Reader<'_>) -> Option<(PathBuf, PathBuf)> {
         reader.contradict(certificate, format!("{switch} turns TLS off"));
     }
     pair
+}
+
+/// The URL with `host` for its own, if that is the wildcard address.
+fn reachable(text: &str, host: &str) -> Option<String> {
+    let mut url = url::Url::parse(text).ok()?;
+    url.host_str().filter(|own| is_wildcard(own))?;
+    let bracketed = match host.parse() {
+        Ok(std::net::IpAddr::V6(address)) => format!("[{address}]"),
+        _ => host.to_owned(),
+    };
+    url.set_host(Some(&bracketed)).ok()?;
+    // As it was written: an empty path comes from the parser.
+    let whole = url.to_string();
+    let ends_alike = text.ends_with('/');
+    Some(match whole.strip_suffix('/') {
+        Some(short) if !ends_alike => short.to_owned(),
+        _ => whole,
+    })
 }
 
 fn artifact_server(reader: &Reader<'_>) -> ArtifactServerOptions {

@@ -315,6 +315,27 @@ fn tls_of_the_artifact_server_needs_that_of_the_rest_interface() {
 }
 
 #[test]
+fn a_wildcard_address_in_any_option_gives_way_to_the_name_of_the_machine() {
+    let mut options = read(&[
+        (
+            "flugs.mesos.artifactserver.advertised-url",
+            "http://0.0.0.0:9090/files",
+        ),
+        ("flugs.mesos.framework.webui-url", "https://[::]:8443"),
+        ("flugs.mesos.framework.hostname", "0.0.0.0"),
+        ("mesos.resourcemanager.tasks.hostname", "::"),
+    ])
+    .unwrap();
+    options.advertise("master1");
+    let advertised = options.artifact_server.advertised_url.as_deref();
+    assert_eq!(advertised, Some("http://master1:9090/files"));
+    let web = options.framework.webui_url.as_deref();
+    assert_eq!(web, Some("https://master1:8443"));
+    assert_eq!(options.framework.hostname, None);
+    assert_eq!(options.tasks.hostname, None);
+}
+
+#[test]
 fn no_secret_is_shown() {
     let options = read(&[
         ("mesos.resourcemanager.framework.principal", "flink"),
