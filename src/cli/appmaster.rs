@@ -145,6 +145,8 @@ pub(super) fn run_in_image(
 }
 
 fn carry_out(settings: &MesosClusterSettings) -> Result<ProcessExit, Ending> {
+    // Until it answers itself, who asks how the container is learns that it is on its way.
+    let _announced = supervise::announce_launch();
     let code = super::runtime()?.block_on(serve(settings))?;
     Ok(code.into())
 }

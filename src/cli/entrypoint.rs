@@ -122,7 +122,7 @@ fn launch_in_image(call: RoleCall) -> Result<ProcessExit, Ending> {
     let order = LaunchOrder {
         sandbox: place.path.join(call.role.as_str()),
         image: Some(image_terms(&environment, &home)?),
-        terms: terms(Some(status(&place))),
+        terms: terms(status_from_environment()),
         flink_home: Some(home),
         ..order(call, environment)
     };
@@ -193,10 +193,6 @@ fn image_terms(environment: &BTreeMap<String, String>, home: &Path) -> Result<Im
     })
 }
 
-fn status(place: &RunDirectory) -> StatusAddress {
-    status_from_environment().unwrap_or_else(|| StatusAddress::Socket(place.status_socket()))
-}
-
 /// As root, becomes the user flink for good, if the image has one: nothing that is written or
 /// started from here on is root's.
 fn drop_privileges(environment: &mut BTreeMap<String, String>) -> Result<(), Ending> {
@@ -259,7 +255,6 @@ fn run_other(command: &OtherCommand) -> Result<ProcessExit, Ending> {
             exit_code_on_stop: ExitOnStop::Child,
             ..StopPolicy::default()
         },
-        status: place.as_ref().map(status),
         // An interactive shell reads from the terminal.
         foreground: nix::unistd::isatty(std::io::stdin()).unwrap_or(false),
         ..Supervision::of(program)

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::supervision::options::{parse_status, parse_tcp, parse_url, status_from_environment};
 use super::supervision::parse_seconds;
 use super::{Ending, output};
-use crate::entrypoint::status_candidates;
 use crate::spec::ExitCode;
-use crate::supervise::{HealthCheck, StatusAddress, ask_status, check_now};
+use crate::supervise::{
+    HealthCheck, StatusAddress, StatusError, ask_container, ask_status, check_now, is_container,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +26,7 @@ Exit codes: 0 well, 1 not well, 2 wrong usage: what Docker expects of a HEALTHCH
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The supervisor's status socket (a path) or loopback port (a number) [default: what
-    /// FLUGS_STATUS says, else the one of this container's entry point]
+    /// FLUGS_STATUS says, else whoever runs this container's command]
     #[arg(long, value_name = "PATH|PORT", value_parser = parse_status, group = "whom")]
     status: Option<StatusAddress>,
 
@@ -69,22 +70,60 @@ fn ask(args: &Args) -> Result<Result<String, String>, Ending> {
             .map(|()| String::new())
             .map_err(|error| error.to_string()));
     }
-    let named = args.status.clone().or_else(status_from_environment);
-    let Some(address) = named.or_else(status_of_image) else {
-        return Err(Ending {
+    let path = if args.ready { "/readyz" } else { "/healthz" };
+    if let Some(address) = &args.status {
+        return Ok(ask_status(address, path, args.timeout).map_err(|error| error.to_string()));
+    }
+    let named = status_from_environment().map(|one| ask_status(&one, path, args.timeout));
+    match named {
+        // Of several launches in a container one has that address at most, and none may have it.
+        Some(Err(StatusError::Unreachable { .. })) | None if is_container() => {
+            Ok(of_container(&ask_container(path, args.timeout)))
+        }
+        Some(answer) => Ok(answer.map_err(|error| error.to_string())),
+        None => Err(Ending {
             code: ExitCode::Usage,
             message: "whom to ask? Give --status, --http or --tcp, or set FLUGS_STATUS to the \
                       supervisor's status socket or port"
                 .to_owned(),
-        });
-    };
-    let path = if args.ready { "/readyz" } else { "/healthz" };
-    Ok(ask_status(&address, path, args.timeout).map_err(|error| error.to_string()))
+        }),
+    }
 }
 
-/// The status socket of a container whose entry point is flugs, if this is one.
-fn status_of_image() -> Option<StatusAddress> {
-    let candidates = status_candidates(&super::environment());
-    let found = candidates.into_iter().find(|socket| socket.exists());
-    found.map(StatusAddress::Socket)
+/// What a container's supervisors say together: all of them have to be well. Where there is none,
+/// the engine knows as well as anybody whether the container's command runs.
+fn of_container(answers: &[Result<String, StatusError>]) -> Result<String, String> {
+    if answers.is_empty() {
+        return Ok("well: nothing in this container has a health check".to_owned());
+    }
+    let problems: Vec<String> = answers
+        .iter()
+        .filter_map(|answer| answer.as_ref().err())
+        .map(ToString::to_string)
+        .collect();
+    if problems.is_empty() {
+        let answers: Vec<&str> = answers.iter().flatten().map(String::as_str).collect();
+        return Ok(answers.join("\n"));
+    }
+    Err(problems.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_is_well_if_all_that_answer_are_and_if_nobody_does() {
+        let well = || Ok("{}".to_owned());
+        let no = || {
+            Err(StatusError::No {
+                answer: "down".to_owned(),
+            })
+        };
+        assert_eq!(of_container(&[well(), well()]), Ok("{}\n{}".to_owned()));
+        let problem = of_container(&[well(), no(), no()]).unwrap_err();
+        assert_eq!(problem, "not well: down\nnot well: down");
+        let nobody = of_container(&[]).unwrap();
+        assert_eq!(nobody, "well: nothing in this container has a health check");
+    }
 }

@@ -30,16 +30,6 @@ fn candidates(variables: &BTreeMap<String, String>) -> Vec<PathBuf> {
     vec![PathBuf::from(OF_IMAGE), temporary.join("flugs")]
 }
 
-/// Where the supervisor's status socket may be.
-pub fn status_candidates(variables: &BTreeMap<String, String>) -> Vec<PathBuf> {
-    let directories = candidates(variables).into_iter();
-    directories.map(|one| status_socket(&one)).collect()
-}
-
-fn status_socket(directory: &Path) -> PathBuf {
-    directory.join("status.sock")
-}
-
 impl RunDirectory {
     /// The first directory that can be written to, made if need be.
     pub fn choose(variables: &BTreeMap<String, String>) -> Result<Self, EntrypointError> {
@@ -48,11 +38,6 @@ impl RunDirectory {
             Some(path) => Ok(Self { path: path.clone() }),
             None => Err(EntrypointError::NoRunDirectory { tried }),
         }
-    }
-
-    /// The supervisor's status socket.
-    pub fn status_socket(&self) -> PathBuf {
-        status_socket(&self.path)
     }
 }
 
@@ -81,17 +66,5 @@ mod tests {
         let refused = variables(&[("FLUGS_RUN_DIR", Path::new("/proc/flugs"))]);
         let error = RunDirectory::choose(&refused).unwrap_err();
         insta::assert_snapshot!(error, @"no directory can be written to (/proc/flugs): mount a tmpfs on one of them, or name another with FLUGS_RUN_DIR");
-    }
-
-    #[test]
-    fn health_looks_for_the_socket_where_the_launch_may_have_put_it() {
-        let paths = status_candidates(&variables(&[("TMPDIR", Path::new("/scratch"))]));
-        assert_eq!(
-            paths,
-            [
-                PathBuf::from("/run/flugs/status.sock"),
-                PathBuf::from("/scratch/flugs/status.sock")
-            ]
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! The launch from end to end: fetch, resolve, render, become the supervisor.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -91,10 +92,15 @@ pub fn run(
 ) -> Result<LaunchEnd, LaunchError> {
     let started = SystemTime::now();
     let (role, extent) = (order.role, order.extent);
+    // Who asks how the container is learns that something is on its way.
+    let announced = match extent {
+        Extent::Run => supervise::announce_launch(),
+        Extent::Check | Extent::Prepare => None,
+    };
     make_directories(&order.sandbox)?;
     let report = SandboxLayout::of(&order.sandbox).exit_report;
     let mut stages = Stages::begin(Phase::Manifest);
-    let end = order.carry_out(held, &mut stages, warn, progress);
+    let end = order.carry_out(held, announced, &mut stages, warn, progress);
     let name = role.as_str();
     let document = match &end {
         Ok(LaunchEnd::Stopped(signal)) => {
@@ -119,6 +125,7 @@ impl LaunchOrder {
     fn carry_out(
         self,
         held: &HeldSignals,
+        announced: Option<OwnedFd>,
         stages: &mut Stages,
         warn: &mut dyn FnMut(&Warning),
         progress: &(dyn Fn(FetchEvent) + Sync),
@@ -158,13 +165,19 @@ impl LaunchOrder {
                 .push(resolved.settled.layout.root.clone());
         }
         // Whatever of the cache this launch uses stays there until its supervisor ends.
-        let lease = lease.map(Lease::into_descriptor).transpose()?;
-        if terms.status.is_some() && terms.health.is_none() {
+        let mut kept: Vec<OwnedFd> = lease
+            .map(Lease::into_descriptor)
+            .transpose()?
+            .into_iter()
+            .collect();
+        kept.extend(announced);
+        let is_asked = terms.status.is_some() || supervise::is_container();
+        if is_asked && terms.health.is_none() {
             terms.health = Some(health(&resolved));
         }
         terms.signs = signs(request.role);
         let supervision = supervision(&resolved, terms);
-        Err(supervise::exec_into(&supervision, lease.as_slice()).into())
+        Err(supervise::exec_into(&supervision, &kept).into())
     }
 
     /// Fetches what the manifest names, if there is one.

@@ -13,15 +13,13 @@ pub fn is_wildcard(address: &str) -> bool {
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(address);
     let numbers = inner.split('%').next().unwrap_or_default();
-    match numbers.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_unspecified(),
-        // `inet_aton` takes fewer than four parts, and zeros in front.
-        Err(_) => {
-            let parts: Vec<&str> = numbers.split('.').collect();
-            let is_zero = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte == b'0');
-            parts.len() <= 4 && parts.iter().all(is_zero)
-        }
+    if let Ok(address) = numbers.parse::<IpAddr>() {
+        return address.to_canonical().is_unspecified();
     }
+    // `inet_aton` takes fewer than four parts, and zeros in front.
+    let parts: Vec<&str> = numbers.split('.').collect();
+    let is_zero = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte == b'0');
+    parts.len() <= 4 && parts.iter().all(is_zero)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(super) fn descendants(ancestor: i32) -> Vec<i32> {
 }
 
 /// Every visible process with its parent.
-fn processes() -> impl Iterator<Item = (i32, i32)> {
+pub(super) fn processes() -> impl Iterator<Item = (i32, i32)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;

@@ -45,7 +45,10 @@ pub use cgroup::{ContainerLimits, Group, Version, container_limits, container_li
 pub use error::SuperviseError;
 pub use grace::default_grace;
 pub use handover::{HeldSignals, exec_into, hold_signals, receive_document, release_signals};
-pub use health::{CheckError, StatusError, ask_status, check_now};
+pub use health::{
+    CheckError, StatusError, announce_launch, ask_container, ask_status, check_now, is_container,
+    listen_in_container,
+};
 pub use privileges::become_user;
 pub use report::{
     ChildEnd, CrashFiles, ExitReport, MemoryUse, OutOfMemory, Phase, PhaseTime, Reason, ReportError,

@@ -16,7 +16,7 @@ use super::conductor::{Conductor, Happening};
 use super::error::SuperviseError;
 use super::footprint::forget_start;
 use super::handover::{every_held, hold_signals, parent_at_start};
-use super::health::{Condition, Health, StatusServer};
+use super::health::{Condition, Health, StatusServer, listen_in_container};
 use super::kernel::Kernel;
 use super::logs::{Outputs, say_plainly};
 use super::machine::Machine;
@@ -129,11 +129,9 @@ impl<'a> Supervisor<'a> {
         outputs.open_files(&supervision.logs)?;
         let mut kernel = Kernel::new(supervision.clone(), user);
         kernel.streams = outputs.program_ends()?;
-        let status = supervision
-            .status
-            .as_ref()
-            .map(StatusServer::new)
-            .transpose()?;
+        // Whose health is checked answers for its container as well.
+        let inside = supervision.health.as_ref().and(listen_in_container());
+        let status = StatusServer::open(supervision.status.as_ref(), inside)?;
         let report_file = reserve(supervision, &mut outputs);
         Ok(Self {
             supervision,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::api::{Question, Topic};
 use super::report::{
-    ContactPhaseReport, ContactReport, FailuresReport, JobManagerReport, PauseReport,
+    ContactPhaseReport, ContactReport, FailuresReport, HealthReport, JobManagerReport, PauseReport,
     RecentFailure, RefusalReport, StateReport, WaitingReport, WaitingWorker, WhyReport,
     WorkerReport,
 };
@@ -22,8 +22,15 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             Topic::State => serde_json::to_vec(&self.state_report()),
             Topic::Why => serde_json::to_vec(&self.why_report()),
             Topic::Metrics => Ok(self.metrics().into_bytes()),
+            Topic::Health | Topic::Readiness => serde_json::to_vec(&self.health_report()),
         };
         let _ = question.answer.send(document.unwrap_or_default());
+    }
+
+    /// Workers are not its own health: they come and go with what jobs want and agents offer.
+    fn health_report(&self) -> HealthReport {
+        let serves = self.job_manager.state(&self.fleet) == Some(MemberState::Registered);
+        HealthReport::of((!serves).then_some("the JobManager does not serve"))
     }
 
     fn state_report(&self) -> StateReport {

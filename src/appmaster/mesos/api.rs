@@ -1,10 +1,11 @@
-//! The application master's HTTP interface: three documents, read-only.
+//! The application master's HTTP interface: a few documents, read-only.
 //!
 //! Owns who may read them: everybody on the loopback address, elsewhere who shows the token.
 //! Never touches the cluster: it asks the loop that does, and passes the answer on.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,13 @@ use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::report::HealthReport;
 use crate::artifact::Token;
 use crate::spec::exposition::EXPOSITION_TYPE;
+use crate::supervise;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +33,20 @@ pub enum Topic {
     Why,
     /// What monitoring systems read.
     Metrics,
+    /// Whether the application master runs.
+    Health,
+    /// Whether its JobManager serves, or it stands by.
+    Readiness,
 }
 
 impl Topic {
-    const ALL: [Self; 3] = [Self::State, Self::Why, Self::Metrics];
+    const ALL: [Self; 5] = [
+        Self::State,
+        Self::Why,
+        Self::Metrics,
+        Self::Health,
+        Self::Readiness,
+    ];
 
     /// Where it is asked for.
     pub const fn path(self) -> &'static str {
@@ -40,14 +54,34 @@ impl Topic {
             Self::State => "/api/v1/state",
             Self::Why => "/api/v1/why",
             Self::Metrics => "/metrics",
+            Self::Health => "/healthz",
+            Self::Readiness => "/readyz",
         }
     }
 
     /// What its document is.
     const fn content_type(self) -> &'static str {
         match self {
-            Self::State | Self::Why => JSON,
+            Self::State | Self::Why | Self::Health | Self::Readiness => JSON,
             Self::Metrics => EXPOSITION_TYPE,
+        }
+    }
+
+    /// The status that a document is given with.
+    fn status(self, document: &[u8]) -> StatusCode {
+        let is_good = |good: fn(&HealthReport) -> bool| {
+            let report = serde_json::from_slice(document);
+            report.is_ok_and(|report| good(&report))
+        };
+        let good = match self {
+            Self::State | Self::Why | Self::Metrics => true,
+            Self::Health => is_good(|report| report.healthy),
+            Self::Readiness => is_good(|report| report.ready),
+        };
+        if good {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
         }
     }
 }
@@ -76,6 +110,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Api {
     listener: TcpListener,
+    /// Where those ask who are in the same container; they need no token.
+    inside: Option<UnixListener>,
     address: SocketAddr,
     token: Option<Token>,
     questions: mpsc::Sender<Question>,
@@ -92,6 +128,7 @@ impl Api {
         let (questions, asked) = mpsc::channel(CONNECTIONS);
         let api = Self {
             address: listener.local_addr()?,
+            inside: supervise::listen_in_container(),
             listener,
             token,
             questions,
@@ -109,32 +146,63 @@ impl Api {
         let Ok(listener) = tokio::net::TcpListener::from_std(self.listener) else {
             return;
         };
-        let door = Arc::new(Door {
-            token: self.token,
-            questions: self.questions,
+        let inside = self.inside.map(tokio::net::UnixListener::from_std);
+        let door = |token| Door {
+            token,
+            questions: self.questions.clone(),
+        };
+        let own = Arc::new(door(None));
+        let everybodys = Arc::new(door(self.token));
+        let inside = async {
+            if let Some(Ok(inside)) = inside {
+                attend(own, Entrance::Inside(inside)).await;
+            }
+        };
+        tokio::join!(attend(everybodys, Entrance::Network(listener)), inside);
+    }
+}
+
+/// Where those come in who ask.
+enum Entrance {
+    Network(tokio::net::TcpListener),
+    Inside(tokio::net::UnixListener),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Entrance {
+    async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Network(listener) => Box::new(listener.accept().await?.0),
+            Self::Inside(listener) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
+/// Answers everybody who comes in.
+async fn attend(door: Arc<Door>, entrance: Entrance) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Ok(stream) = entrance.accept().await else {
+            // Out of descriptors: those that are open will free some.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let door = Arc::clone(&door);
+        tokio::spawn(async move {
+            let service = service_fn(|request| door.reply(request));
+            let _ = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+            drop(place);
         });
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
-            let Ok((stream, _)) = listener.accept().await else {
-                // Out of descriptors: those that are open will free some.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            };
-            let door = Arc::clone(&door);
-            tokio::spawn(async move {
-                let service = service_fn(|request| door.reply(request));
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_TIMEOUT)
-                    .keep_alive(false)
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-                drop(place);
-            });
-        }
     }
 }
 
@@ -160,7 +228,7 @@ impl Door {
         let Some(topic) = topic else {
             return says(
                 StatusCode::NOT_FOUND,
-                "there are /api/v1/state, /api/v1/why and /metrics",
+                "there are /api/v1/state, /api/v1/why, /metrics, /healthz and /readyz",
             );
         };
         if request.method() != Method::GET {
@@ -170,7 +238,7 @@ impl Door {
             );
         }
         match self.ask(topic).await {
-            Some(document) => reply(StatusCode::OK, topic.content_type(), document),
+            Some(document) => reply(topic.status(&document), topic.content_type(), document),
             None => says(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the application master is busy or ending",

@@ -22,7 +22,8 @@ use super::memory::{Coordination, PATIENCE};
 use super::metrics::{write_general, write_zookeeper};
 use super::preparation::RealMesosCluster;
 use super::report::{
-    ContactPhaseReport, ContactReport, FailuresReport, JobManagerReport, StateReport, WhyReport,
+    ContactPhaseReport, ContactReport, FailuresReport, HealthReport, JobManagerReport, StateReport,
+    WhyReport,
 };
 use super::run::{MesosCluster, Terms};
 use super::shipment::Shipment;
@@ -243,8 +244,15 @@ impl Candidate {
             Topic::State => serde_json::to_vec(&self.state_report(leader)),
             Topic::Why => serde_json::to_vec(&self.why_report(leader)),
             Topic::Metrics => Ok(self.metrics().into_bytes()),
+            Topic::Health | Topic::Readiness => serde_json::to_vec(&self.health_report()),
         };
         let _ = question.answer.send(document.unwrap_or_default());
+    }
+
+    /// Standing by is all that is asked of it; not knowing yet who leads is not.
+    fn health_report(&self) -> HealthReport {
+        let stands_by = self.state.phase == ClusterPhase::Standby;
+        HealthReport::of((!stands_by).then_some("it waits to be told who leads"))
     }
 
     fn metrics(&self) -> String {

@@ -43,6 +43,33 @@ pub struct StateReport {
     pub failures: FailuresReport,
 }
 
+/// `GET /healthz` and `GET /readyz`, as every supervisor of flugs answers them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthReport {
+    /// What answers.
+    pub name: String,
+    /// It runs.
+    pub healthy: bool,
+    /// Its JobManager serves, or it stands by for another one.
+    pub ready: bool,
+    /// Why it is not ready.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub complaint: String,
+}
+
+impl HealthReport {
+    /// An application master that runs, and what keeps it from being ready.
+    pub(super) fn of(complaint: Option<&str>) -> Self {
+        Self {
+            name: "appmaster".to_owned(),
+            healthy: true,
+            ready: complaint.is_none(),
+            complaint: complaint.unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 /// The contact with the Mesos master.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

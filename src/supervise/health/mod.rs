@@ -3,10 +3,12 @@
 //! Owns one check at a time, without waiting for it, and the supervisor's own `/healthz` and
 //! `/readyz`. What a bad verdict leads to is the machine's business.
 
+mod container;
 mod judge;
 mod probe;
 mod status;
 
+pub use self::container::{announce_launch, ask_container, is_container, listen_in_container};
 pub use self::probe::{CheckError, check_now};
 pub(super) use self::status::{Condition, StatusServer, Watch as StatusWatch};
 pub use self::status::{StatusError, ask_status};

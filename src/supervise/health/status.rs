@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -49,8 +49,8 @@ pub(in super::super) struct Condition {
 /// What the poll loop watches on behalf of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Watch {
-    /// A new question.
-    Listener,
+    /// A new question to the listener at this place.
+    Listener(usize),
     /// The client at this place has something to say.
     Client(usize),
 }
@@ -58,8 +58,9 @@ pub(in super::super) enum Watch {
 /// See the module's text.
 #[derive(Debug)]
 pub(in super::super) struct StatusServer {
-    listener: Listener,
-    address: StatusAddress,
+    listeners: Vec<Listener>,
+    /// The socket's file, which goes with the server.
+    file: Option<PathBuf>,
     clients: Vec<Client>,
 }
 
@@ -83,26 +84,44 @@ struct Client {
 }
 
 impl StatusServer {
-    pub(in super::super) fn new(address: &StatusAddress) -> Result<Self, SuperviseError> {
-        let listener = Listener::open(address).map_err(|error| SuperviseError::Status {
-            address: address.to_string(),
-            error,
-        })?;
-        Ok(Self {
-            listener,
-            address: address.clone(),
-            clients: Vec::new(),
-        })
+    /// Listens at an address, and with `inside` for those who ask in this container, whom no
+    /// address has to be told. `None`: nowhere.
+    pub(in super::super) fn open(
+        address: Option<&StatusAddress>,
+        inside: Option<UnixListener>,
+    ) -> Result<Option<Self>, SuperviseError> {
+        let named = address.map(|address| {
+            Listener::open(address).map_err(|error| SuperviseError::Status {
+                address: address.to_string(),
+                error,
+            })
+        });
+        let named = named.transpose()?;
+        let listeners: Vec<Listener> = named
+            .into_iter()
+            .chain(inside.map(Listener::Unix))
+            .collect();
+        let file = match address {
+            Some(StatusAddress::Socket(path)) => Some(path.clone()),
+            Some(StatusAddress::Port(_)) | None => None,
+        };
+        let clients = Vec::new();
+        Ok((!listeners.is_empty()).then_some(Self {
+            listeners,
+            file,
+            clients,
+        }))
     }
 
     /// What to poll for input.
     pub(in super::super) fn watches(&self) -> impl Iterator<Item = (Watch, BorrowedFd<'_>)> {
-        let listener =
-            (self.clients.len() < CLIENTS).then(|| (Watch::Listener, self.listener.descriptor()));
+        let has_room = self.clients.len() < CLIENTS;
+        let listeners = self.listeners.iter().enumerate().filter(move |_| has_room);
+        let listeners = listeners.map(|(at, one)| (Watch::Listener(at), one.descriptor()));
         let clients = self.clients.iter().enumerate();
         let clients = clients.map(|(at, client)| (Watch::Client(at), client.stream.descriptor()));
         // Clients first: answering one moves the others' places.
-        clients.rev().chain(listener)
+        clients.rev().chain(listeners)
     }
 
     /// When [`StatusServer::tick`] is due.
@@ -117,8 +136,9 @@ impl StatusServer {
     /// One of [`StatusServer::watches`] is ready.
     pub(in super::super) fn ready(&mut self, watch: Watch, condition: &Condition, now: Moment) {
         match watch {
-            Watch::Listener => {
-                if let Ok(stream) = self.listener.accept() {
+            Watch::Listener(at) => {
+                let accepted = self.listeners.get(at).map(Listener::accept);
+                if let Some(Ok(stream)) = accepted {
                     self.clients.push(Client {
                         stream,
                         request: Vec::new(),
@@ -140,7 +160,7 @@ impl StatusServer {
 
 impl Drop for StatusServer {
     fn drop(&mut self) {
-        if let StatusAddress::Socket(path) = &self.address {
+        if let Some(path) = &self.file {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -286,6 +306,20 @@ pub enum StatusError {
         /// What the kernel said.
         error: io::Error,
     },
+    /// It was found, and says nothing.
+    #[error("process {pid} supervises this container's command and does not answer: {error}")]
+    Silent {
+        /// Which.
+        pid: i32,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// It has not started what it is to supervise.
+    #[error("not ready: process {pid} is still being launched (it fetches and renders)")]
+    Launching {
+        /// Which.
+        pid: i32,
+    },
     /// It says no.
     #[error("not well: {answer}")]
     No {
@@ -311,6 +345,11 @@ pub fn ask_status(
         error,
     };
     let answer = ask(address, path, timeout).map_err(unreachable)?;
+    verdict_of(&answer)
+}
+
+/// The body of a whole answer that is good.
+pub(super) fn verdict_of(answer: &str) -> Result<String, StatusError> {
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let body = body.trim_end().to_owned();
     if answer.starts_with("HTTP/1.1 200 ") {
@@ -319,8 +358,13 @@ pub fn ask_status(
     Err(StatusError::No { answer: body })
 }
 
+/// What is sent to ask for `path`.
+pub(super) fn request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
 fn ask(address: &StatusAddress, path: &str, timeout: Duration) -> io::Result<String> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = request(path);
     let mut answer = String::new();
     match address {
         StatusAddress::Socket(socket) => {
@@ -403,8 +447,8 @@ mod tests {
         let path = directory.path().join("s");
         drop(UnixListener::bind(&path).unwrap());
         let address = StatusAddress::Socket(path.clone());
-        let server = StatusServer::new(&address).unwrap();
-        let error = StatusServer::new(&address).unwrap_err();
+        let server = StatusServer::open(Some(&address), None).unwrap();
+        let error = StatusServer::open(Some(&address), None).unwrap_err();
         assert!(error.to_string().contains("in use"), "{error}");
         drop(server);
         assert!(!path.exists());
@@ -414,15 +458,20 @@ mod tests {
     fn a_client_that_says_nothing_is_let_go_and_does_not_keep_others_out() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
-        let mut server = StatusServer::new(&StatusAddress::Socket(path.clone())).unwrap();
+        let address = StatusAddress::Socket(path.clone());
+        let mut server = StatusServer::open(Some(&address), None).unwrap().unwrap();
         let silent: Vec<UnixStream> = (0..CLIENTS)
             .map(|_| UnixStream::connect(&path).unwrap())
             .collect();
         let at = |seconds| Moment::at(Duration::from_secs(seconds));
         for _ in &silent {
-            server.ready(Watch::Listener, &condition(true, true), at(0));
+            server.ready(Watch::Listener(0), &condition(true, true), at(0));
         }
-        assert!(server.watches().all(|(watch, _)| watch != Watch::Listener));
+        assert!(
+            server
+                .watches()
+                .all(|(watch, _)| watch != Watch::Listener(0))
+        );
         assert_eq!(server.deadline(), Some(at(5)));
         server.tick(at(5));
         assert_eq!(server.watches().count(), 1);
