@@ -12,8 +12,9 @@ use crate::entrypoint::{
     DockerCall, Entrypoint, HELP, NOT_EXECUTABLE, OtherCommand, RoleCall, RunDirectory,
     appmaster_call, canonical_host_name, docker_call, find_program, is_usable, task_manager_call,
 };
+use crate::flink::FlinkHome;
 use crate::launch::{
-    Extent, HostFacts, ImageTerms, LaunchOrder, LaunchRequest, configuration_for_commands,
+    Extent, HostFacts, ImageTerms, LaunchError, LaunchOrder, LaunchRequest, publish,
 };
 use crate::spec::{ExitCode, Role, WorkerId};
 use crate::supervise::{self, ExitOnStop, StatusAddress, StopPolicy, Supervision};
@@ -23,14 +24,6 @@ use super::{Ending, appmaster, launch, output};
 
 /// The user that the images have for Flink.
 const USER: &str = "flink";
-
-/// Variables that a command which is no launch gets a configuration directory for.
-const CONFIGURING: [&str; 4] = [
-    "FLINK_PROPERTIES",
-    "JOB_MANAGER_RPC_ADDRESS",
-    "TASK_MANAGER_NUMBER_OF_TASK_SLOTS",
-    "ENABLE_BUILT_IN_PLUGINS",
-];
 
 /// Behave as docker-entrypoint.sh, mesos-appmaster.sh, mesos-appmaster-job.sh or
 /// mesos-taskmanager.sh.
@@ -119,11 +112,15 @@ fn launch_in_image(call: RoleCall) -> Result<ProcessExit, Ending> {
     drop_privileges(&mut environment)?;
     let place = RunDirectory::choose(&environment)?;
     let home = flink_home(&environment)?;
+    let claim = place.claim(call.role.as_str())?;
+    let mut image = image_terms(&environment, &home, &place)?;
+    image.index = claim.index;
     let order = LaunchOrder {
-        sandbox: place.path.join(call.role.as_str()),
-        image: Some(image_terms(&environment, &home)?),
-        terms: terms(status_from_environment()),
+        sandbox: claim.path,
+        image: Some(image),
+        terms: terms(status()),
         flink_home: Some(home),
+        held: vec![claim.lock],
         ..order(call, environment)
     };
     launch::carry_out(order)
@@ -163,6 +160,7 @@ fn order(call: RoleCall, environment: BTreeMap<String, String>) -> LaunchOrder {
         grace: None,
         extent: Extent::Run,
         image: None,
+        held: Vec::new(),
     }
 }
 
@@ -182,21 +180,44 @@ fn flink_home(environment: &BTreeMap<String, String>) -> Result<PathBuf, Ending>
     super::absolute(Path::new(named.map_or("/opt/flink", String::as_str)))
 }
 
-fn image_terms(environment: &BTreeMap<String, String>, home: &Path) -> Result<ImageTerms, Ending> {
+fn image_terms(
+    environment: &BTreeMap<String, String>,
+    home: &Path,
+    place: &RunDirectory,
+) -> Result<ImageTerms, Ending> {
     let temporary = environment.get("TMPDIR").filter(|path| !path.is_empty());
     let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     Ok(ImageTerms {
         host_name: canonical_host_name(&HostFacts::gather().host_name, &hosts),
         directory: super::absolute(Path::new("."))?,
         log: Some(home.join("log")).filter(|log| is_usable(log)),
+        clients: place.path.join("clients"),
+        index: 0,
         has_temporary_directory: is_usable(Path::new(temporary.map_or("/tmp", String::as_str))),
     })
 }
 
+/// The address that the container's variables name for its supervisor, unless another process of
+/// this container is asked there already.
+fn status() -> Option<StatusAddress> {
+    status_from_environment().filter(|address| !supervise::is_asked_at(address))
+}
+
 /// As root, becomes the user flink for good, if the image has one: nothing that is written or
-/// started from here on is root's.
+/// started from here on is root's. For releases whose official image does not do that any more,
+/// root stays, with a word on it.
 fn drop_privileges(environment: &mut BTreeMap<String, String>) -> Result<(), Ending> {
     if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let home = FlinkHome::open(&flink_home(environment)?);
+    if let Ok(home) = home.as_ref()
+        && home.version().image_keeps_its_user()
+    {
+        output::note(
+            "flugs: warning: everything in this container runs as root, as this release's \
+             official image has it: name a user that is not root (docker run --user)",
+        );
         return Ok(());
     }
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -215,8 +236,8 @@ fn drop_privileges(environment: &mut BTreeMap<String, String>) -> Result<(), End
     Ok(())
 }
 
-/// Any other command: run as it stands, with this process as its init. Where variables configure
-/// Flink, the command finds a configuration directory that they are in.
+/// Any other command: run as it stands, with this process as its init. What variables set is where
+/// the command looks for it.
 fn run_other(command: &OtherCommand) -> Result<ProcessExit, Ending> {
     let mut environment = super::environment();
     drop_privileges(&mut environment)?;
@@ -266,37 +287,48 @@ fn display_name(program: &OsString) -> String {
     String::from_utf8_lossy(program.as_bytes()).into_owned()
 }
 
-/// The variables that lead a command to a configuration in which the image's variables are, if
-/// any of those is set and there is a Flink to configure.
+/// The variables that lead a command to what this container's own set, if that could not be put
+/// where commands look anyway. What is wrong with the configuration is told and keeps no command
+/// from running: it may be the one to mend it with. A plugin that is not there ends it, as in the
+/// official image.
 fn configured(
     place: &RunDirectory,
     environment: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Ending> {
-    let is_set = |name: &&str| {
-        environment
-            .get(*name)
-            .is_some_and(|value| !value.is_empty())
-    };
     let home = flink_home(environment)?;
-    if !CONFIGURING.iter().any(is_set) || !home.is_dir() {
+    if !home.is_dir() {
         return Ok(BTreeMap::new());
     }
     let role = Role::JobManager;
-    let variables = configuration_for_commands(&LaunchRequest {
-        role,
-        worker_id: WorkerId::of(role, None),
-        sandbox: place.path.join("command"),
-        manifest: None,
-        properties: Vec::new(),
-        arguments: Vec::new(),
-        log_layout: ConsoleLayout::AsConfigured,
-        environment: environment.clone(),
-        host: HostFacts::gather(),
-        image: Some(image_terms(environment, &home)?),
-        flink_home: home,
-    })?;
-    let owned = variables
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value));
-    Ok(owned.collect())
+    let image = image_terms(environment, &home, place)?;
+    let published = publish(
+        &LaunchRequest {
+            role,
+            worker_id: WorkerId::of(role, None),
+            sandbox: image.clients.clone(),
+            manifest: None,
+            properties: Vec::new(),
+            arguments: Vec::new(),
+            log_layout: ConsoleLayout::AsConfigured,
+            environment: environment.clone(),
+            host: HostFacts::gather(),
+            image: Some(image.clone()),
+            flink_home: home,
+        },
+        &image,
+    );
+    match published {
+        Ok(published) => {
+            for warning in &published.warnings {
+                output::note(&format!("flugs: warning: {warning}"));
+            }
+            Ok(published.variables)
+        }
+        Err(error @ LaunchError::Plugin { .. }) => Err(error.into()),
+        Err(error) => {
+            let ending = Ending::from(error);
+            output::note(&format!("flugs: warning: {}", ending.message));
+            Ok(BTreeMap::new())
+        }
+    }
 }

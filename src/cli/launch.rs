@@ -147,6 +147,7 @@ fn order(args: &Args) -> Result<LaunchOrder, Ending> {
         } else {
             ConsoleLayout::AsConfigured
         },
+        held: Vec::new(),
         environment: super::environment(),
         terms: args.supervision.supervision()?,
         grace: args.supervision.grace(),

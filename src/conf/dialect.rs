@@ -72,18 +72,7 @@ pub fn load_directory(
     directory: &Path,
     files: ConfigurationFiles,
 ) -> Result<(Parsed, Dialect, PathBuf), ConfError> {
-    let Some(dialect) = files
-        .preference()
-        .iter()
-        .copied()
-        .find(|dialect| directory.join(dialect.file_name()).is_file())
-    else {
-        return Err(ConfError::Missing {
-            directory: directory.to_owned(),
-            expected: files.expected(),
-        });
-    };
-    let path = directory.join(dialect.file_name());
+    let (dialect, path) = configuration_file(directory, files)?;
     let mut parsed = load_file(&path, dialect)?;
     let other = match dialect {
         Dialect::Flat => Dialect::Nested,
@@ -100,6 +89,25 @@ pub fn load_directory(
         });
     }
     Ok((parsed, dialect, path))
+}
+
+/// The file of `directory` that Flink itself would read, and its dialect.
+///
+/// # Errors
+/// [`ConfError::Missing`] if there is no such file.
+pub fn configuration_file(
+    directory: &Path,
+    files: ConfigurationFiles,
+) -> Result<(Dialect, PathBuf), ConfError> {
+    let mut dialects = files.preference().iter().copied();
+    let found = dialects.find(|dialect| directory.join(dialect.file_name()).is_file());
+    match found {
+        Some(dialect) => Ok((dialect, directory.join(dialect.file_name()))),
+        None => Err(ConfError::Missing {
+            directory: directory.to_owned(),
+            expected: files.expected(),
+        }),
+    }
 }
 
 /// Reads one file in the dialect it is known to have.

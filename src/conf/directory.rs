@@ -1,34 +1,58 @@
-//! The `conf` directory of one launch: a writable copy of what may be read-only, with the
+//! The `conf` directory of one launch: a writable stand-in for what may be read-only, with the
 //! rendered configuration in it. The source is only ever read.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use super::configuration::Configuration;
 use super::dialect::Dialect;
 use super::error::ConfError;
 use super::logging::{ConsoleLayout, LOG4J_CONSOLE, LOGBACK, LOGBACK_CONSOLE, log4j_console};
+use super::parsed::{Warning, WarningKind};
 use super::render::render;
 use super::write::{write, write_file};
 
-/// How deep below the source directories are copied.
+/// How deep below the source directories are copied; deeper ones are linked.
 const MAXIMUM_DEPTH: usize = 8;
-/// The largest file that is copied: a `conf` directory holds settings, not data.
-const LARGEST_FILE: u64 = 64 << 20;
+/// The largest file that is copied. What is larger is data, not settings, and is linked.
+const LARGEST_COPY: u64 = 8 << 20;
 
-/// Fills `target` with what a launch reads: every file of `source` but its configuration files,
-/// the console settings of log4j and logback (its own, or new ones), and the rendered
-/// configuration. Works from a source that is read-only, owned by somebody else, or made of
-/// symbolic links as Kubernetes mounts them; without a source, only what flugs itself writes is
-/// there.
+/// The directory that a `conf` directory is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfSource<'a> {
+    /// The directory.
+    pub directory: &'a Path,
+    /// The release's own `conf`: its log settings hold where `directory` has none.
+    pub release: Option<&'a Path>,
+    /// How its files get into the new one.
+    pub taking: Taking,
+}
+
+/// How files get from one `conf` directory into another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// As copies: what a launch reads stays as it was when the launch began.
+    Copies,
+    /// As links: what is changed in the source later (log levels, which log4j looks at again)
+    /// takes effect, as it does in the official image.
+    Links,
+}
+
+/// Fills `target` with what a launch reads: every file of the source but its configuration files,
+/// the console settings of log4j and logback (the source's own, else the release's, else new
+/// ones), and the rendered configuration. Works from a source that is read-only, owned by somebody
+/// else, or made of symbolic links as Kubernetes mounts them; without a source, only what flugs
+/// itself writes is there.
+///
+/// What cannot be copied (a dangling link, a socket, a file of somebody else or one that is large)
+/// is linked: it is there as far as it is in the source, and only what needs it can miss it.
 ///
 /// # Errors
-/// What rendering fails with, before anything is written; [`ConfError::Read`] and
-/// [`ConfError::Write`] with the path. A file that cannot be read is an error, never left out.
+/// What rendering fails with, before anything is written; [`ConfError::Read`] if the source cannot
+/// be listed; [`ConfError::Write`] with the path.
 pub fn prepare_directory(
-    source: Option<&Path>,
+    source: Option<ConfSource<'_>>,
     target: &Path,
     configuration: &Configuration,
     dialect: Dialect,
@@ -37,34 +61,69 @@ pub fn prepare_directory(
     render(configuration, dialect)?;
     create(target)?;
     if let Some(source) = source {
-        copy(source, target, MAXIMUM_DEPTH)?;
+        let entries = fs::read_dir(source.directory).map_err(|error| ConfError::Read {
+            path: source.directory.to_owned(),
+            source: error,
+        })?;
+        take(entries, target, source.taking, MAXIMUM_DEPTH)?;
     }
-    let log4j = target.join(LOG4J_CONSOLE);
-    let existing = match source {
-        Some(source) => read_optional(&source.join(LOG4J_CONSOLE))?,
-        None => None,
-    };
-    let existing = match existing {
-        Some(text) => Some(text),
-        None => read_optional(&log4j)?,
-    };
-    let text = log4j_console(existing.as_deref(), layout);
-    write_file(&log4j, text.as_bytes(), 0o644)?;
-    if !target.join(LOGBACK_CONSOLE).exists() {
-        write_file(&target.join(LOGBACK_CONSOLE), LOGBACK.as_bytes(), 0o644)?;
-    }
+    prepare_logging(source, target, layout)?;
     write(configuration, dialect, target)
 }
 
-/// Copies the files of a directory and of those below it. What starts with `..` belongs to a
+/// What to say of a directory without settings for the console's log, if it has none.
+pub fn missing_log_settings(directory: &Path) -> Option<Warning> {
+    let found = [LOG4J_CONSOLE, LOGBACK_CONSOLE]
+        .iter()
+        .any(|name| is_readable(&directory.join(name)));
+    (!found).then(|| Warning {
+        source: directory.display().to_string(),
+        line: None,
+        kind: WarningKind::NoLogSettings {
+            expected: LOG4J_CONSOLE,
+        },
+    })
+}
+
+fn prepare_logging(
+    source: Option<ConfSource<'_>>,
+    target: &Path,
+    layout: ConsoleLayout,
+) -> Result<(), ConfError> {
+    let log4j = target.join(LOG4J_CONSOLE);
+    let own = source.map(|source| source.directory.join(LOG4J_CONSOLE));
+    let existing = own.as_deref().and_then(read_settings);
+    match (&own, source.map(|source| source.taking)) {
+        (Some(own), Some(Taking::Links))
+            if existing.is_some() && layout == ConsoleLayout::AsConfigured =>
+        {
+            link(own, &log4j)?;
+        }
+        _ => {
+            let of_release = || read_settings(&source?.release?.join(LOG4J_CONSOLE));
+            let existing = existing
+                .or_else(of_release)
+                .or_else(|| read_settings(&log4j));
+            let text = log4j_console(existing.as_deref(), layout);
+            write_file(&log4j, text.as_bytes(), 0o644)?;
+        }
+    }
+    let logback = target.join(LOGBACK_CONSOLE);
+    if !is_readable(&logback) {
+        write_file(&logback, LOGBACK.as_bytes(), 0o644)?;
+    }
+    Ok(())
+}
+
+/// Takes the files of a directory and of those below it. What starts with `..` belongs to a
 /// Kubernetes mount, not to Flink; the configuration files are rendered anew.
-fn copy(source: &Path, target: &Path, depth: usize) -> Result<(), ConfError> {
-    let read = |path: &Path, source: io::Error| ConfError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    for entry in fs::read_dir(source).map_err(|error| read(source, error))? {
-        let entry = entry.map_err(|error| read(source, error))?;
+fn take(
+    entries: fs::ReadDir,
+    target: &Path,
+    taking: Taking,
+    depth: usize,
+) -> Result<(), ConfError> {
+    for entry in entries.flatten() {
         let (name, from) = (entry.file_name(), entry.path());
         let rendered = [
             Dialect::Flat.file_name(),
@@ -76,21 +135,75 @@ fn copy(source: &Path, target: &Path, depth: usize) -> Result<(), ConfError> {
             continue;
         }
         let to = target.join(&name);
-        let metadata = fs::metadata(&from).map_err(|error| read(&from, error))?;
-        if metadata.is_dir() && depth > 0 {
+        if taking == Taking::Links {
+            link(&from, &to)?;
+        } else if let Some(entries) = (depth > 0).then(|| listing(&from)).flatten() {
+            remove_link(&to)?;
             create(&to)?;
-            copy(&from, &to, depth - 1)?;
-        } else if metadata.is_file() {
-            if metadata.len() > LARGEST_FILE {
-                let error = io::Error::from(io::ErrorKind::FileTooLarge);
-                return Err(read(&from, error));
-            }
-            let bytes = fs::read(&from).map_err(|error| read(&from, error))?;
-            let mode = metadata.permissions().mode() & 0o777 | 0o600;
-            write_file(&to, &bytes, mode)?;
+            take(entries, &to, taking, depth - 1)?;
+        } else if let Some((bytes, mode)) = settings(&from) {
+            write_file(&to, &bytes, mode | 0o600)?;
+        } else {
+            link(&from, &to)?;
         }
     }
     Ok(())
+}
+
+/// The entries of a directory that can be listed.
+fn listing(path: &Path) -> Option<fs::ReadDir> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_dir)?;
+    fs::read_dir(path).ok()
+}
+
+/// The bytes and the mode of a file that can be copied.
+fn settings(path: &Path) -> Option<(Vec<u8>, u32)> {
+    let metadata = fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > LARGEST_COPY {
+        return None;
+    }
+    Some((fs::read(path).ok()?, metadata.permissions().mode() & 0o777))
+}
+
+/// A file with log settings, if it can be read.
+fn read_settings(path: &Path) -> Option<String> {
+    let (bytes, _) = settings(path)?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn is_readable(path: &Path) -> bool {
+    // Asked first: opening a pipe would wait for its writer.
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) && fs::File::open(path).is_ok()
+}
+
+/// Puts a link to `from` at `to`.
+fn link(from: &Path, to: &Path) -> Result<(), ConfError> {
+    let failed = |source| ConfError::Write {
+        path: to.to_owned(),
+        source,
+    };
+    let from = std::path::absolute(from).map_err(failed)?;
+    if fs::read_link(to).is_ok_and(|target| target == from) {
+        return Ok(());
+    }
+    match fs::symlink_metadata(to) {
+        Ok(there) if there.is_dir() => fs::remove_dir_all(to).map_err(failed)?,
+        Ok(_) => fs::remove_file(to).map_err(failed)?,
+        Err(_) => {}
+    }
+    symlink(from, to).map_err(failed)
+}
+
+/// Takes an earlier preparation's link away: what is written to the directory that takes its place
+/// must not end in the source.
+fn remove_link(to: &Path) -> Result<(), ConfError> {
+    if fs::read_link(to).is_err() {
+        return Ok(());
+    }
+    fs::remove_file(to).map_err(|source| ConfError::Write {
+        path: to.to_owned(),
+        source,
+    })
 }
 
 fn create(directory: &Path) -> Result<(), ConfError> {
@@ -104,21 +217,8 @@ fn create(directory: &Path) -> Result<(), ConfError> {
         })
 }
 
-fn read_optional(path: &Path) -> Result<Option<String>, ConfError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ConfError::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
     use crate::conf::configuration::{Layer, Origin};
 
@@ -129,6 +229,15 @@ mod tests {
     }
 
     fn prepare(source: Option<&Path>, target: &Path) -> Result<(), ConfError> {
+        prepare_as(source, target, Taking::Copies)
+    }
+
+    fn prepare_as(source: Option<&Path>, target: &Path, taking: Taking) -> Result<(), ConfError> {
+        let source = source.map(|directory| ConfSource {
+            directory,
+            release: None,
+            taking,
+        });
         let layout = ConsoleLayout::AsConfigured;
         prepare_directory(source, target, &configuration("a"), Dialect::Nested, layout)
     }
@@ -202,12 +311,83 @@ mod tests {
         assert!(!target.exists());
     }
 
+    /// Emacs's lock, a vim swap file of another user, a socket, a data base, a directory of root's.
     #[test]
-    fn a_dangling_link_in_the_source_is_an_error_and_not_left_out() {
-        let source = tempfile::tempdir().unwrap();
-        symlink("nowhere", source.path().join("krb5.conf")).unwrap();
-        let target = tempfile::tempdir().unwrap();
-        let error = prepare(Some(source.path()), target.path()).unwrap_err();
-        assert!(error.to_string().contains("krb5.conf"));
+    fn what_cannot_be_copied_is_linked_and_no_reason_to_refuse() {
+        let home = tempfile::tempdir().unwrap();
+        let (source, target) = (home.path().join("conf"), home.path().join("run"));
+        fs::create_dir_all(source.join("closed")).unwrap();
+        symlink("me@host.4711:1700000000", source.join(".#config.yaml")).unwrap();
+        symlink("loop", source.join("loop")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(source.join("agent.sock")).unwrap();
+        nix::unistd::mkfifo(&source.join("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let large = fs::File::create(source.join("geo.mmdb")).unwrap();
+        large.set_len(LARGEST_COPY + 1).unwrap();
+        fs::write(source.join("workers"), "localhost\n").unwrap();
+        for _ in 0..2 {
+            prepare(Some(&source), &target).unwrap();
+        }
+        for name in [".#config.yaml", "loop", "agent.sock", "fifo", "geo.mmdb"] {
+            assert_eq!(fs::read_link(target.join(name)).unwrap(), source.join(name));
+        }
+        assert!(fs::read_link(target.join("workers")).is_err());
+        // What was linked once and can be copied now is not written to through the link.
+        fs::remove_dir(target.join("closed")).unwrap();
+        symlink(source.join("closed"), target.join("closed")).unwrap();
+        fs::write(source.join("closed/inner"), "x").unwrap();
+        prepare(Some(&source), &target).unwrap();
+        assert!(fs::read_link(target.join("closed")).is_err());
+        assert_eq!(
+            fs::read_to_string(target.join("closed/inner")).unwrap(),
+            "x"
+        );
+    }
+
+    #[test]
+    fn linked_files_follow_the_source_and_the_configuration_is_the_launchs_own() {
+        let home = tempfile::tempdir().unwrap();
+        let (source, target) = (home.path().join("conf"), home.path().join("run"));
+        fs::create_dir(&source).unwrap();
+        fs::write(source.join("config.yaml"), "old: 1\n").unwrap();
+        fs::write(source.join("log4j-console.properties"), "level = INFO\n").unwrap();
+        prepare_as(Some(&source), &target, Taking::Links).unwrap();
+        fs::write(source.join("log4j-console.properties"), "level = DEBUG\n").unwrap();
+        let read = |name: &str| fs::read_to_string(target.join(name)).unwrap();
+        assert_eq!(read("log4j-console.properties"), "level = DEBUG\n");
+        assert_eq!(read("config.yaml"), "a: 1\n");
+        assert!(read("logback-console.xml").contains("<configuration>"));
+        assert!(!source.join("logback-console.xml").exists());
+    }
+
+    #[test]
+    fn without_log_settings_the_releases_own_hold_and_it_is_said() {
+        let home = tempfile::tempdir().unwrap();
+        let (source, release) = (home.path().join("mounted"), home.path().join("release"));
+        for directory in [&source, &release] {
+            fs::create_dir(directory).unwrap();
+        }
+        fs::write(release.join("log4j-console.properties"), "release = 1\n").unwrap();
+        // What Docker makes of a mount whose source is not there.
+        fs::create_dir(source.join("log4j-console.properties")).unwrap();
+        let warning = missing_log_settings(&source).unwrap().to_string();
+        assert!(warning.contains("no log4j-console.properties"), "{warning}");
+        assert_eq!(missing_log_settings(&release), None);
+        let given = ConfSource {
+            directory: &source,
+            release: Some(&release),
+            taking: Taking::Links,
+        };
+        let target = home.path().join("run");
+        let layout = ConsoleLayout::AsConfigured;
+        prepare_directory(
+            Some(given),
+            &target,
+            &configuration("a"),
+            Dialect::Nested,
+            layout,
+        )
+        .unwrap();
+        let text = fs::read_to_string(target.join("log4j-console.properties")).unwrap();
+        assert_eq!(text, "release = 1\n");
     }
 }

@@ -1,6 +1,7 @@
 //! What reading one source of configuration gives: its settings, and what is odd about it.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// The settings of one source, in the order in which they stand, later ones winning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +83,21 @@ pub enum WarningKind {
         /// What it must be.
         expected: &'static str,
     },
+    /// A directory has no settings for the console's log.
+    NoLogSettings {
+        /// The file that would hold them.
+        expected: &'static str,
+    },
+    /// A directory has no configuration file, where one is optional.
+    NoConfiguration {
+        /// The file that would hold it.
+        expected: &'static str,
+    },
+    /// A directory that commands look for the configuration in cannot be written to.
+    NotWritable {
+        /// Where the configuration in effect is.
+        instead: PathBuf,
+    },
     /// A key is known by a newer name.
     Deprecated {
         /// The key that was set.
@@ -138,6 +154,21 @@ impl fmt::Display for WarningKind {
             Self::BadVariable { variable, expected } => {
                 write!(formatter, "{variable} ignored: expected {expected}")
             }
+            Self::NoLogSettings { expected } => write!(
+                formatter,
+                "no {expected} there: logs go to the console and the log file, as the release \
+                 ships it"
+            ),
+            Self::NoConfiguration { expected } => write!(
+                formatter,
+                "no {expected} there: what variables and -D leave out is as the release ships it"
+            ),
+            Self::NotWritable { instead } => write!(
+                formatter,
+                "cannot be written to: what this container's variables set is in {} for commands \
+                 (FLINK_CONF_DIR)",
+                instead.display()
+            ),
             Self::Deprecated { key, instead } => {
                 write!(formatter, "\"{key}\" is deprecated: {instead}")
             }

@@ -78,7 +78,7 @@ fn reads_back(configuration: &Configuration, text: &str, dialect: Dialect) -> bo
 }
 
 /// A key of `config.yaml`: like a value, but one that reads as a number or a boolean is no key.
-fn key_text(key: &str) -> String {
+pub(super) fn key_text(key: &str) -> String {
     match Scalar::resolve(key) {
         Scalar::Text(_) => quoted(key),
         _ => format!("'{key}'"),
@@ -86,7 +86,7 @@ fn key_text(key: &str) -> String {
 }
 
 /// A scalar of `config.yaml` for this text: bare, in single or in double quotes.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if is_bare(text) {
         return text.to_owned();
     }

@@ -18,7 +18,7 @@ pub use error::EntrypointError;
 pub use host::canonical_host_name;
 pub use mesos::{AppMasterCall, MesosTaskManager, appmaster_call, task_manager_call};
 pub use other::{NOT_EXECUTABLE, NOT_FOUND, OtherCommand, find_program};
-pub use run_directory::{RunDirectory, is_usable};
+pub use run_directory::{Claim, RunDirectory, is_usable};
 
 use std::ffi::OsStr;
 use std::path::Path;

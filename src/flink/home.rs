@@ -86,7 +86,7 @@ impl Failure for FlinkHomeError {
 }
 
 /// What every launch needs beside the distribution's jar.
-const REQUIRED: [&str; 2] = ["conf", "conf/log4j-console.properties"];
+const REQUIRED: [&str; 1] = ["conf"];
 
 impl FlinkHome {
     /// Opens the home at `root` and reads its version from the name of its `flink-dist` jar.
@@ -255,7 +255,7 @@ mod tests {
         let directory = home_with(&["README"]);
         let error = FlinkHome::open(directory.path()).unwrap_err();
         assert_eq!(error.exit_code(), ExitCode::FlinkHomeIncomplete);
-        for part in ["lib,", "flink-dist", "conf,", LOG4J] {
+        for part in ["lib,", "flink-dist", "conf;"] {
             assert!(error.to_string().contains(part), "{error}");
         }
     }

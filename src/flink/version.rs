@@ -94,6 +94,12 @@ impl FlinkVersion {
         if self.at_least(2, 0) { 11 } else { 8 }
     }
 
+    /// Whether this release's official image runs as whoever the container runs as, root among
+    /// them: it has no `gosu` any more (FLINK-37881, in the images after 2.3's).
+    pub const fn image_keeps_its_user(&self) -> bool {
+        self.at_least(2, 4)
+    }
+
     /// Whether `taskmanager.memory.network.max` has no default bound (FLIP-266, 1.17); it was
     /// 1 GiB before.
     pub const fn has_unbounded_network_memory(&self) -> bool {

@@ -11,6 +11,7 @@ use super::oci::{BlobDigest, HealthConfig, History, ImageConfig, RunConfig};
 use super::{Architecture, Epoch, ImageError};
 use crate::conf::fit_container;
 use crate::flink::FlinkHome;
+use crate::install::{SCRIPT, with_clients};
 
 /// The layer of the user's own files, which change most often: nothing is laid over it.
 pub(super) const USER_FILES: &str = "usrlib";
@@ -147,7 +148,22 @@ fn flink(definition: &Definition, home: &Path) -> Result<Tree, ImageError> {
         }
     });
     fit_configuration(&mut tree, at, home)?;
+    lead_clients(&mut tree, at, home)?;
     Ok(tree)
+}
+
+/// Lets Flink's own scripts find the configuration of a container whose `conf` is read-only.
+fn lead_clients(tree: &mut Tree, at: &str, home: &Path) -> Result<(), ImageError> {
+    let path = home.join(SCRIPT);
+    if !path.is_file() {
+        return Ok(());
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| ImageError::read(&path, error))?;
+    let text = with_clients(&text);
+    tree.change_below(&format!("{at}/{SCRIPT}"), |entry| {
+        entry.node = Node::Bytes(text.clone().into_bytes());
+    });
+    Ok(())
 }
 
 /// What the official image does with `sed`: what listens on `localhost` listens everywhere.

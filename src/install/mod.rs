@@ -5,11 +5,13 @@
 //! copies the directory into one.
 
 mod accounts;
+mod clients;
 mod error;
 mod source;
 mod tree;
 
 pub use accounts::{ID, USER};
+pub use clients::{SCRIPT, with_clients};
 pub use error::InstallError;
 pub use source::{FetchedFlink, FlinkSource, obtain};
 
@@ -81,6 +83,7 @@ impl Installation<'_> {
             &flink.join("conf"),
             home.version().configuration_files().rendered(),
         )?;
+        lead_clients(&flink.join(SCRIPT))?;
         accounts::add(self.base, root)?;
         copy_binary(self.binary, &root.join(BINARY))?;
         for (path, text) in SCRIPTS {
@@ -93,19 +96,34 @@ impl Installation<'_> {
 /// Opens the addresses of the shipped configuration.
 fn fit(conf: &Path, dialect: Dialect) -> Result<(), InstallError> {
     let path = conf.join(dialect.file_name());
-    let text = fs::read_to_string(&path).map_err(|source| ConfError::Read {
-        path: path.clone(),
+    change(&path, |text| {
+        Ok(fit_container(text, dialect, &path.display().to_string())?)
+    })
+}
+
+/// Lets Flink's own scripts find the configuration of a container whose `conf` is read-only.
+fn lead_clients(script: &Path) -> Result<(), InstallError> {
+    if !script.is_file() {
+        return Ok(());
+    }
+    change(script, |text| Ok(with_clients(text)))
+}
+
+/// Changes a text file, whose owner, mode and time stay.
+fn change(
+    path: &Path,
+    new: impl Fn(&str) -> Result<String, InstallError>,
+) -> Result<(), InstallError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfError::Read {
+        path: path.to_owned(),
         source,
     })?;
-    let fitted = fit_container(&text, dialect, &path.display().to_string())?;
-    let metadata = fs::metadata(&path).map_err(failed(&path))?;
-    write_file(
-        &path,
-        fitted.as_bytes(),
-        metadata.permissions().mode() & 0o777,
-    )?;
-    tree::set_owner(&path, Some(owner_of(&metadata)))?;
-    tree::set_time(&path, &metadata)
+    let text = new(&text)?;
+    let metadata = fs::metadata(path).map_err(failed(path))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    write_file(path, text.as_bytes(), mode)?;
+    tree::set_owner(path, Some(owner_of(&metadata)))?;
+    tree::set_time(path, &metadata)
 }
 
 fn owner_of(metadata: &fs::Metadata) -> Owner {
@@ -165,6 +183,7 @@ mod tests {
             ("conf/config.yaml", "rest:\n  address: localhost\n"),
             ("conf/log4j-console.properties", ""),
             ("bin/flink", "#!/bin/sh\n"),
+            ("bin/config.sh", "#!/bin/bash\n"),
             ("log/old.log", "old"),
         ] {
             let path = home.join(file);
@@ -210,6 +229,8 @@ mod tests {
         assert!(!root.join("opt/flink/log/old.log").exists());
         let text = fs::read_to_string(root.join("opt/flink/conf/config.yaml")).unwrap();
         assert_eq!(text, "rest:\n  address: 0.0.0.0\n");
+        let script = fs::read_to_string(root.join("opt/flink/bin/config.sh")).unwrap();
+        assert_eq!(script, with_clients("#!/bin/bash\n"));
         let copied = fs::metadata(root.join("opt/flink/lib/flink-dist-2.3.0.jar")).unwrap();
         assert_eq!(copied.modified().unwrap(), jar.modified().unwrap());
         let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap();

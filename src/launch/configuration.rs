@@ -1,15 +1,17 @@
 //! Lays the configuration of a launch: every layer in its order, each value with its origin.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::conf::options::OptionTable;
 use crate::conf::{
-    self, Configuration, ImageRequest, Layer, Origin, Warning, add_flugs_defaults,
-    add_official_image_defaults, apply_environment, map_deprecated,
+    self, ConfError, Configuration, Dialect, ImageRequest, Layer, Origin, Parsed, Warning,
+    WarningKind, add_flugs_defaults, add_official_image_defaults, apply_environment,
+    map_deprecated,
 };
 use crate::flink::FlinkHome;
 
-use super::{LaunchError, LaunchRequest, SandboxLayout, defaults};
+use super::{LaunchError, LaunchRequest, SandboxLayout, defaults, image};
 
 /// The configuration, and what was asked for or noticed on the way.
 pub(super) struct Laid {
@@ -67,9 +69,40 @@ fn lay_directory(
 ) -> Result<Vec<Warning>, LaunchError> {
     let directory = conf_directory(request, home);
     let files = home.version().configuration_files();
-    let (parsed, _, path) = conf::load_directory(&directory, files)?;
+    let (parsed, path) = match conf::load_directory(&directory, files) {
+        Ok((parsed, _, path)) => (parsed, path),
+        Err(error) if request.image.is_some() && is_absent(&error, &directory) => {
+            shipped(directory, files.rendered())
+        }
+        Err(error) => return Err(error.into()),
+    };
     configuration.extend(&parsed, Layer::ConfDirectory, &path.display().to_string());
     Ok(parsed.warnings)
+}
+
+/// Whether there is nothing at all where a configuration file would be. (A directory in its place
+/// is what Docker makes of a mount whose source is not there.)
+pub(super) fn is_absent(error: &ConfError, directory: &Path) -> bool {
+    let is_there =
+        |dialect: Dialect| fs::symlink_metadata(directory.join(dialect.file_name())).is_ok();
+    matches!(error, ConfError::Missing { .. })
+        && directory.is_dir()
+        && !is_there(Dialect::Flat)
+        && !is_there(Dialect::Nested)
+}
+
+/// What a container starts from if somebody mounted a `conf` directory without a configuration
+/// file, for the log settings in it.
+fn shipped(directory: PathBuf, dialect: Dialect) -> (Parsed, PathBuf) {
+    let mut parsed = conf::parse_flat(image::SHIPPED, "");
+    parsed.warnings.push(Warning {
+        source: directory.display().to_string(),
+        line: None,
+        kind: WarningKind::NoConfiguration {
+            expected: dialect.file_name(),
+        },
+    });
+    (parsed, directory)
 }
 
 /// The directory that the user's configuration is read from.

@@ -3,16 +3,25 @@
 
 use std::path::PathBuf;
 
-use crate::conf::{self, Configuration, Layer, Origin, Setting};
-use crate::flink::FlinkHome;
-
-use super::{LaunchError, LaunchRequest, SandboxLayout, configuration, plugins};
+use crate::conf::{Configuration, Layer, Origin, Setting};
 
 /// The option that says where the JobManager is.
-const ADDRESS: &str = "jobmanager.rpc.address";
+pub(super) const ADDRESS: &str = "jobmanager.rpc.address";
 
 /// What the file that Flink ships says it is, which in a container is true of nobody.
 const SHIPPED_ADDRESS: &str = "localhost";
+
+/// What stands in for a configuration file where a container's `conf` directory has none: of what
+/// Flink ships, the values that are not its defaults. Reads the same in both dialects.
+pub(super) const SHIPPED: &str = "\
+# There was no configuration file here: what Flink ships.
+jobmanager.memory.process.size: 1600m
+taskmanager.memory.process.size: 1728m
+taskmanager.numberOfTaskSlots: 1
+";
+
+/// Who says what the address is, where nobody else does.
+pub(super) const HOST_NAME: &str = "this container's name";
 
 /// The process sizes in the file that Flink ships.
 const SHIPPED_SIZES: [(&str, &str); 2] = [
@@ -29,6 +38,10 @@ pub struct ImageTerms {
     pub directory: PathBuf,
     /// Where Flink logs unless told otherwise, if it can be written to.
     pub log: Option<PathBuf>,
+    /// Where commands find the configuration if the `conf` directory cannot be written to.
+    pub clients: PathBuf,
+    /// How many launches of this role there are already in the container: for the names of logs.
+    pub index: u32,
     /// Whether the system's temporary directory can be written to; Flink's temporary files go
     /// there then, as they do in the official image.
     pub has_temporary_directory: bool,
@@ -46,42 +59,24 @@ impl ImageTerms {
 
     /// The address of the JobManager where nobody gave one: this container's name, as in the
     /// official image. An address in the `conf` directory is somebody's, unless it is the shipped
-    /// one; the official image replaces every one.
+    /// one. (Where that directory can be written to, it has been set there before.)
     pub(super) fn lay_address(&self, configuration: &mut Configuration) {
-        match configuration.get(ADDRESS) {
-            Some(SHIPPED_ADDRESS) | None => {
-                let origin = Origin::from_source(Layer::ConfDirectory, "this container's name");
-                configuration.set(ADDRESS, &self.host_name, origin);
-            }
-            Some(_) => {}
+        if !is_address(configuration.get(ADDRESS)) {
+            let origin = Origin::from_source(Layer::ConfDirectory, HOST_NAME);
+            configuration.set(ADDRESS, &self.host_name, origin);
         }
     }
 }
 
-/// Puts together what a command that is no launch needs to see the image's variables: a
-/// configuration directory in the sandbox, and a plugins directory if plugins are asked for.
-/// Gives the variables that lead to them.
-pub fn configuration_for_commands(
-    request: &LaunchRequest,
-) -> Result<Vec<(&'static str, String)>, LaunchError> {
-    let home = FlinkHome::open(&request.flink_home)?;
-    let layout = SandboxLayout::of(&request.sandbox);
-    let laid = configuration::lay(request, &home, &layout)?;
-    let source = configuration::conf_directory(request, &home);
-    let dialect = home.version().configuration_files().rendered();
-    conf::prepare_directory(
-        Some(&source),
-        &layout.conf,
-        &laid.configuration,
-        dialect,
-        request.log_layout,
-    )?;
-    let mut variables = vec![("FLINK_CONF_DIR", layout.conf.display().to_string())];
-    if let Some(plugins) = plugins::plan(&home, &layout.root, &laid.image_request.plugins)? {
-        plugins.make()?;
-        variables.push(("FLINK_PLUGINS_DIR", plugins.path.display().to_string()));
-    }
-    Ok(variables)
+/// Whether a configured address is somebody's, and not the shipped one.
+pub(super) fn is_address(address: Option<&str>) -> bool {
+    address.is_some_and(|address| address != SHIPPED_ADDRESS)
+}
+
+/// The process size that a key has in the configuration that Flink ships.
+pub(super) fn shipped_size(key: &str) -> Option<&'static str> {
+    let found = SHIPPED_SIZES.iter().find(|(one, _)| *one == key);
+    found.map(|(_, size)| *size)
 }
 
 #[cfg(test)]
@@ -93,6 +88,8 @@ mod tests {
             host_name: "4f0e".to_owned(),
             directory: "/opt/flink".into(),
             log: None,
+            clients: "/run/flugs/clients".into(),
+            index: 0,
             has_temporary_directory: true,
         }
     }

@@ -11,10 +11,12 @@ mod explanation;
 mod health;
 mod image;
 mod layout;
+mod memory;
 mod pipeline;
 mod plugins;
 mod ports;
 mod prepare;
+mod publication;
 mod registration;
 mod render;
 mod request;
@@ -23,7 +25,7 @@ mod stages;
 
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
-pub use image::{ImageTerms, configuration_for_commands};
+pub use image::ImageTerms;
 pub use layout::{FLINK_DIRECTORY, SandboxLayout};
 pub use pipeline::{Extent, LaunchEnd, LaunchOrder, run};
 pub use plugins::PluginDirectory;
@@ -32,6 +34,7 @@ pub use ports::{
     free_port,
 };
 pub use prepare::{ManifestSource, fetch_manifest};
+pub use publication::{Publication, publish};
 pub use render::{make_directories, render, supervision};
 pub use request::{HostFacts, LaunchRequest};
 pub use resolve::{ResolvedLaunch, SettledLaunch, java_of, resolve, settle};

@@ -15,12 +15,12 @@ use super::stages::Stages;
 
 use super::{
     Explanation, HostFacts, ImageTerms, LaunchError, LaunchRequest, ManifestSource, SandboxLayout,
-    check_ports, fetch_manifest, health::health, make_directories, registration::signs, render,
-    resolve, supervision,
+    check_ports, fetch_manifest, health::health, make_directories, publish, registration::signs,
+    render, resolve, supervision,
 };
 
 /// A launch as it is ordered, before anything of it has been fetched.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct LaunchOrder {
     /// What to launch.
     pub role: Role,
@@ -60,6 +60,8 @@ pub struct LaunchOrder {
     pub extent: Extent,
     /// What is different in an image, if the launch is an image's main process.
     pub image: Option<ImageTerms>,
+    /// Locks that its supervisor is to hold.
+    pub held: Vec<OwnedFd>,
 }
 
 /// How far a launch goes.
@@ -123,7 +125,7 @@ pub fn run(
 
 impl LaunchOrder {
     fn carry_out(
-        self,
+        mut self,
         held: &HeldSignals,
         announced: Option<OwnedFd>,
         stages: &mut Stages,
@@ -138,7 +140,14 @@ impl LaunchOrder {
         };
         stages.enter(Phase::Render);
         let (grace, extent, mut terms) = (self.grace, self.extent, self.terms.clone());
+        let held_by_entry_point = std::mem::take(&mut self.held);
         let request = self.request(manifest)?;
+        if let (Extent::Run, Some(image)) = (extent, &request.image) {
+            publish(&request, image)?
+                .warnings
+                .iter()
+                .for_each(&mut *warn);
+        }
         let resolved = resolve(&request)?;
         resolved.settled.warnings.iter().for_each(warn);
         let explained = || LaunchEnd::Explained(Box::new(Explanation::of(&resolved, &request)));
@@ -165,11 +174,8 @@ impl LaunchOrder {
                 .push(resolved.settled.layout.root.clone());
         }
         // Whatever of the cache this launch uses stays there until its supervisor ends.
-        let mut kept: Vec<OwnedFd> = lease
-            .map(Lease::into_descriptor)
-            .transpose()?
-            .into_iter()
-            .collect();
+        let mut kept = held_by_entry_point;
+        kept.extend(lease.map(Lease::into_descriptor).transpose()?);
         kept.extend(announced);
         let is_asked = terms.status.is_some() || supervise::is_container();
         if is_asked && terms.health.is_none() {

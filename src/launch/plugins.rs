@@ -1,6 +1,8 @@
 //! Plugins that a launch asks for by `ENABLE_BUILT_IN_PLUGINS`: jars of `opt`, each in a plugin
 //! directory of its own, as the official image links them.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -15,24 +17,68 @@ use super::LaunchError;
 pub struct PluginDirectory {
     /// Where it goes.
     pub path: PathBuf,
-    /// Each entry: its name, and what it links to.
-    links: Vec<(PathBuf, PathBuf)>,
+    links: Links,
 }
 
-/// Plans the plugins directory, or `None` if no plugin is asked for. A jar that is not there is
-/// an error before anything is written.
+/// Each entry: its name, and what it links to.
+type Links = BTreeMap<PathBuf, PathBuf>;
+
+/// Plans the plugins directory, or `None` if no plugin is asked for that the home's own does not
+/// have. A jar that is not there is an error before anything is written.
 pub(super) fn plan(
     home: &FlinkHome,
     sandbox: &Path,
     jars: &[String],
 ) -> Result<Option<PluginDirectory>, LaunchError> {
-    if jars.is_empty() {
+    let mut links = missing(home, jars)?;
+    if links.is_empty() {
         return Ok(None);
     }
-    let mut links = Vec::new();
-    let present = fs::read_dir(home.plugins()).into_iter().flatten().flatten();
-    links.extend(present.map(|entry| (PathBuf::from(entry.file_name()), entry.path())));
+    let asked: BTreeSet<PathBuf> = links
+        .keys()
+        .filter_map(|link| link.parent().map(Path::to_owned))
+        .collect();
+    for (name, path) in entries(&home.plugins()) {
+        if asked.contains(&name) {
+            // The plugin's directory is there without its jar: what is in it stays.
+            let inner = entries(&path).map(|(inner, path)| (name.join(inner), path));
+            links.extend(inner);
+        } else {
+            links.insert(name, path);
+        }
+    }
+    Ok(Some(PluginDirectory {
+        path: sandbox.join("plugins"),
+        links,
+    }))
+}
+
+/// Links what is asked for into the home's own plugins directory, as the official image does.
+///
+/// # Errors
+/// [`LaunchError::Plugin`] before anything is written; [`LaunchError::Sandbox`] if the directory
+/// cannot be written to.
+pub(super) fn link_in_home(home: &FlinkHome, jars: &[String]) -> Result<(), LaunchError> {
+    let directory = PluginDirectory {
+        path: home.plugins(),
+        links: missing(home, jars)?,
+    };
+    directory.link()
+}
+
+/// Each plugin that is asked for, once, and is in no directory of the home's plugins yet: its
+/// link, and what that leads to.
+fn missing(home: &FlinkHome, jars: &[String]) -> Result<Links, LaunchError> {
+    let present: BTreeSet<OsString> = entries(&home.plugins())
+        .flat_map(|(_, path)| entries(&path).collect::<Vec<_>>())
+        .filter(|(_, path)| path.is_file())
+        .map(|(name, _)| name.into_os_string())
+        .collect();
+    let mut links = Links::new();
     for jar in jars {
+        if present.contains(OsStr::new(jar)) {
+            continue;
+        }
         let source = home.opt().join(jar);
         let name = jar.strip_suffix(".jar").filter(|name| !name.contains('/'));
         let (Some(name), true) = (name, source.is_file()) else {
@@ -41,24 +87,35 @@ pub(super) fn plan(
                 opt: home.opt(),
             });
         };
-        links.push((Path::new(name).join(jar), source));
+        links.insert(Path::new(name).join(jar), source);
     }
-    Ok(Some(PluginDirectory {
-        path: sandbox.join("plugins"),
-        links,
-    }))
+    Ok(links)
+}
+
+/// The names and paths in a directory; none if it cannot be listed.
+fn entries(directory: &Path) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| (PathBuf::from(entry.file_name()), entry.path()))
 }
 
 impl PluginDirectory {
     /// Makes the directory anew.
     pub(super) fn make(&self) -> Result<(), LaunchError> {
-        let failed = |source| LaunchError::Sandbox {
+        if self.path.exists() {
+            fs::remove_dir_all(&self.path).map_err(|source| self.failed(source))?;
+        }
+        self.link()
+    }
+
+    fn failed(&self, source: std::io::Error) -> LaunchError {
+        LaunchError::Sandbox {
             path: self.path.clone(),
             source,
-        };
-        if self.path.exists() {
-            fs::remove_dir_all(&self.path).map_err(failed)?;
         }
+    }
+
+    fn link(&self) -> Result<(), LaunchError> {
+        let failed = |source| self.failed(source);
         for (name, target) in &self.links {
             let link = self.path.join(name);
             let directory = link.parent().unwrap_or(&self.path);
@@ -110,6 +167,35 @@ mod tests {
             );
         }
         assert_eq!(fs::read_dir(home.plugins()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn plugins_named_twice_or_there_already_are_fine() {
+        let (directory, home) = home();
+        let sandbox = tempfile::tempdir().unwrap();
+        let jar = "flink-s3-fs-hadoop-2.3.0.jar".to_owned();
+        let twice = [jar.clone(), jar.clone()];
+        // What an earlier start of the official image's script leaves behind.
+        let own = directory.path().join("plugins/flink-s3-fs-hadoop-2.3.0");
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("dependency.jar"), "").unwrap();
+        let plugins = plan(&home, sandbox.path(), &twice).unwrap().unwrap();
+        plugins.make().unwrap();
+        for file in [&jar, "dependency.jar"] {
+            let path = plugins.path.join("flink-s3-fs-hadoop-2.3.0").join(file);
+            assert!(path.is_file(), "{file}");
+        }
+        for _ in 0..2 {
+            link_in_home(&home, &twice).unwrap();
+            assert!(own.join(&jar).is_file());
+        }
+        assert_eq!(plan(&home, sandbox.path(), &twice).unwrap(), None);
+        // Moved, as many Dockerfiles do, it is there under a name of its own.
+        fs::remove_dir_all(&own).unwrap();
+        let (opt, s3) = (home.opt().join(&jar), directory.path().join("plugins/s3"));
+        fs::create_dir(&s3).unwrap();
+        fs::rename(opt, s3.join(&jar)).unwrap();
+        assert_eq!(plan(&home, sandbox.path(), &twice).unwrap(), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::conf;
+use crate::conf::{self, ConfSource};
 use crate::supervise::Supervision;
 
 use super::{LaunchError, ResolvedLaunch, SettledLaunch};
@@ -28,7 +28,12 @@ pub fn render(launch: &SettledLaunch) -> Result<(), LaunchError> {
         plugins.make()?;
     }
     let dialect = launch.home.version().configuration_files().rendered();
-    let source = Some(launch.conf_source.as_path());
+    let release = launch.home.conf();
+    let source = Some(ConfSource {
+        directory: &launch.conf_source,
+        release: Some(&release),
+        taking: launch.conf_taking,
+    });
     let target = &launch.layout.conf;
     conf::prepare_directory(
         source,

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::conf::{Configuration, ConsoleLayout, Layer, Origin, Warning, container_environment};
-use crate::flink::memory::{self, MemoryPlan, MemorySize};
+use crate::conf::{
+    Configuration, ConsoleLayout, Taking, Warning, container_environment, missing_log_settings,
+};
+use crate::flink::memory::MemoryPlan;
 use crate::flink::{
     self, ClassData, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity,
     choose_class_data, compile_later, find_jemalloc, log_directory,
@@ -13,7 +15,7 @@ use crate::flink::{
 use crate::spec::{Role, WorkerId};
 
 use super::plugins::{self, PluginDirectory};
-use super::{ImageTerms, LaunchError, LaunchRequest, SandboxLayout, configuration};
+use super::{LaunchError, LaunchRequest, SandboxLayout, configuration, memory};
 
 /// What of a launch is settled whichever Java runs it: also where that Java is in an image.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct SettledLaunch {
     pub layout: SandboxLayout,
     /// The directory that the user's configuration and log settings are taken from.
     pub conf_source: PathBuf,
+    /// How its files are taken.
+    pub conf_taking: Taking,
     /// The configuration, each value with its origin.
     pub configuration: Configuration,
     /// The memory of the process.
@@ -61,11 +65,15 @@ pub fn settle(request: &LaunchRequest) -> Result<SettledLaunch, LaunchError> {
     let layout = SandboxLayout::of(&request.sandbox);
     let laid = configuration::lay(request, &home, &layout)?;
     let mut configuration = laid.configuration;
-    let memory = plan_memory(request, &home, &mut configuration)?;
+    let memory = memory::plan(request, home.version(), &mut configuration)?;
     let plugins = plugins::plan(&home, &layout.root, &laid.image_request.plugins)?;
     Ok(SettledLaunch {
         role: request.role,
         conf_source: configuration::conf_directory(request, &home),
+        conf_taking: match request.image {
+            Some(_) => Taking::Links,
+            None => Taking::Copies,
+        },
         home,
         layout,
         configuration,
@@ -88,7 +96,9 @@ pub fn java_of(
 
 /// Resolves a launch.
 pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
-    let settled = settle(request)?;
+    let mut settled = settle(request)?;
+    let unsaid = missing_log_settings(&settled.conf_source);
+    settled.warnings.extend(unsaid);
     let java = java_of(request, &settled)?;
     let variables = variables(request, &settled);
     let mut command = build_command(request, &settled, &java, &variables)?;
@@ -166,35 +176,6 @@ fn find_java(
     Ok(JavaRuntime::find(named.as_deref(), java_home, path)?)
 }
 
-/// Derives the memory of the process. Where no size is set and the container has a limit, the
-/// limit is the process's size.
-fn plan_memory(
-    request: &LaunchRequest,
-    home: &FlinkHome,
-    configuration: &mut Configuration,
-) -> Result<MemoryPlan, LaunchError> {
-    let environment = |name: &str| request.variable(name).map(str::to_owned);
-    if let Some(limit) = request.memory_limit().and_then(MemorySize::of_bytes) {
-        let lookup = |key: &str| {
-            let setting = configuration.setting(key)?;
-            let is_wish = request.image.is_none() || !ImageTerms::is_shipped(key, setting);
-            is_wish.then(|| setting.value.clone())
-        };
-        let whole = memory::process_size_from_container(request.role, limit, &lookup, &environment);
-        if let Some(property) = whole {
-            let origin = Origin::from_source(Layer::Derived, "the container's memory limit");
-            configuration.set(property.key, property.value, origin);
-        }
-    }
-    let lookup = |key: &str| configuration.get(key).map(str::to_owned);
-    Ok(memory::derive(
-        request.role,
-        home.version(),
-        &lookup,
-        &environment,
-    )?)
-}
-
 /// The image's own log directory, if there is one that can be written to, else the sandbox's.
 fn default_log(request: &LaunchRequest, layout: &SandboxLayout) -> PathBuf {
     let of_image = request.image.as_ref().and_then(|image| image.log.clone());
@@ -231,7 +212,7 @@ fn build_command(
         log_dir: &log_directory(&lookup, &environment, default_log(request, layout)),
         identity: LogIdentity {
             ident: ident.as_deref().unwrap_or_default(),
-            index: 0,
+            index: request.image.as_ref().map_or(0, |image| image.index),
             host_name: &request.host.host_name,
         },
         memory: &settled.memory,
@@ -255,6 +236,7 @@ fn build_command(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conf::{Layer, Origin};
     use crate::launch::HostFacts;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;

@@ -46,8 +46,8 @@ pub use error::SuperviseError;
 pub use grace::default_grace;
 pub use handover::{HeldSignals, exec_into, hold_signals, receive_document, release_signals};
 pub use health::{
-    CheckError, StatusError, announce_launch, ask_container, ask_status, check_now, is_container,
-    listen_in_container,
+    CheckError, StatusError, announce_launch, ask_container, ask_status, check_now, is_asked_at,
+    is_container, listen_in_container,
 };
 pub use privileges::become_user;
 pub use report::{

@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use flugs::conf::{
-    ConfError, Configuration, ConsoleLayout, Dialect, Layer, Origin, Parsed, Refusal, parse_flat,
-    parse_nested, prepare_directory, render, unrepresentable,
+    ConfError, ConfSource, Configuration, ConsoleLayout, Dialect, Edit, Layer, Origin, Parsed,
+    Refusal, Taking, edited, parse_flat, parse_nested, prepare_directory, render, unrepresentable,
 };
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -191,10 +191,69 @@ fn a_rendered_config_yaml_is_read_back_by_flinks_own_loader() {
     assert_reads_back("2.3.0", Dialect::Nested);
 }
 
+/// Files that people own, edited in place: Flink reads what was set, and what stays.
+fn assert_edits_read_back(version: &str, dialect: Dialect) {
+    let shipped = flink_homes::flink_home(version)
+        .join("conf")
+        .join(dialect.file_name());
+    let shipped = std::fs::read_to_string(shipped).unwrap();
+    let flow = "rest: {port: 8081, address: 0.0.0.0}\n";
+    let layouts = match dialect {
+        Dialect::Flat => vec![shipped],
+        Dialect::Nested => vec![shipped, flow.to_owned()],
+    };
+    let edits: Vec<Edit> = [
+        ("jobmanager.rpc.address", "jm"),
+        ("rest.port", "8099"),
+        ("fs.s3a.endpoint", "https://a"),
+        ("fs.s3a.endpoint.region", "eu"),
+        ("taskmanager.numberOfTaskSlots", "4"),
+        ("env.java.opts.taskmanager", "-Da=b -Dc='d e'"),
+    ]
+    .map(|(key, value)| Edit {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        source: "FLINK_PROPERTIES".to_owned(),
+    })
+    .into();
+    let texts: Vec<String> = layouts
+        .iter()
+        .map(|text| edited(text, dialect, &edits, "").unwrap().unwrap())
+        .collect();
+    let cases: Vec<(&str, &[u8])> = texts
+        .iter()
+        .map(|text| (dialect.file_name(), text.as_bytes()))
+        .collect();
+    for (answer, before) in loader::read(version, &cases).iter().zip(&layouts) {
+        let mut wanted = match dialect {
+            Dialect::Flat => settings(parse_flat(before, "")),
+            Dialect::Nested => settings(parse_nested(before, "").unwrap()),
+        };
+        wanted.extend(
+            edits
+                .iter()
+                .map(|edit| (edit.key.clone(), edit.value.clone())),
+        );
+        assert_eq!(answer.as_ref().unwrap(), &wanted, "{version}: {before}");
+    }
+}
+
+#[test]
+fn what_is_set_in_a_file_in_place_reads_back_in_flink() {
+    assert_edits_read_back("1.13.6", Dialect::Flat);
+    assert_edits_read_back("1.20.5", Dialect::Nested);
+    assert_edits_read_back("2.3.0", Dialect::Nested);
+}
+
 /// What log4j prints with the settings that a launch would get.
 fn logged(version: &str, source: Option<&Path>, layout: ConsoleLayout) -> String {
     let directory = tempfile::tempdir().unwrap();
     let conf = directory.path().join("conf");
+    let source = source.map(|directory| ConfSource {
+        directory,
+        release: None,
+        taking: Taking::Copies,
+    });
     prepare_directory(
         source,
         &conf,

@@ -1,6 +1,8 @@
 //! Commands that are no role, and the variables that they see.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::docker_images::{docker, docker_ok, images, text};
 
@@ -9,7 +11,7 @@ fn configuration(options: &[&str]) -> BTreeMap<String, String> {
     let images = images("2.3.0");
     let mut words = vec!["run", "--rm", "--network", "none"];
     words.extend(options);
-    let script = "cat \"$FLINK_CONF_DIR/config.yaml\"";
+    let script = "cat conf/config.yaml";
     words.extend([images.worker.as_str(), "sh", "-c", script]);
     let text = docker_ok(&words);
     let parsed = flugs::conf::parse_nested(&text, "config.yaml").unwrap();
@@ -142,6 +144,165 @@ fn single_variables_set_their_keys_and_flink_properties_win_over_them() {
     assert!(!found.contains_key("taskmanager.host"));
 }
 
+/// A directory below the repository's that any user of a container can read, and write if asked.
+fn conf_with(files: &[(&str, &str)], mode: u32) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = directory.path().join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o666)).unwrap();
+    }
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+    directory
+}
+
+/// `docker run` of the worker's image; both outputs, and the code.
+fn run(options: &[&str], command: &[&str]) -> (Option<i32>, String) {
+    let images = images("2.3.0");
+    let mut words = vec!["run", "--rm", "--network", "none", "--hostname", "box"];
+    words.extend(options);
+    words.push(&images.worker);
+    words.extend(command);
+    let output = docker(&words);
+    (output.status.code(), text(&output))
+}
+
+#[test]
+fn commands_find_the_configuration_where_the_official_image_writes_it() {
+    // Without any variable: the address is this container's, for every command.
+    let show = [
+        "sh",
+        "-c",
+        "echo \"[$FLINK_CONF_DIR]\"; cat conf/config.yaml",
+    ];
+    let (_, seen) = run(&[], &show);
+    assert!(seen.contains("[]\n"), "{seen}");
+    assert!(seen.contains("    address: box\n"), "{seen}");
+    assert!(seen.contains("before:     address: localhost\n"), "{seen}");
+    assert!(seen.contains("\nblob.server.port: 6124\n"), "{seen}");
+    // What an entry point of the user's does to the file before counts, and its comments stay.
+    let own = "echo 'own.key: 1 # mine' >> conf/config.yaml; sed -i 's/numberOfTaskSlots: 1/numberOfTaskSlots: 3/' conf/config.yaml; exec /docker-entrypoint.sh sh -c 'cat conf/config.yaml'";
+    let options = [
+        "--env",
+        "FLINK_PROPERTIES=rest.port: 8099",
+        "--entrypoint",
+        "sh",
+    ];
+    for user in ["9999", "4711:0"] {
+        let (_, seen) = run(&[&options[..], &["--user", user]].concat(), &["-c", own]);
+        for line in [
+            "own.key: 1 # mine\n",
+            "numberOfTaskSlots: 3\n",
+            "\nrest.port: 8099\n",
+        ] {
+            assert!(seen.contains(line), "{user}: {line}: {seen}");
+        }
+    }
+    // A file that is mounted by itself is written in place.
+    let conf = conf_with(&[("config.yaml", "rest.port: 1\n")], 0o777);
+    let file = conf.path().join("config.yaml");
+    let mount = format!("{}:/opt/flink/conf/config.yaml", file.display());
+    for port in ["8099", "8100"] {
+        let properties = format!("FLINK_PROPERTIES=rest.port: {port}");
+        let (_, seen) = run(&["--volume", &mount, "--env", &properties], &show);
+        assert!(
+            seen.contains(&format!("before: rest.port: 1\nrest.port: {port}\n")),
+            "{seen}"
+        );
+    }
+}
+
+#[test]
+fn where_conf_cannot_be_written_to_commands_and_flinks_scripts_are_led_elsewhere() {
+    let conf = conf_with(&[("config.yaml", "jobmanager.rpc.address: jm\n")], 0o755);
+    let mount = format!("{}:/opt/flink/conf:ro", conf.path().display());
+    let script = "cat \"$FLINK_CONF_DIR/config.yaml\"; unset FLINK_CONF_DIR; . bin/config.sh; echo \"led to $FLINK_CONF_DIR\"; ls $FLINK_CONF_DIR";
+    let properties = ["--env", "FLINK_PROPERTIES=rest.port: 8099"];
+    for (options, directory) in [
+        (&["--volume", mount.as_str()][..], "/run/flugs"),
+        (&["--user", "1000680000:4711"], "/run/flugs"),
+        (&["--read-only", "--tmpfs", "/tmp"], "/tmp/flugs"),
+    ] {
+        let (code, seen) = run(&[options, &properties].concat(), &["bash", "-c", script]);
+        assert_eq!(code, Some(0), "{seen}");
+        for part in [
+            "rest.port: 8099\n",
+            &format!("led to {directory}/clients/conf\n"),
+            "/opt/flink/conf: cannot be written to",
+        ] {
+            assert!(seen.contains(part), "{options:?}: {part}: {seen}");
+        }
+    }
+    let before = fs::read_to_string(conf.path().join("config.yaml")).unwrap();
+    assert_eq!(before, "jobmanager.rpc.address: jm\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_parsed_stays_as_it_is_and_keeps_no_command_from_running() {
+    let broken = "a: [1\nb: 2\n";
+    let conf = conf_with(&[("config.yaml", broken)], 0o777);
+    let mount = format!("{}:/opt/flink/conf", conf.path().display());
+    let options = [
+        "--volume",
+        &mount,
+        "--env",
+        "FLINK_PROPERTIES=rest.port: 8099",
+    ];
+    let (code, seen) = run(&options, &["sh", "-c", "exit 33"]);
+    assert_eq!(code, Some(33), "{seen}");
+    assert!(seen.contains("config.yaml:"), "{seen}");
+    let (code, seen) = run(&options, &["taskmanager"]);
+    assert_eq!(code, Some(75), "{seen}");
+    let after = fs::read_to_string(conf.path().join("config.yaml")).unwrap();
+    assert_eq!(after, broken);
+}
+
+#[test]
+fn a_limit_that_is_too_small_for_flink_says_what_to_do() {
+    for (role, least) in [("taskmanager", "982m"), ("jobmanager", "704m")] {
+        let (code, seen) = run(&["--memory", "512m"], &[role]);
+        assert_eq!(code, Some(75), "{seen}");
+        for part in [
+            "512 MiB",
+            &format!("--memory {least}"),
+            "memory.process.size",
+            "official image",
+        ] {
+            assert!(seen.contains(part), "{role}: {part}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn root_becomes_flink_or_stays_as_the_official_image_of_the_release_has_it() {
+    let home = tempfile::tempdir().unwrap();
+    for file in ["lib/flink-dist-2.4.0.jar", "conf/config.yaml"] {
+        let path = home.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mount = format!("{}:/next", home.path().display());
+    let next = [
+        "--user",
+        "0",
+        "--volume",
+        &mount,
+        "--env",
+        "FLINK_HOME=/next",
+    ];
+    let (_, seen) = run(&next, &["id", "-u"]);
+    assert!(
+        seen.contains("\n0\n") && seen.contains("runs as root"),
+        "{seen}"
+    );
+    let (_, seen) = run(&["--user", "0"], &["id", "-u"]);
+    assert!(
+        seen.contains("9999\n") && !seen.contains("runs as root"),
+        "{seen}"
+    );
+}
+
 #[test]
 fn a_plugin_that_is_not_there_ends_the_launch_and_names_it() {
     let images = images("2.3.0");
@@ -149,4 +310,10 @@ fn a_plugin_that_is_not_there_ends_the_launch_and_names_it() {
     let output = docker(&[&words[..], &[&images.worker, "taskmanager"]].concat());
     assert_eq!(output.status.code(), Some(75), "{}", text(&output));
     assert!(text(&output).contains("none.jar"), "{}", text(&output));
+    let jar = "flink-python-2.3.0.jar";
+    let list = format!("ENABLE_BUILT_IN_PLUGINS={jar}; {jar}");
+    let script =
+        "/docker-entrypoint.sh true; ls plugins/flink-python-2.3.0; echo \"[$FLINK_PLUGINS_DIR]\"";
+    let (_, seen) = run(&["--env", &list], &["sh", "-c", script]);
+    assert!(seen.contains(&format!("{jar}\n[]\n")), "{seen}");
 }

@@ -11,6 +11,7 @@
 mod command;
 #[path = "../docker_images/mod.rs"]
 mod docker_images;
+mod exec;
 mod health;
 mod image;
 mod job;

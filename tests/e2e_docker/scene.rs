@@ -112,13 +112,19 @@ impl Scene {
     /// Waits until so many TaskManagers are registered with the JobManager `name`.
     #[track_caller]
     pub(super) fn wait_for_workers(&self, name: &str, workers: usize) {
+        self.wait_for_workers_at(name, 8081, workers);
+    }
+
+    /// The same with a JobManager that serves at another port.
+    #[track_caller]
+    pub(super) fn wait_for_workers_at(&self, name: &str, port: u16, workers: usize) {
         let wanted = format!("\"taskmanagers\":{workers},");
         let address = self.inspect(
             name,
             "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
         );
         self.wait_until("the TaskManagers are registered", || {
-            overview(&address).is_some_and(|answer| answer.contains(&wanted))
+            overview(&address, port).is_some_and(|answer| answer.contains(&wanted))
         });
     }
 
@@ -182,9 +188,9 @@ impl Drop for Scene {
 }
 
 /// The JobManager's overview, by plain HTTP.
-fn overview(address: &str) -> Option<String> {
+fn overview(address: &str, port: u16) -> Option<String> {
     use std::io::{Read as _, Write as _};
-    let mut stream = std::net::TcpStream::connect((address, 8081)).ok()?;
+    let mut stream = std::net::TcpStream::connect((address, port)).ok()?;
     let request = "GET /overview HTTP/1.1\r\nHost: jm\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();

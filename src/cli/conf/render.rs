@@ -5,7 +5,8 @@ use std::process::ExitCode as ProcessExit;
 
 use super::{Ending, Sources, output, warn};
 use crate::conf::{
-    Configuration, ConsoleLayout, Layer, Origin, REDACTED, is_sensitive, prepare_directory, render,
+    ConfSource, Configuration, ConsoleLayout, Layer, Origin, REDACTED, Taking, is_sensitive,
+    prepare_directory, render,
 };
 
 /// Print or write the configuration that a launch would give Flink.
@@ -49,7 +50,11 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     } else {
         ConsoleLayout::AsConfigured
     };
-    let source = gathered.directory.as_deref();
+    let source = gathered.directory.as_deref().map(|directory| ConfSource {
+        directory,
+        release: None,
+        taking: Taking::Copies,
+    });
     prepare_directory(source, target, &gathered.configuration, dialect, layout)?;
     let path = target.join(dialect.file_name());
     output::line(&path.display().to_string());

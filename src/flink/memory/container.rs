@@ -4,8 +4,11 @@
 //! or 8 GiB of Flink are killed in it. Here the limit, a number that the supervisor read, is put
 //! to use: as the process size where nothing is configured, as a warning where it disagrees.
 
+use super::derive;
 use super::options::{JOB_MANAGER, ProcessOptions, SizeOption, TASK_MANAGER};
+use super::plan::{Breakdown, MemoryPlan};
 use super::size::MemorySize;
+use crate::flink::FlinkVersion;
 use crate::spec::{Property, Role};
 
 /// The memory limit of the container (cgroup) that the process will run in.
@@ -44,6 +47,76 @@ pub fn process_size_from_container(
         value: format!("{}b", limit.bytes()),
     })
 }
+
+/// What a limit has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeastLimit {
+    /// The smallest one that the memory model takes, in whole MiB.
+    pub possible: ContainerLimit,
+    /// The smallest one that leaves the heap that Flink recommends: with less, a JobManager's JVM
+    /// may have a single MiB.
+    pub sensible: ContainerLimit,
+}
+
+/// What the limit of a process of this role has to be, if `limit` is too small for what is
+/// configured beside it. `None` if no limit would do: then the limit is not what is wrong.
+pub fn least_limit(
+    role: Role,
+    version: &FlinkVersion,
+    limit: ContainerLimit,
+    configuration: &dyn Fn(&str) -> Option<String>,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Option<LeastLimit> {
+    let key = options_of(role)?.total_process.key;
+    let plan = |mebibytes: u32| {
+        let lookup = |asked: &str| {
+            if asked == key {
+                return Some(format!("{mebibytes}m"));
+            }
+            configuration(asked)
+        };
+        derive(role, version, &lookup, environment).ok()
+    };
+    let has_heap = |plan: MemoryPlan| match plan.breakdown {
+        Breakdown::JobManager(parts) => parts.heap >= RECOMMENDED_HEAP,
+        Breakdown::TaskManager(_) | Breakdown::Unset => true,
+    };
+    let from = u32::try_from(limit.bytes() >> 20).ok()?;
+    let possible = least(from, &|size| plan(size).is_some())?;
+    let sensible = least(possible - 1, &|size| plan(size).is_some_and(has_heap))?;
+    Some(LeastLimit {
+        possible: MemorySize::of_mebibytes(possible),
+        sensible: MemorySize::of_mebibytes(sensible),
+    })
+}
+
+/// The smallest number of MiB above `too_small` that suffices. Looked for upwards in small steps,
+/// since a size can also be too large for its parts.
+fn least(mut too_small: u32, suffices: &dyn Fn(u32) -> bool) -> Option<u32> {
+    let mut enough = too_small.checked_add(1)?;
+    while !suffices(enough) {
+        too_small = enough;
+        enough = too_small.checked_add((too_small / 64).max(32))?;
+        if enough > MOST_MEBIBYTES {
+            return None;
+        }
+    }
+    while enough - too_small > 1 {
+        let middle = too_small + (enough - too_small) / 2;
+        if suffices(middle) {
+            enough = middle;
+        } else {
+            too_small = middle;
+        }
+    }
+    Some(enough)
+}
+
+/// `JobManagerOptions.MIN_JVM_HEAP_SIZE`: below, Flink only warns.
+const RECOMMENDED_HEAP: MemorySize = MemorySize::of_mebibytes(128);
+
+/// No machine has more.
+const MOST_MEBIBYTES: u32 = 16 << 20;
 
 /// A sentence about a process size that does not fit its container, or `None` if it fits.
 ///
@@ -129,6 +202,41 @@ mod tests {
             "taskmanager.memory.managed.size",
         ] {
             assert!(automatic(Role::TaskManager, key, "").is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_least_limit_is_the_smallest_from_which_memory_can_be_derived() {
+        let managed = ("taskmanager.memory.managed.size", "1g");
+        for version in [(1, 13), (1, 20), (2, 3)] {
+            let version = FlinkVersion::new(version.0, version.1, 0);
+            for (role, limit, settings, least) in [
+                (Role::TaskManager, 768, &[][..], Some((982, 982))),
+                (Role::TaskManager, 64, &[], Some((982, 982))),
+                (Role::TaskManager, 981, &[], Some((982, 982))),
+                (Role::TaskManager, 1024, &[managed], Some((1871, 1871))),
+                (Role::JobManager, 400, &[], Some((577, 704))),
+                (Role::StandaloneJob, 64, &[], Some((577, 704))),
+                (
+                    Role::TaskManager,
+                    900,
+                    &[("taskmanager.cpu.cores", "0")],
+                    None,
+                ),
+                (Role::HistoryServer, 64, &[], None),
+            ] {
+                let lookup = |asked: &str| {
+                    let found = settings.iter().find(|(key, _)| *key == asked);
+                    found.map(|(_, value)| (*value).to_owned())
+                };
+                let limit = MemorySize::of_mebibytes(limit);
+                let found = least_limit(role, &version, limit, &lookup, &|_| None);
+                let least = least.map(|(possible, sensible)| LeastLimit {
+                    possible: MemorySize::of_mebibytes(possible),
+                    sensible: MemorySize::of_mebibytes(sensible),
+                });
+                assert_eq!(found, least, "{role} of {version} in {limit}");
+            }
         }
     }
 

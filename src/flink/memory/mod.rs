@@ -18,7 +18,9 @@ mod settings;
 mod size;
 mod task_manager;
 
-pub use container::{ContainerLimit, container_disagreement, process_size_from_container};
+pub use container::{
+    ContainerLimit, LeastLimit, container_disagreement, least_limit, process_size_from_container,
+};
 pub use error::{MemoryError, NumberKind};
 pub use plan::{Breakdown, JobManagerMemory, MemoryPlan, TaskManagerMemory};
 pub use settings::RangeFault;

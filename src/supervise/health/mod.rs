@@ -11,7 +11,7 @@ mod status;
 pub use self::container::{announce_launch, ask_container, is_container, listen_in_container};
 pub use self::probe::{CheckError, check_now};
 pub(super) use self::status::{Condition, StatusServer, Watch as StatusWatch};
-pub use self::status::{StatusError, ask_status};
+pub use self::status::{StatusError, ask_status, is_asked_at};
 
 use std::os::fd::BorrowedFd;
 

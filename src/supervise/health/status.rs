@@ -358,6 +358,12 @@ pub(super) fn verdict_of(answer: &str) -> Result<String, StatusError> {
     Err(StatusError::No { answer: body })
 }
 
+/// Whether a supervisor answers at an address.
+pub fn is_asked_at(address: &StatusAddress) -> bool {
+    let answer = ask_status(address, "/healthz", Duration::from_secs(1));
+    matches!(answer, Ok(_) | Err(StatusError::No { .. }))
+}
+
 /// What is sent to ask for `path`.
 pub(super) fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -1,0 +1,67 @@
+//! What `docker exec`, a second entry point and a restart find in a running container.
+
+use super::docker_images::{docker, docker_ok, text};
+use super::scene::Scene;
+
+const PROPERTIES: &str = "FLINK_PROPERTIES=rest.port: 8099\nparallelism.default: 4\n\
+                          jobmanager.memory.process.size: 900m\n\
+                          taskmanager.memory.process.size: 1000m";
+
+/// Waits until `flink list` in the container reaches the JobManager there, by no other word than
+/// what the container's variables say.
+#[track_caller]
+fn lists_no_jobs(scene: &Scene, name: &str) {
+    scene.wait_until("flink list answers", || {
+        let output = docker(&["exec", &scene.full(name), "flink", "list"]);
+        text(&output).contains("No running jobs")
+    });
+}
+
+#[test]
+fn clients_and_second_entry_points_in_a_container_see_what_its_variables_set() {
+    let scene = Scene::new("2.3.0");
+    let images = scene.images.clone();
+    let properties = ["--env", PROPERTIES];
+    scene.start("jm", &properties, &images.appmaster, &["jobmanager"]);
+    // Below another entry point, and beside one.
+    let nested = ["bash", "-c", "/docker-entrypoint.sh taskmanager"];
+    let options = [&properties[..], &["--env", "JOB_MANAGER_RPC_ADDRESS=jm"]].concat();
+    scene.start("nested", &options, &images.worker, &nested);
+    let second = "exec /docker-entrypoint.sh taskmanager -D taskmanager.numberOfTaskSlots=2";
+    docker_ok(&[
+        "exec",
+        "--detach",
+        &scene.full("nested"),
+        "sh",
+        "-c",
+        second,
+    ]);
+    scene.wait_for_workers_at("jm", 8099, 2);
+    let run = scene.exec("nested", &["ls", "/run/flugs"]);
+    for directory in ["taskmanager", "taskmanager-2"] {
+        assert!(run.lines().any(|line| line == directory), "{run}");
+    }
+    lists_no_jobs(&scene, "jm");
+
+    // A restart finds the same input, and what somebody added meanwhile.
+    let show = ["cat", "/opt/flink/conf/config.yaml"];
+    let before = scene.exec("jm", &show);
+    let add = "echo 'own.key: 1' >> conf/config.yaml";
+    scene.exec("jm", &["sh", "-c", add]);
+    docker_ok(&["restart", "--time", "20", &scene.full("jm")]);
+    lists_no_jobs(&scene, "jm");
+    assert_eq!(scene.exec("jm", &show), format!("{before}\nown.key: 1"));
+    assert_eq!(scene.stop("jm"), "0", "{}", scene.end_of_logs("jm"));
+
+    // A root that nobody can write to, and a user that nobody knows.
+    let closed = [
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--user",
+        "1000680000:4711",
+    ];
+    let options = [&properties[..], &closed].concat();
+    scene.start("closed", &options, &images.appmaster, &["jobmanager"]);
+    lists_no_jobs(&scene, "closed");
+}
