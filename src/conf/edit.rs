@@ -173,17 +173,14 @@ fn with_changes(
             };
             Some((at, format!("{:indentation$}{mark}{end}{line}{ending}", "")))
         });
-        match replaced {
-            Some((at, text)) => {
-                if let Some(line) = lines.get_mut(at) {
-                    *line = text;
-                }
+        if let Some((at, text)) = replaced {
+            if let Some(line) = lines.get_mut(at) {
+                *line = text;
             }
-            None => {
-                let line = whole_line(dialect, edit);
-                let mark = Mark::write(&line, &edit.source, None);
-                added.push(format!("{mark}{end}{line}{end}"));
-            }
+        } else {
+            let line = whole_line(dialect, edit);
+            let mark = Mark::write(&line, &edit.source, None);
+            added.push(format!("{mark}{end}{line}{end}"));
         }
     }
     let mut text = lines.concat();

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use crate::artifact::token::TokenError;
 use crate::artifact::{FetchError, StoreError};
 use crate::conf::ConfError;
-use crate::flink::memory::{LeastLimit, MemoryError, MemorySize};
+use crate::flink::memory::MemoryError;
 use crate::flink::{CommandError, FlinkHomeError, JavaError};
 use crate::spec::{ExitCode, Failure, ManifestError, PropertyError, Role, RoleError};
 use crate::supervise::SuperviseError;
 
-use super::PortError;
+use super::{LimitTooSmall, PortError};
 
 /// Why a launch could not be prepared. Each room's own error keeps its own exit code.
 #[derive(Debug, thiserror::Error)]
@@ -28,24 +28,8 @@ pub enum LaunchError {
     #[error(transparent)]
     Memory(#[from] MemoryError),
     /// The container's limit, which is the process's size, is too small for Flink.
-    #[error(
-        "the container is limited to {limit}, which is too small for a {role} with these settings: raise the limit to at least {} (docker run --memory {}m{}), or set {key} yourself (in FLINK_PROPERTIES, or with -D); the official image looks at no limit: it would start with the configured size ({shipped} as shipped), and the kernel would kill it as soon as it used more than {limit}",
-        least.sensible, least.sensible.bytes() >> 20, smaller(least)
-    )]
-    LimitTooSmall {
-        /// What is launched.
-        role: Role,
-        /// The limit.
-        limit: MemorySize,
-        /// What it has to be.
-        least: LeastLimit,
-        /// The option that goes before the limit.
-        key: String,
-        /// That option's value in the configuration that Flink ships.
-        shipped: &'static str,
-        /// What the memory model says of the limit.
-        source: MemoryError,
-    },
+    #[error(transparent)]
+    LimitTooSmall(#[from] Box<LimitTooSmall>),
     /// The JVM's command line cannot be made.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -131,22 +115,14 @@ pub enum LaunchError {
     },
 }
 
-/// What Flink takes, but nobody should.
-fn smaller(least: &LeastLimit) -> String {
-    if least.possible == least.sensible {
-        return String::new();
-    }
-    let possible = least.possible;
-    format!("; Flink takes {possible}, which leaves less heap than it recommends")
-}
-
 impl Failure for LaunchError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::FlinkHome(error) => error.exit_code(),
             Self::Java(error) => error.exit_code(),
             Self::Configuration(error) => error.exit_code(),
-            Self::Memory(error) | Self::LimitTooSmall { source: error, .. } => error.exit_code(),
+            Self::Memory(error) => error.exit_code(),
+            Self::LimitTooSmall(error) => error.source.exit_code(),
             Self::Command(error) => error.exit_code(),
             Self::Role(error) => error.exit_code(),
             Self::Property(error) => error.exit_code(),

@@ -2,10 +2,47 @@
 
 use crate::conf::{Configuration, Layer, Origin};
 use crate::flink::FlinkVersion;
-use crate::flink::memory::{self, MemoryPlan, MemorySize};
+use crate::flink::memory::{self, LeastLimit, MemoryError, MemoryPlan, MemorySize};
+use crate::spec::Role;
 
 use super::image::shipped_size;
 use super::{ImageTerms, LaunchError, LaunchRequest};
+
+/// The container's limit, which is the process's size, is too small for Flink.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the container is limited to {limit}, which is too small for a {role} with these settings: \
+     raise the limit to at least {} (docker run --memory {}m{}), or set {key} yourself (in \
+     FLINK_PROPERTIES, or with -D); the official image looks at no limit: it would start with the \
+     configured size ({shipped} as shipped), and the kernel would kill it as soon as it used more \
+     than {limit}",
+    least.sensible,
+    least.sensible.bytes() >> 20,
+    smaller(least)
+)]
+pub struct LimitTooSmall {
+    /// What is launched.
+    pub role: Role,
+    /// The limit.
+    pub limit: MemorySize,
+    /// What it has to be.
+    pub least: LeastLimit,
+    /// The option that goes before the limit.
+    pub key: String,
+    /// That option's value in the configuration that Flink ships.
+    pub shipped: &'static str,
+    /// What the memory model says of the limit.
+    pub source: MemoryError,
+}
+
+/// What Flink takes, but nobody should.
+fn smaller(least: &LeastLimit) -> String {
+    if least.possible == least.sensible {
+        return String::new();
+    }
+    let possible = least.possible;
+    format!("; Flink takes {possible}, which leaves less heap than it recommends")
+}
 
 /// Derives the memory of the process. Where no size is set and the container has a limit, the
 /// limit is the process's size.
@@ -36,14 +73,15 @@ pub(super) fn plan(
         };
         let least = memory::least_limit(request.role, version, limit, &lookup, &environment);
         match least.zip(shipped_size(&property.key)) {
-            Some((least, shipped)) => LaunchError::LimitTooSmall {
+            Some((least, shipped)) => Box::new(LimitTooSmall {
                 role: request.role,
                 limit,
                 least,
                 key: property.key,
                 shipped,
                 source,
-            },
+            })
+            .into(),
             None => source.into(),
         }
     })
@@ -54,7 +92,7 @@ mod tests {
     use super::*;
     use crate::conf::ConsoleLayout;
     use crate::launch::HostFacts;
-    use crate::spec::{Failure as _, Role, WorkerId};
+    use crate::spec::{Failure as _, WorkerId};
 
     fn planned(
         role: Role,

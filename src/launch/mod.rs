@@ -27,6 +27,7 @@ pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
 pub use image::ImageTerms;
 pub use layout::{FLINK_DIRECTORY, SandboxLayout};
+pub use memory::LimitTooSmall;
 pub use pipeline::{Extent, LaunchEnd, LaunchOrder, run};
 pub use plugins::PluginDirectory;
 pub use ports::{

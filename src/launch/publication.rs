@@ -43,7 +43,7 @@ pub fn publish(request: &LaunchRequest, image: &ImageTerms) -> Result<Publicatio
     let home = FlinkHome::open(&request.flink_home)?;
     let directory = configuration::conf_directory(request, &home);
     let file = ConfFile::read(&directory, &home)?;
-    let (edits, asked) = file.edits(request, image)?;
+    let (edits, asked) = file.edits(request, image);
     let layout = SandboxLayout::of(&image.clients);
     let plugins = plugins::plan(&home, &layout.root, &asked.plugins)?;
     let mut publication = Publication::default();
@@ -134,11 +134,7 @@ impl ConfFile {
     /// What the variables set, and what the official image sets in every container: its name as
     /// the JobManager's address, unless a variable says another. A worker keeps the address that
     /// somebody wrote in the file: its own name is no JobManager's.
-    fn edits(
-        &self,
-        request: &LaunchRequest,
-        image: &ImageTerms,
-    ) -> Result<(Vec<Edit>, ImageRequest), LaunchError> {
+    fn edits(&self, request: &LaunchRequest, image: &ImageTerms) -> (Vec<Edit>, ImageRequest) {
         let mut configuration = Configuration::new();
         configuration.extend(&self.settings, Layer::ConfDirectory, "");
         let is_found = request.role == Role::TaskManager && is_address(configuration.get(ADDRESS));
@@ -151,14 +147,15 @@ impl ConfFile {
         configuration.set(key, value, origin);
         let variables = |name: &str| request.variable(name).map(str::to_owned);
         let asked = apply_environment(&mut configuration, &variables);
-        let edits = configuration.iter().filter_map(|(key, setting)| {
-            (setting.origin.layer != Layer::ConfDirectory).then(|| Edit {
+        let edits = configuration
+            .iter()
+            .filter(|(_, setting)| setting.origin.layer != Layer::ConfDirectory)
+            .map(|(key, setting)| Edit {
                 key: key.to_owned(),
                 value: setting.value.clone(),
                 source: setting.origin.source.clone().unwrap_or_default(),
-            })
-        });
-        Ok((edits.collect(), asked))
+            });
+        (edits.collect(), asked)
     }
 
     /// Sets the keys in the file. Whether that could be done.

@@ -1,0 +1,169 @@
+#!/usr/bin/env bash
+# Starts Flink in the ways that public compose files and Flink's own documents do (commands,
+# variables, mounts, users), once as the official image's script does it, with Flink's own scripts,
+# and once by flugs, and prints a table of what each JVM got. A difference has a reason, which is
+# in bench/entrypoint-conformance/differences.pl; one without a reason makes it exit 1.
+#
+#   bench/entrypoint-conformance.sh [FLINK_VERSION…]
+#
+# No engine: each shape has a mount namespace of its own, with a /opt/flink like the images' and a
+# Java that writes down what it is asked to run (Flink's helper JVMs are real). Needs root, unshare,
+# setpriv, perl and envsubst (gettext-base).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+
+rounds=1 versions=(1.13.6 1.20.5 2.3.0)
+. bench/arguments.sh
+[ "$(id -u)" = 0 ] || { echo "$0: error: needs root, for mount namespaces" >&2 && exit 1; }
+for tool in unshare setpriv perl envsubst; do
+  command -v "$tool" >/dev/null || { echo "$0: error: $tool is missing" >&2 && exit 1; }
+done
+flugs=$(readlink -f "$FLUGS")
+real_java=$(readlink -f "$(command -v java)")
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+chmod 755 "$work"
+
+# A Java whose launcher runs the real one for Flink's helpers, and writes down everything else:
+# its arguments, and the configuration directory that it is to read.
+make_java() {
+  mkdir -p "$work/java/bin"
+  cp "$(dirname "$(dirname "$real_java")")/release" "$work/java/"
+  cat >"$work/java/bin/java" <<JAVA
+#!/usr/bin/env bash
+for argument in "\$@"; do
+  case \$argument in *BashJavaUtils | -XshowSettings*) exec "$real_java" "\$@" ;; esac
+done
+printf '%s\n' "\$@" >/record/arguments
+directory=\$FLINK_CONF_DIR
+previous=
+for argument in "\$@"; do
+  [ "\$previous" != --configDir ] || directory=\$argument
+  previous=\$argument
+done
+cp -rL "\$directory" /record/conf 2>/dev/null || true
+echo "\$directory" >/record/directory
+id -u >/record/user
+JAVA
+  chmod 755 "$work/java/bin/java"
+}
+
+# The home that both start from: as the images have it, with the release's jars behind links.
+make_home() {
+  local home=$1 slim=$work/$2/slim image=$work/$2/image
+  mkdir -p "$slim"
+  cp -r "$home/conf" "$home/bin" "$slim/"
+  ln -s "$home/lib" "$slim/lib"
+  "$flugs" install --flink "$slim" --root "$image" >/dev/null
+  # What of Flink's scripts the images change is for them to show on their side alone.
+  cp "$home/bin/config.sh" "$work/$2/config.sh"
+}
+
+# Runs in a namespace of its own: lays the place out, prepares it, and enters.
+#   enter official|flugs VERSION SHAPE
+enter() {
+  local way=$1 version=$2 record=$work/$2/$3/$1 home
+  home=$(readlink -f "$HOMES/$version")
+  mkdir -p "$record"
+  chmod 777 "$record"
+  mount -t tmpfs tmpfs /opt
+  mkdir -p /opt/flink/lib /opt/flink/opt /opt/java /opt/user
+  mount --bind "$home/lib" /opt/flink/lib
+  [ ! -d "$home/opt" ] || mount --bind "$home/opt" /opt/flink/opt
+  mount --bind "$work/java" /opt/java
+  cp -r "$work/$version/image/opt/flink/"{bin,conf,log,plugins,usrlib} /opt/flink/
+  [ "$way" = flugs ] || cp "$work/$version/config.sh" /opt/flink/bin/config.sh
+  chown -R 9999:0 /opt/flink/{bin,conf,log,plugins,usrlib}
+  chmod -R g=u /opt/flink/{bin,conf,log,plugins,usrlib}
+  chmod 1777 /opt/user
+  cp /etc/passwd "$work/passwd"
+  grep -q '^flink:' "$work/passwd" || echo 'flink:x:9999:9999::/opt/flink:/bin/sh' >>"$work/passwd"
+  mount --bind "$work/passwd" /etc/passwd
+  echo '127.0.0.1 localhost
+10.0.0.2 box' >"$work/hosts"
+  mount --bind "$work/hosts" /etc/hosts
+  hostname box
+  mount -t tmpfs -o mode=1777 tmpfs /tmp
+  mount -t tmpfs tmpfs /run
+  mkdir -p -m 1777 /run/flugs
+  mount -t tmpfs tmpfs /mnt
+  mkdir /mnt/record
+  cp "$root/bench/entrypoint-conformance/official.sh" /opt/user/official.sh
+  cp "$flugs" /opt/user/flugs
+  case $way in
+    official) printf '#!/bin/sh\nexec bash /opt/user/official.sh "$@"\n' ;;
+    flugs) printf '#!/bin/sh\nexec /opt/user/flugs entrypoint docker "$@"\n' ;;
+  esac >/opt/user/docker-entrypoint.sh
+  chmod 755 /opt/user/*
+  cd /opt/flink
+  eval "$prepare"
+  local as=()
+  [ -z "$user" ] || as=(setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups)
+  set +e
+  "${as[@]}" env -i PATH="/opt/flink/bin:/opt/java/bin:/opt/user:/usr/sbin:/usr/bin:/sbin:/bin" \
+    LC_ALL=C.UTF-8 JAVA_HOME=/opt/java FLINK_HOME=/opt/flink DISABLE_JEMALLOC=true HOSTNAME=box \
+    "${variables[@]}" /opt/user/docker-entrypoint.sh "${words[@]}" >"$record/log" 2>&1 </dev/null
+  echo $? >"$record/code"
+  if [ -n "$then" ]; then
+    # What `docker exec` finds in the running container.
+    rm -rf /record/*
+    "${as[@]}" env -i PATH="/opt/flink/bin:/opt/java/bin:/usr/bin:/bin" LC_ALL=C.UTF-8 \
+      JAVA_HOME=/opt/java FLINK_HOME=/opt/flink HOSTNAME=box "${variables[@]}" \
+      bash -c "$then" >>"$record/log" 2>&1 </dev/null
+  fi
+  cp -r /record/. "$record/"
+}
+
+# The settings of a configuration directory, one `key=value` a line, as Flink's own loader has
+# them; before 1.19, as its lines say.
+flattened() {
+  local version=$1 conf=$2 home=$HOMES/$1
+  case $version in
+    1.1[0-8].*) perl -ne 'print "$1=$2\n" if /^\s*([^#\s][^#]*?): +([^#]*?)\s*(#.*)?$/' "$conf/flink-conf.yaml" ;;
+    *) "$real_java" -cp "$home/bin/bash-java-utils.jar:$(echo "$home"/lib/flink-dist*.jar)" \
+      org.apache.flink.runtime.util.bash.BashJavaUtils UPDATE_AND_GET_FLINK_CONFIGURATION \
+      --configDir "$conf" -flatten 2>/dev/null |
+      perl -ne 'if (s/^BASH_JAVA_UTILS_EXEC_RESULT://) { s/^([^:]+): /$1=/; s/=(["\x27])(.*)\1$/=$2/; print }' ;;
+  esac | sort
+}
+
+failed=0
+# shape NAME: runs it both ways in every version, with what is set:
+#   words, variables, user, prepare, then (a command of `docker exec`), lines (versions)
+shape() {
+  local name=$1 version way
+  for version in "${versions[@]}"; do
+    [[ $version =~ $lines ]] || continue
+    for way in official flugs; do
+      mkdir -p "$work/$version/$name/$way"
+      (
+        export -f enter
+        export work root flugs real_java HOMES prepare user then
+        declare -p words variables >"$work/arrays"
+        unshare --mount --uts --propagation private bash -euc ". '$work/arrays'
+          mkdir -p -m 777 /record && mount -t tmpfs -o mode=777 tmpfs /record
+          enter $way $version $name"
+      ) || { echo "$name ($version): the namespace for $way failed" >&2 && exit 1; }
+      local record=$work/$version/$name/$way
+      if [ -d "$record/conf" ]; then flattened "$version" "$record/conf" >"$record/settings"; fi
+    done
+    perl bench/entrypoint-conformance/differences.pl "$name" "$version" "$work/$version/$name" ||
+      failed=1
+  done
+  words=() variables=() user=9999:0 prepare= then= lines=.
+}
+
+main() {
+  make_java
+  local version
+  for version in "${versions[@]}"; do make_home "$(readlink -f "$HOMES/$version")" "$version"; done
+  echo "| shape | Flink | JVM | differences |"
+  echo "|---|---|---|---|"
+  words=() variables=() user=9999:0 prepare= then= lines=.
+  . bench/entrypoint-conformance/shapes.sh
+  [ "$failed" = 0 ] || { echo "There are differences without a reason." >&2 && exit 1; }
+}
+
+main
