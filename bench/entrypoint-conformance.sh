@@ -19,12 +19,14 @@ rounds=1 versions=(1.13.6 1.20.5 2.3.0)
 for tool in unshare setpriv perl envsubst; do
   command -v "$tool" >/dev/null || { echo "$0: error: $tool is missing" >&2 && exit 1; }
 done
-flugs=$(readlink -f "$FLUGS")
 real_java=$(readlink -f "$(command -v java)")
 
-work=$(mktemp -d)
+# Not below /tmp, which each namespace has to itself.
+work=$(mktemp -d /var/tmp/flugs-conformance.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
+cp "$FLUGS" "$work/flugs"
+flugs=$work/flugs
 
 # A Java whose launcher runs the real one for Flink's helpers, and writes down everything else:
 # its arguments, and the configuration directory that it is to read.
@@ -36,16 +38,16 @@ make_java() {
 for argument in "\$@"; do
   case \$argument in *BashJavaUtils | -XshowSettings*) exec "$real_java" "\$@" ;; esac
 done
-printf '%s\n' "\$@" >/record/arguments
+printf '%s\n' "\$@" >/mnt/record/arguments
 directory=\$FLINK_CONF_DIR
 previous=
 for argument in "\$@"; do
   [ "\$previous" != --configDir ] || directory=\$argument
   previous=\$argument
 done
-cp -rL "\$directory" /record/conf 2>/dev/null || true
-echo "\$directory" >/record/directory
-id -u >/record/user
+cp -rL "\$directory" /mnt/record/conf 2>/dev/null || true
+echo "\$directory" >/mnt/record/directory
+id -u >/mnt/record/user
 JAVA
   chmod 755 "$work/java/bin/java"
 }
@@ -89,7 +91,8 @@ enter() {
   mount -t tmpfs tmpfs /run
   mkdir -p -m 1777 /run/flugs
   mount -t tmpfs tmpfs /mnt
-  mkdir /mnt/record
+  mkdir -m 777 /mnt/record
+  chmod 777 /mnt /mnt/record
   cp "$root/bench/entrypoint-conformance/official.sh" /opt/user/official.sh
   cp "$flugs" /opt/user/flugs
   case $way in
@@ -108,12 +111,12 @@ enter() {
   echo $? >"$record/code"
   if [ -n "$then" ]; then
     # What `docker exec` finds in the running container.
-    rm -rf /record/*
+    rm -rf /mnt/record/*
     "${as[@]}" env -i PATH="/opt/flink/bin:/opt/java/bin:/usr/bin:/bin" LC_ALL=C.UTF-8 \
       JAVA_HOME=/opt/java FLINK_HOME=/opt/flink HOSTNAME=box "${variables[@]}" \
       bash -c "$then" >>"$record/log" 2>&1 </dev/null
   fi
-  cp -r /record/. "$record/"
+  cp -r /mnt/record/. "$record/"
 }
 
 # The settings of a configuration directory, one `key=value` a line, as Flink's own loader has
@@ -143,7 +146,6 @@ shape() {
         export work root flugs real_java HOMES prepare user then
         declare -p words variables >"$work/arrays"
         unshare --mount --uts --propagation private bash -euc ". '$work/arrays'
-          mkdir -p -m 777 /record && mount -t tmpfs -o mode=777 tmpfs /record
           enter $way $version $name"
       ) || { echo "$name ($version): the namespace for $way failed" >&2 && exit 1; }
       local record=$work/$version/$name/$way
