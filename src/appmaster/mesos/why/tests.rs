@@ -239,3 +239,31 @@ fn who_stands_by_says_who_leads_and_nothing_of_workers() {
         "This application master stands by: the one on master1 (process 7, http://master1:8081) leads."
     );
 }
+
+#[test]
+fn a_job_that_wants_more_than_is_allowed_is_told_behind_the_workers() {
+    let report = WhyReport {
+        wanted: 2,
+        registered: 2,
+        starting: 0,
+        demand: Some(DemandReport {
+            required_slots: 3,
+            least_slots: 1,
+            slots_per_worker: 1,
+            workers: 2,
+            limit: Some(SlotLimitReport {
+                option: "slotmanager.number-of-slots.max".to_owned(),
+                slots: 2,
+                workers_without: 3,
+            }),
+            jobs: vec![job("orders", 3, 1)],
+            ..demand()
+        }),
+        ..why()
+    };
+    insta::assert_snapshot!(report.text(), @"
+    2 of 2 workers are registered.
+    1 job requires 3 slots (orders 1 to 3): 2 workers of the profile default with 1 slot each.
+    slotmanager.number-of-slots.max allows 2 slots: 2 of the 3 workers that this takes are wanted.
+    ");
+}
