@@ -141,6 +141,7 @@ const BLOCKS: &[(&str, &str, Scene)] = &[
         "flugs.mesos.artifactserver",
         Scene::Shown(Shown::Settings),
     ),
+    ("docs/mesos.md", "docker run --network host", Scene::Mesos),
     (
         "docs/mesos.md",
         "{\"principal\"",

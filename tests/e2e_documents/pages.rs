@@ -46,7 +46,7 @@ pub(crate) fn blocks() -> Vec<Block> {
 fn pages_of(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(Path::new(ROOT).join(folder)).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let pages = names.filter(|name| name.ends_with(".md"));
+    let pages = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "md"));
     let path = |name: String| Path::new(folder).join(name).to_str().unwrap().to_owned();
     pages.map(path).collect()
 }

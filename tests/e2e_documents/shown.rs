@@ -121,10 +121,8 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// The text without indentation, which differs where it is quoted.
 fn even(text: &str) -> String {
-    text.trim_end()
-        .lines()
-        .map(|line| format!("{}\n", line.trim()))
-        .collect()
+    let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
+    lines.join("\n") + "\n"
 }
 
 /// Scripts are there and well-formed, and rooms that are named exist.
