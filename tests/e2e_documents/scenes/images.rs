@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::docker_images::{docker, images};
+use crate::docker_images::docker;
 use crate::known::{Scene, of, one};
 use crate::pages::ROOT;
 use crate::place::Place;
@@ -10,7 +10,9 @@ use crate::place::Place;
 #[test]
 fn images_and_bundles_are_made_looked_at_and_loaded() {
     // The script runs `flugs image base --output` with this machine's packages, once.
-    images("2.3.0");
+    Place::new(&[]).run(&format!(
+        "{ROOT}/tools/dockerd.sh; {ROOT}/tools/base-image.sh {ROOT}/target/docker-images/base"
+    ));
     let base = format!("cp --reflink=auto {ROOT}/target/docker-images/base/base.tar base.tar");
     let tag = format!("flugs-documents-{}", std::process::id());
     let place = Place::new(&[
@@ -69,6 +71,7 @@ fn small_home(place: &Place) {
             "conf/config.yaml",
             "jobmanager:\n  rpc:\n    address: localhost\n",
         ),
+        ("conf/log4j-console.properties", "rootLogger.level = INFO\n"),
         ("bin/flink", "#!/bin/sh\n"),
     ] {
         let path = place.path("flink").join(file);
