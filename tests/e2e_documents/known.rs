@@ -92,6 +92,7 @@ const BLOCKS: &[(&str, &str, Scene)] = &[
         Scene::Nightly,
     ),
     ("docs/docker.md", "docker network create", Scene::Containers),
+    ("docs/docker.md", "# flugs:", Scene::Shown(Shown::Snapshot)),
     (
         "docs/docker.md",
         "flugs: taskmanager is not ready",
