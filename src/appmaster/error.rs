@@ -97,6 +97,18 @@ pub enum AppMasterError {
         /// Its version.
         found: u32,
     },
+    /// The Java runtime has no archive of its own classes and cannot be given one.
+    #[error(
+        "this Java has no archive of its own classes ({base}), on which all others are built, and none could be made: {said}; run `{java} -Xshare:dump` as somebody who may write there", base = base.display(), java = java.display()
+    )]
+    NoBaseArchive {
+        /// Where it would be.
+        base: PathBuf,
+        /// The launcher.
+        java: PathBuf,
+        /// What the JVM said.
+        said: String,
+    },
     /// A JVM could not be trained.
     #[error("no class-data archive was made: {what}\n{last_words}")]
     Untrained {
@@ -294,6 +306,7 @@ impl Failure for AppMasterError {
                 ExitCode::Internal
             }
             Self::CannotArchive { .. } => ExitCode::JavaTooOld,
+            Self::NoBaseArchive { .. } => ExitCode::NotWritable,
             Self::Untrained { .. } | Self::NotReady { .. } => ExitCode::NotReady,
             Self::Refused { code, .. } => {
                 let same = |known: &&ExitCode| known.code() == *code;

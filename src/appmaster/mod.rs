@@ -26,4 +26,4 @@ pub use place::{Containers, Place};
 pub use preparation::{ClusterSettings, PreparedCluster, prepare};
 pub use signals::{StopRequest, StopSignals};
 pub use teardown::{TornDown, tear_down};
-pub use training::{TrainedArchive, Training};
+pub use training::{Trained, TrainedArchive, Training};

@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::flink::rest::RestClient;
 use crate::flink::{
-    FlinkHome, JavaRuntime, OLDEST_ARCHIVING_JAVA, archive_name, travelling_archive_name,
+    FlinkHome, JavaRuntime, OLDEST_ARCHIVING_JAVA, archive_name, base_archive,
+    travelling_archive_name,
 };
 use crate::launch::{FLINK_DIRECTORY, LaunchError, free_port};
 use crate::spec::{Role, artifact_time};
@@ -59,6 +60,15 @@ pub struct TrainedArchive {
     pub was_there: bool,
 }
 
+/// What a training has made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trained {
+    /// The archive of the Java's own classes, if it had none and was given one.
+    pub base: Option<PathBuf>,
+    /// Flink's.
+    pub archives: Vec<TrainedArchive>,
+}
+
 /// What one archive is made of.
 #[derive(Debug)]
 struct Lesson {
@@ -81,7 +91,7 @@ struct Trainee {
 
 impl Training {
     /// Makes the archives that are not there yet.
-    pub async fn run(&self) -> Result<Vec<TrainedArchive>, AppMasterError> {
+    pub async fn run(&self) -> Result<Trained, AppMasterError> {
         let home = FlinkHome::open(&self.flink_home).map_err(LaunchError::from)?;
         self.java.check(home.version()).map_err(LaunchError::from)?;
         if self.java.feature_version < OLDEST_ARCHIVING_JAVA {
@@ -91,20 +101,50 @@ impl Training {
         }
         let lessons = self.lessons(&home)?;
         if lessons.iter().all(|lesson| lesson.target.is_file()) {
-            return lessons
+            let there = lessons
                 .into_iter()
-                .map(|lesson| trained(lesson.role, lesson.target, true))
-                .collect();
+                .map(|lesson| trained(lesson.role, lesson.target, true));
+            return Ok(Trained {
+                base: None,
+                archives: there.collect::<Result<_, _>>()?,
+            });
         }
+        let base = self.give_base().await?;
         let scratch = tempfile::tempdir().map_err(written(&std::env::temp_dir()))?;
         self.train(&home, &lessons, scratch.path()).await?;
         fs::create_dir_all(&self.output).map_err(written(&self.output))?;
-        let mut made = Vec::new();
+        let mut archives = Vec::new();
         for lesson in lessons {
             publish(&lesson.archive(scratch.path()), &lesson.target)?;
-            made.push(trained(lesson.role, lesson.target, false)?);
+            archives.push(trained(lesson.role, lesson.target, false)?);
         }
-        Ok(made)
+        Ok(Trained { base, archives })
+    }
+
+    /// Gives a Java that has no archive of its own classes one, where it may be written: `jlink`
+    /// makes runtimes without, and on it every other archive is built.
+    async fn give_base(&self) -> Result<Option<PathBuf>, AppMasterError> {
+        let Some(base) = base_archive(&self.java).filter(|base| !base.is_file()) else {
+            return Ok(None);
+        };
+        let mut command = Command::new(&self.java.executable);
+        command.arg("-Xshare:dump").stdin(Stdio::null());
+        command.kill_on_drop(true);
+        let patience = Duration::from_secs(WRITING);
+        let ended = timeout(patience, command.output()).await;
+        if base.is_file() {
+            return Ok(Some(base));
+        }
+        let said = match ended {
+            Ok(Ok(output)) => [output.stdout, output.stderr].concat(),
+            Ok(Err(error)) => error.to_string().into_bytes(),
+            Err(_) => b"it took too long".to_vec(),
+        };
+        Err(AppMasterError::NoBaseArchive {
+            base,
+            java: self.java.executable.clone(),
+            said: String::from_utf8_lossy(&said).trim().to_owned(),
+        })
     }
 
     fn lessons(&self, home: &FlinkHome) -> Result<Vec<Lesson>, AppMasterError> {

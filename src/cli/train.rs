@@ -1,12 +1,12 @@
 //! `flugs artifact train`: class-data archives for a Flink home.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
 use crate::appmaster::Training;
 use crate::flink::{JavaRuntime, class_data_directories};
-use crate::launch::LaunchError;
+use crate::launch::{LaunchError, RuntimeAnswers};
 
 use super::{Ending, flink_home, output};
 
@@ -47,7 +47,9 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let flink_home = super::absolute(&args.flink.resolve()?)?;
     let java_home = std::env::var_os("JAVA_HOME");
     let path = std::env::var_os("PATH");
-    let java = JavaRuntime::find(None, java_home.as_deref(), path.as_deref());
+    let answers = RuntimeAnswers::of(&|name| std::env::var(name).ok());
+    let ask = |launcher: &Path| answers.properties(launcher);
+    let java = JavaRuntime::find(None, java_home.as_deref(), path.as_deref(), &ask);
     let variable = |name: &str| {
         let value = std::env::var(name).ok();
         value.filter(|value| !value.is_empty() && value != "off")
@@ -63,7 +65,14 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         java: java.map_err(LaunchError::from)?,
         travelling: args.travelling,
     };
-    for archive in super::runtime()?.block_on(training.run())? {
+    let trained = super::runtime()?.block_on(training.run())?;
+    if let Some(base) = &trained.base {
+        output::note(&format!(
+            "flugs: this Java had no archive of its own classes, on which all others are built: made {}",
+            base.display()
+        ));
+    }
+    for archive in trained.archives {
         let there = if archive.was_there {
             ", there already"
         } else {

@@ -83,6 +83,8 @@ impl Ending {
             ExitCode::FlinkHomeIncomplete,
             ExitCode::Configuration,
             ExitCode::FlinkVersion,
+            ExitCode::Incompatible,
+            ExitCode::FileSystemMissing,
             ExitCode::ManifestMalformed,
             ExitCode::ManifestUnknownField,
             ExitCode::ManifestTooNew,

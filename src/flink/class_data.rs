@@ -24,7 +24,7 @@ const COMPRESSED_REACH: u64 = 32 << 30;
 
 /// Options that choose an archive themselves, or make the JVM lay out objects in a way that an
 /// archive made without them does not fit.
-const CONFLICTING: [&str; 8] = [
+const CONFLICTING: [&str; 9] = [
     "-XX:SharedArchiveFile=",
     "-XX:ArchiveClassesAtExit=",
     "-XX:-UseCompressedOops",
@@ -32,7 +32,57 @@ const CONFLICTING: [&str; 8] = [
     "-XX:+UseZGC",
     "-XX:ObjectAlignmentInBytes=",
     "-Xshare:",
+    "-XX:-UseSharedSpaces",
     "--patch-module",
+];
+
+/// Options beside which an archive is known to work: sizes, access to packages, properties, and
+/// what flugs and Flink set themselves. Any other may change what the JVM thinks of an archive.
+const HARMLESS: [&str; 15] = [
+    "-D",
+    "-Xmx",
+    "-Xms",
+    "-Xmn",
+    "-Xss",
+    "-XX:MaxDirectMemorySize=",
+    "-XX:MaxMetaspaceSize=",
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:+UseG1GC",
+    "-XX:CompileThresholdScaling=",
+    "-XX:ErrorFile=",
+    "-XX:HeapDumpPath=",
+    "-XX:+HeapDumpOnOutOfMemoryError",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+CrashOnOutOfMemoryError",
+];
+
+/// Options whose value may be a word of its own.
+const ACCESS: [&str; 2] = ["--add-opens", "--add-exports"];
+
+/// What must not be part of a question: it opens ports or files, runs code, or takes time.
+const UNASKED: [&str; 22] = [
+    "-D",
+    "-Xms",
+    "-javaagent:",
+    "-agentlib:",
+    "-agentpath:",
+    "-Xrun",
+    "-Xdebug",
+    "-Xlog",
+    "-Xloggc",
+    "-verbose",
+    "-XX:+AlwaysPreTouch",
+    "-XX:StartFlightRecording",
+    "-XX:FlightRecorderOptions",
+    "-XX:ErrorFile=",
+    "-XX:HeapDumpPath=",
+    "-XX:OnError=",
+    "-XX:OnOutOfMemoryError=",
+    "-XX:LogFile=",
+    "-XX:+LogVMOutput",
+    "-XX:+PrintFlagsFinal",
+    "-Xcheck",
+    "-version",
 ];
 
 /// Which archive a JVM uses, or why none.
@@ -62,6 +112,10 @@ pub enum Unused {
     Option(String),
     /// The heap is too large.
     Heap,
+    /// The JVM was asked, and refuses it beside the options of its command.
+    Refused(String),
+    /// The JVM has no archive of its own classes, on which every other is built.
+    NoBase(PathBuf),
     /// Nobody wants one.
     Off,
     /// The JVM or a jar cannot be read.
@@ -111,7 +165,9 @@ fn name_of(
     for file in ["release", "lib/server/libjvm.so"] {
         let path = java.home.join(file);
         if file == "release" {
-            text.push_str(&fs::read_to_string(&path).map_err(|_| path)?);
+            // Without it, the JVM's library has to do.
+            let feature = || format!("JAVA_VERSION={}\n", java.feature_version);
+            text.push_str(&fs::read_to_string(&path).unwrap_or_else(|_| feature()));
         } else if let Ok(metadata) = fs::metadata(&path) {
             text.push_str(&metadata.len().to_string());
             text.push_str(" bytes\n");
@@ -200,6 +256,9 @@ pub fn choose_class_data(
         Err(path) => return ClassData::Unused(Unused::Unreadable(path)),
     };
     match find_archive(&searched, &name) {
+        Some(_) if base_archive(java).is_some_and(|base| !base.is_file()) => {
+            ClassData::Unused(Unused::NoBase(java.executable.clone()))
+        }
         Some(path) => ClassData::Archive(path),
         None => ClassData::Unused(Unused::Missing {
             others: searched.iter().any(|directory| has_other(directory, role)),
@@ -207,6 +266,34 @@ pub fn choose_class_data(
             searched,
         }),
     }
+}
+
+/// The archive of a JVM's own classes, whether it is there or not. A runtime that `jlink` made has
+/// none; one whose JVM lies elsewhere is not known.
+pub fn base_archive(java: &JavaRuntime) -> Option<PathBuf> {
+    let server = java.home.join("lib/server");
+    server
+        .join("libjvm.so")
+        .is_file()
+        .then(|| server.join("classes.jsa"))
+}
+
+/// The options of a command with which its JVM is to be asked whether it takes an archive, its
+/// class path included; `None` if they leave no doubt.
+pub fn in_doubt(arguments: &[String]) -> Option<Vec<String>> {
+    let starts = |option: &str, known: &[&str]| known.iter().any(|one| option.starts_with(one));
+    let end = arguments.iter().position(|one| one == "-classpath")?;
+    let of_jvm = arguments.get(..end)?;
+    let mut doubtful = false;
+    let mut before = "";
+    for option in of_jvm {
+        let is_value = ACCESS.contains(&before);
+        doubtful |= !is_value && !starts(option, &HARMLESS) && !starts(option, &ACCESS);
+        before = option;
+    }
+    let asked = of_jvm.iter().filter(|option| !starts(option, &UNASKED));
+    let class_path = arguments.get(end..end + 2)?;
+    doubtful.then(|| asked.chain(class_path).cloned().collect())
 }
 
 /// The archive of this name in the first directory where it can be read.
@@ -281,6 +368,17 @@ impl fmt::Display for Unused {
             Self::JavaTooOld => write!(formatter, "this Java is older than {OLDEST_JAVA}"),
             Self::Option(option) => write!(formatter, "{option} rules it out"),
             Self::Heap => formatter.write_str("the heap is 32 GiB or more"),
+            Self::Refused(words) => {
+                write!(
+                    formatter,
+                    "the JVM refuses it beside these options: {words}"
+                )
+            }
+            Self::NoBase(java) => write!(
+                formatter,
+                "this Java has no archive of its own classes; `{} -Xshare:dump` makes it",
+                java.display()
+            ),
             Self::Off => formatter.write_str("FLUGS_CLASS_DATA is off"),
             Self::Unreadable(path) => write!(formatter, "cannot read {}", path.display()),
         }
@@ -423,6 +521,32 @@ mod tests {
         }
         let large = machine.choose(&["-Xmx34359738368"]);
         assert_eq!(large, ClassData::Unused(Unused::Heap));
+    }
+
+    #[test]
+    fn a_jvm_is_asked_about_options_that_nobody_knows_and_not_about_the_usual() {
+        let words = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
+        let usual = "-Xmx1 -Xms1 -XX:+UseG1GC --add-opens java.base/java.util=ALL-UNNAMED \
+                     --add-exports=a/b=c -Dx=y -classpath lib Main -XX:+Odd";
+        assert_eq!(in_doubt(&words(usual)), None);
+        let odd = "-Xmx1 -Xms1 -XX:+UseCompactObjectHeaders -javaagent:x.jar -Dx=y -Xlog:gc:f \
+                   -classpath lib Main -a";
+        let asked = words("-Xmx1 -XX:+UseCompactObjectHeaders -classpath lib");
+        assert_eq!(in_doubt(&words(odd)), Some(asked));
+    }
+
+    #[test]
+    fn an_archive_without_the_jvms_own_is_not_used_and_the_remedy_is_told() {
+        let machine = machine();
+        machine.archive();
+        let server = machine.java.home.join("lib/server");
+        fs::create_dir_all(&server).unwrap();
+        fs::write(server.join("libjvm.so"), "").unwrap();
+        machine.archive();
+        let unused = machine.choose(&[]).to_string();
+        assert!(unused.contains("java -Xshare:dump` makes it"), "{unused}");
+        fs::write(server.join("classes.jsa"), "").unwrap();
+        assert!(matches!(machine.choose(&[]), ClassData::Archive(_)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The Java runtime of a launch: where it is and which version it has.
 //!
-//! The version is read from the runtime's `release` file. No JVM is started to ask.
+//! The version is read from the runtime's `release` file, behind whatever links lead to it. Where
+//! there is none, whoever looks for a runtime may have it asked.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,6 +22,10 @@ pub struct JavaRuntime {
     /// The modules it has, if its `release` file lists them (Java 9 and later).
     pub modules: Option<Vec<String>>,
 }
+
+/// Has the launcher at this path say its properties (`-XshowSettings:properties -version`), or
+/// remembers what it said. `None`: it does not answer.
+pub type AskRuntime<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
 /// Why there is no usable Java runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +50,8 @@ pub enum JavaError {
     },
     /// Its version cannot be told.
     #[error(
-        "cannot tell the version of the Java runtime {}: its file `release` is missing or names \
-         none; use a runtime that has one",
+        "cannot tell the version of the Java runtime {}: it has no file `release` that names one, \
+         and bin/java -XshowSettings:properties -version does not answer; use another runtime",
         home.display()
     )]
     Unreadable {
@@ -92,18 +97,19 @@ impl JavaRuntime {
         configured: Option<&str>,
         java_home: Option<&OsStr>,
         path: Option<&OsStr>,
+        ask: AskRuntime<'_>,
     ) -> Result<Self, JavaError> {
         let configured = configured.map(OsStr::new);
         for (origin, home) in [("env.java.home", configured), ("JAVA_HOME", java_home)] {
             if let Some(home) = home.filter(|home| !home.is_empty()) {
-                return Self::at(origin, Path::new(home));
+                return Self::at(origin, Path::new(home), ask);
             }
         }
         let mut searched = vec!["env.java.home".to_owned(), "JAVA_HOME".to_owned()];
         for directory in std::env::split_paths(path.unwrap_or_default()) {
             let executable = directory.join("java");
             if is_executable(&executable) {
-                return Self::of_executable(&executable);
+                return Self::of_executable(&executable, ask);
             }
             searched.push(executable.display().to_string());
         }
@@ -133,7 +139,7 @@ impl JavaRuntime {
         modules.is_none_or(|modules| modules.iter().any(|module| module == name))
     }
 
-    fn at(origin: &'static str, home: &Path) -> Result<Self, JavaError> {
+    fn at(origin: &'static str, home: &Path, ask: AskRuntime<'_>) -> Result<Self, JavaError> {
         let executable = home.join("bin/java");
         if !is_executable(&executable) {
             return Err(JavaError::NotARuntime {
@@ -141,41 +147,66 @@ impl JavaRuntime {
                 home: home.to_owned(),
             });
         }
-        Self::described(home.to_owned(), executable)
+        if let Some(described) = Self::described(home, &executable) {
+            return Ok(described);
+        }
+        // `/usr`, say, whose `bin/java` is a link to a link to the runtime's own.
+        Self::of_executable(&executable, ask)
     }
 
     /// The runtime behind a launcher, which is usually a link to it.
-    fn of_executable(executable: &Path) -> Result<Self, JavaError> {
+    fn of_executable(executable: &Path, ask: AskRuntime<'_>) -> Result<Self, JavaError> {
         let resolved = executable
             .canonicalize()
             .unwrap_or_else(|_| executable.to_owned());
-        let home = resolved.parent().and_then(Path::parent);
-        match home {
-            Some(home) => Self::described(home.to_owned(), resolved.clone()),
-            None => Err(JavaError::Unreadable {
-                home: executable.to_owned(),
-            }),
+        let home = |launcher: &Path| launcher.parent().and_then(Path::parent).map(Path::to_owned);
+        if let Some(described) = home(&resolved).and_then(|home| Self::described(&home, &resolved))
+        {
+            return Ok(described);
         }
+        let asked = ask(&resolved).and_then(|answer| Self::of_answer(&resolved, &answer));
+        asked.ok_or_else(|| JavaError::Unreadable {
+            home: home(executable).unwrap_or_else(|| executable.to_owned()),
+        })
     }
 
-    fn described(home: PathBuf, executable: PathBuf) -> Result<Self, JavaError> {
+    /// The runtime as its files describe it.
+    fn described(home: &Path, executable: &Path) -> Option<Self> {
         // The runtime inside a Java 8 kit is its `jre`; the file lies one level up.
         let parent = home.parent().filter(|_| home.ends_with("jre"));
-        let release = [Some(home.as_path()), parent]
+        let release = [Some(home), parent]
             .into_iter()
             .flatten()
             .find_map(|directory| std::fs::read_to_string(directory.join("release")).ok());
         let described = release.as_deref().and_then(version_and_modules);
-        let (feature_version, modules) = match described {
-            Some(described) => described,
-            None if is_java_8_layout(&home) => (8, None),
-            None => return Err(JavaError::Unreadable { home }),
-        };
-        Ok(Self {
-            home,
-            executable,
+        let java_8 = || is_java_8_layout(home).then_some((8, None));
+        let (feature_version, modules) = described.or_else(java_8)?;
+        Some(Self {
+            home: home.to_owned(),
+            executable: executable.to_owned(),
             feature_version,
             modules,
+        })
+    }
+
+    /// The runtime as it describes itself. Its launcher stays the one that was named: it may be a
+    /// script that has reasons to be there.
+    fn of_answer(executable: &Path, answer: &str) -> Option<Self> {
+        let property = |name: &str| {
+            answer.lines().find_map(|line| {
+                let (key, value) = line.split_once('=')?;
+                (key.trim() == name).then(|| value.trim())
+            })
+        };
+        let home = Path::new(property("java.home")?);
+        let version = property("java.specification.version").or_else(|| property("java.version"));
+        Self::described(home, executable).or_else(|| {
+            Some(Self {
+                home: home.to_owned(),
+                executable: executable.to_owned(),
+                feature_version: feature_version(version?)?,
+                modules: None,
+            })
         })
     }
 }
@@ -236,7 +267,7 @@ mod tests {
     }
 
     fn found(directory: &tempfile::TempDir) -> Result<JavaRuntime, JavaError> {
-        JavaRuntime::find(None, Some(directory.path().as_os_str()), None)
+        JavaRuntime::find(None, Some(directory.path().as_os_str()), None, &|_| None)
     }
 
     #[test]
@@ -270,9 +301,19 @@ mod tests {
             runtime(Some("JAVA_VERSION=\"11\"")),
             runtime(Some("JAVA_VERSION=\"21\"")),
         );
-        let java = JavaRuntime::find(new.path().to_str(), Some(old.path().as_os_str()), None);
+        let java = JavaRuntime::find(
+            new.path().to_str(),
+            Some(old.path().as_os_str()),
+            None,
+            &|_| None,
+        );
         assert_eq!(java.unwrap().feature_version, 21);
-        let error = JavaRuntime::find(Some("/nonexistent"), Some(old.path().as_os_str()), None);
+        let error = JavaRuntime::find(
+            Some("/nonexistent"),
+            Some(old.path().as_os_str()),
+            None,
+            &|_| None,
+        );
         assert!(error.unwrap_err().to_string().contains("env.java.home"));
     }
 
@@ -282,10 +323,52 @@ mod tests {
         let bin = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(kit.path().join("bin/java"), bin.path().join("java")).unwrap();
         let path = std::env::join_paths([Path::new("/nonexistent"), bin.path()]).unwrap();
-        let java = JavaRuntime::find(Some(""), None, Some(&path)).unwrap();
+        let java = JavaRuntime::find(Some(""), None, Some(&path), &|_| None).unwrap();
         assert_eq!(java.home, kit.path().canonicalize().unwrap());
-        let error = JavaRuntime::find(None, None, Some(OsStr::new("/nonexistent"))).unwrap_err();
+        let nowhere = Some(OsStr::new("/nonexistent"));
+        let error = JavaRuntime::find(None, None, nowhere, &|_| None).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/java"), "{error}");
+    }
+
+    #[test]
+    fn a_home_whose_launcher_is_a_chain_of_links_is_the_runtime_at_their_end() {
+        let kit = runtime(Some("JAVA_VERSION=\"21\""));
+        let place = tempfile::tempdir().unwrap();
+        let (usr, alternatives) = (place.path().join("usr"), place.path().join("java"));
+        std::fs::create_dir_all(usr.join("bin")).unwrap();
+        std::os::unix::fs::symlink(kit.path().join("bin/java"), &alternatives).unwrap();
+        std::os::unix::fs::symlink(&alternatives, usr.join("bin/java")).unwrap();
+        let java = JavaRuntime::find(None, Some(usr.as_os_str()), None, &|_| None).unwrap();
+        assert_eq!(java.home, kit.path().canonicalize().unwrap());
+        assert_eq!(java.feature_version, 21);
+    }
+
+    #[test]
+    fn a_runtime_that_no_file_describes_is_asked_and_its_launcher_is_kept() {
+        let stripped = runtime(None);
+        let home = Some(stripped.path().as_os_str());
+        let answer = "Property settings:\n    java.home = /opt/real\n    java.specification.version = 17\n    java.version = 17.0.15\n";
+        let java = JavaRuntime::find(None, home, None, &|asked| {
+            assert!(asked.ends_with("bin/java"));
+            Some(answer.to_owned())
+        });
+        let java = java.unwrap();
+        assert_eq!((java.feature_version, java.modules), (17, None));
+        assert_eq!(java.home, Path::new("/opt/real"));
+        assert!(
+            java.executable
+                .starts_with(stripped.path().canonicalize().unwrap())
+        );
+        let old = answer.replace("version = 17", "version = 1.8");
+        let java = JavaRuntime::find(None, home, None, &|_| Some(old.clone())).unwrap();
+        assert_eq!(java.feature_version, 8);
+        let nonsense = JavaRuntime::find(None, home, None, &|_| Some("bash: no".to_owned()));
+        assert!(
+            nonsense
+                .unwrap_err()
+                .to_string()
+                .contains("does not answer")
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Everything here is a function of data: configuration comes in as a lookup, the environment as
 //! a lookup, the machine as numbers. This room reads directories where it must (which jars are
-//! in `lib`) and never starts a process, not even `java -version`. [`rest`] is the one part that
+//! in `lib`) and never starts a process: what only a JVM can say is handed in. [`rest`] is the one part that
 //! speaks to a network: to a JobManager that somebody else started.
 
 pub mod java_options;
@@ -13,6 +13,7 @@ mod allocator;
 mod class_data;
 mod class_path;
 mod command;
+mod compatibility;
 mod compilation;
 mod entry_point;
 mod failure;
@@ -25,15 +26,16 @@ mod version;
 
 pub use allocator::{find_jemalloc, jemalloc_variables};
 pub use class_data::{
-    ClassData, OLDEST_JAVA as OLDEST_ARCHIVING_JAVA, Unused, archive_name, choose_class_data,
-    class_data_directories, find_archive, travelling_archive_name,
+    ClassData, OLDEST_JAVA as OLDEST_ARCHIVING_JAVA, Unused, archive_name, base_archive,
+    choose_class_data, class_data_directories, find_archive, in_doubt, travelling_archive_name,
 };
 pub use command::{CommandError, CommandInput, JavaCommand, PathFault, build};
+pub use compatibility::{Combination, CompatibilityError};
 pub use compilation::compile_later;
 pub use entry_point::{main_class, service};
 pub use failure::{LastWords, ProcessFailure, read_failure};
 pub use home::{FlinkHome, FlinkHomeError};
-pub use java::{JavaError, JavaRuntime};
+pub use java::{AskRuntime, JavaError, JavaRuntime};
 pub use jvm_options::JvmOptionsError;
 pub use log_files::{LogFiles, LogIdentity, log_directory, pid_file};
 pub use module_access::missing_access;

@@ -6,7 +6,7 @@ use crate::artifact::token::TokenError;
 use crate::artifact::{FetchError, StoreError};
 use crate::conf::ConfError;
 use crate::flink::memory::MemoryError;
-use crate::flink::{CommandError, FlinkHomeError, JavaError};
+use crate::flink::{CommandError, CompatibilityError, FlinkHomeError, JavaError};
 use crate::spec::{ExitCode, Failure, ManifestError, PropertyError, Role, RoleError};
 use crate::supervise::SuperviseError;
 
@@ -33,6 +33,9 @@ pub enum LaunchError {
     /// The JVM's command line cannot be made.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// The combination is known to be hopeless.
+    #[error(transparent)]
+    Compatibility(#[from] CompatibilityError),
     /// The role is unknown.
     #[error(transparent)]
     Role(#[from] RoleError),
@@ -124,6 +127,7 @@ impl Failure for LaunchError {
             Self::Memory(error) => error.exit_code(),
             Self::LimitTooSmall(error) => error.source.exit_code(),
             Self::Command(error) => error.exit_code(),
+            Self::Compatibility(error) => error.exit_code(),
             Self::Role(error) => error.exit_code(),
             Self::Property(error) => error.exit_code(),
             Self::Port(error) => error.exit_code(),

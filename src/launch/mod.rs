@@ -4,6 +4,8 @@
 //! ([`crate::artifact`], [`crate::conf`], [`crate::flink`]); the process that results belongs to
 //! [`crate::supervise`], into which a launch turns itself.
 
+mod answers;
+mod compatibility;
 mod configuration;
 mod defaults;
 mod error;
@@ -23,6 +25,7 @@ mod request;
 mod resolve;
 mod stages;
 
+pub use answers::RuntimeAnswers;
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
 pub use image::ImageTerms;

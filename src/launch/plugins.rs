@@ -99,6 +99,12 @@ fn entries(directory: &Path) -> impl Iterator<Item = (PathBuf, PathBuf)> {
 }
 
 impl PluginDirectory {
+    /// The jars that are asked for, where they lie now.
+    pub(super) fn jars(&self) -> impl Iterator<Item = &Path> {
+        let targets = self.links.values().map(PathBuf::as_path);
+        targets.filter(|target| target.extension().is_some_and(|end| end == "jar"))
+    }
+
     /// Makes the directory anew.
     pub(super) fn make(&self) -> Result<(), LaunchError> {
         if self.path.exists() {

@@ -1,5 +1,6 @@
 //! Resolves a launch whose files are in place: which Java, which configuration, how much memory,
-//! which command. Reads; never writes and never starts anything.
+//! which command. Reads, and asks the Java at hand what only it can say; never writes into the sandbox
+//! and never starts Flink.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,13 +10,14 @@ use crate::conf::{
 };
 use crate::flink::memory::MemoryPlan;
 use crate::flink::{
-    self, ClassData, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity,
-    choose_class_data, compile_later, find_jemalloc, log_directory,
+    self, ClassData, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity, Unused,
+    choose_class_data, compile_later, find_jemalloc, in_doubt, log_directory,
 };
 use crate::spec::{Role, WorkerId};
 
+use super::answers::RuntimeAnswers;
 use super::plugins::{self, PluginDirectory};
-use super::{LaunchError, LaunchRequest, SandboxLayout, configuration, memory};
+use super::{LaunchError, LaunchRequest, SandboxLayout, compatibility, configuration, memory};
 
 /// What of a launch is settled whichever Java runs it: also where that Java is in an image.
 #[derive(Debug, Clone)]
@@ -102,8 +104,9 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
     let java = java_of(request, &settled)?;
     let variables = variables(request, &settled);
     let mut command = build_command(request, &settled, &java, &variables)?;
+    compatibility::check(request, &settled, &java, &command)?;
     let SettledLaunch { role, home, .. } = &settled;
-    let class_data = choose_class_data(
+    let chosen = choose_class_data(
         *role,
         &java,
         home,
@@ -111,6 +114,7 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         &command.arguments,
         &|name| request.variable(name).map(str::to_owned),
     );
+    let class_data = confirmed(chosen, request, &settled, &command);
     let later = compile_later(&java, &command.arguments);
     let start = class_data.options().into_iter().chain(later);
     command.arguments.splice(0..0, start);
@@ -129,6 +133,26 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
         class_data,
         directory: request.image.as_ref().map(|image| image.directory.clone()),
     })
+}
+
+/// The archive, unless its JVM says that it does not fit the options of the command.
+fn confirmed(
+    chosen: ClassData,
+    request: &LaunchRequest,
+    settled: &SettledLaunch,
+    command: &JavaCommand,
+) -> ClassData {
+    let (ClassData::Archive(archive), Some(options)) = (&chosen, in_doubt(&command.arguments))
+    else {
+        return chosen;
+    };
+    let directory = &settled.layout.root;
+    let refusal = answers(request).refusal(&command.program, archive, &options, directory);
+    refusal.map_or(chosen, |words| ClassData::Unused(Unused::Refused(words)))
+}
+
+fn answers(request: &LaunchRequest) -> RuntimeAnswers {
+    RuntimeAnswers::of(&|name| request.variable(name).map(str::to_owned))
 }
 
 /// The directory that the JVM works in, if Flink's files were brought there.
@@ -173,7 +197,9 @@ fn find_java(
         .or_else(|| request.variable("JAVA_HOME"));
     let java_home = java_home.map(AsRef::as_ref);
     let path = request.variable("PATH").map(AsRef::as_ref);
-    Ok(JavaRuntime::find(named.as_deref(), java_home, path)?)
+    let answers = answers(request);
+    let ask = |launcher: &Path| answers.properties(launcher);
+    Ok(JavaRuntime::find(named.as_deref(), java_home, path, &ask)?)
 }
 
 /// The image's own log directory, if there is one that can be written to, else the sandbox's.

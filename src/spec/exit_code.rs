@@ -77,6 +77,10 @@ pub enum ExitCode {
     Engine = 97,
     /// The container engine does not have the image.
     ImageMissing = 98,
+    /// This Flink, this Java and what is on the class path are known not to work together.
+    Incompatible = 99,
+    /// Nothing reads the scheme of a configured path.
+    FileSystemMissing = 100,
     /// An image definition is wrong.
     ImageDefinition = 105,
     /// An input of an image (base, binary, Flink, time) is missing or does not fit.
@@ -116,7 +120,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 53] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,
@@ -151,6 +155,8 @@ impl ExitCode {
         Self::Privileges,
         Self::Engine,
         Self::ImageMissing,
+        Self::Incompatible,
+        Self::FileSystemMissing,
         Self::ImageDefinition,
         Self::ImageInput,
         Self::ImageRefused,

@@ -98,7 +98,8 @@ impl Launch<'_> {
         let with_dynamic = |key: &str| with_dynamic.get(key).map(str::to_owned);
         let environment = |name: &str| environment.get(name).cloned();
         let memory = derive(self.role, version, &with_dynamic, &environment).unwrap();
-        let java = JavaRuntime::find(None, Some(self.java.home().as_os_str()), None).unwrap();
+        let home = Some(self.java.home().as_os_str());
+        let java = JavaRuntime::find(None, home, None, &|_| None).unwrap();
         build(&CommandInput {
             home: &self.home,
             java: &java,

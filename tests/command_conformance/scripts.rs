@@ -38,6 +38,7 @@ impl RecordingJava {
             None,
             std::env::var_os("JAVA_HOME").as_deref(),
             std::env::var_os("PATH").as_deref(),
+            &|_| None,
         )
         .unwrap();
         let directory = tempfile::tempdir().unwrap();

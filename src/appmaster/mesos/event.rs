@@ -105,6 +105,11 @@ pub enum MesosEvent {
     Notice(String),
 }
 
+/// A reason behind a sentence, if there is one.
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
 impl fmt::Display for MesosEvent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -118,8 +123,7 @@ impl fmt::Display for MesosEvent {
             }
             Self::JobManagerServes => write!(formatter, "the JobManager serves"),
             Self::JobManagerEnded { code, reason } => {
-                let reason = reason.iter().map(|reason| format!(": {reason}"));
-                let reason: String = reason.collect();
+                let reason = because(reason.as_deref());
                 write!(formatter, "the JobManager ended with code {code}{reason}")
             }
             Self::Subscribed { framework } => {
