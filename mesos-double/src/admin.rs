@@ -25,10 +25,12 @@ POST /masters/N/elect            the master leads from now on
 POST /masters/none/elect         nobody leads
 POST /masters/N/stop|start       its process dies, or is started again
 POST /masters/N/recovering|recovered   it leads and is not ready, or is again
+POST /registry/lose              the leader starts again and remembers nothing
 POST /connections/cut            all connections break
 POST /connections/freeze         ... or go silent and stay open
 POST /offers/spoil|rescind       offers are void, and nobody is told, or everybody is
 POST /tasks/ID/exit?STATUS       a pretended task ends (--tasks pretended)
+POST /tasks/ID/preempt           its agent takes its resources away
 POST /advance?SECONDS            a virtual clock goes on (--virtual-time)
 ";
 
@@ -98,6 +100,7 @@ async fn answer(request: &Request, double: &MesosDouble) -> Result<Response, Str
                 _ => return Ok(Response::not_found()),
             }
         }
+        ("POST", ["registry", "lose"]) => double.lose_registry(),
         ("POST", ["connections", "cut"]) => double.cut_connections(),
         ("POST", ["connections", "freeze"]) => double.freeze_connections(),
         ("POST", ["offers", "spoil"]) => double.spoil_offers(),
@@ -106,6 +109,11 @@ async fn answer(request: &Request, double: &MesosDouble) -> Result<Response, Str
             let status = request.query.parse();
             let status = status.map_err(|_| "expected ?STATUS".to_owned())?;
             if !double.end_task(task, status) {
+                return Err(format!("there is no task {task}"));
+            }
+        }
+        ("POST", ["tasks", task, "preempt"]) => {
+            if !double.preempt_task(task) {
                 return Err(format!("there is no task {task}"));
             }
         }
@@ -145,6 +153,7 @@ fn faults_json(faults: &Faults) -> Value {
         "stale_offers": faults.stale_offers,
         "shuffle_agent_loss": faults.shuffle_agent_loss,
         "offers_before_updates": faults.offers_before_updates,
+        "offers_before_heartbeat": faults.offers_before_heartbeat,
         "pull_delay": faults.pull_delay.as_secs_f64(),
         "absolute_locations": faults.absolute_locations,
     })
@@ -185,6 +194,7 @@ fn set_fault(faults: &mut Faults, name: &str, value: &Value) -> Option<()> {
         "stale_offers" => faults.stale_offers = percent()?,
         "shuffle_agent_loss" => faults.shuffle_agent_loss = value.as_bool()?,
         "offers_before_updates" => faults.offers_before_updates = value.as_bool()?,
+        "offers_before_heartbeat" => faults.offers_before_heartbeat = value.as_bool()?,
         "pull_delay" => faults.pull_delay = time()?,
         "absolute_locations" => faults.absolute_locations = value.as_bool()?,
         _ => return None,

@@ -3,6 +3,7 @@
 //! This is the truth about tasks; a master only knows what it was told.
 
 use crate::identity::Uuid;
+use crate::operations::Drain;
 use crate::options::AgentOptions;
 use crate::resources::{Quantity, Resources};
 use crate::update_queue::UpdateQueue;
@@ -31,6 +32,8 @@ pub(crate) struct Agent {
     /// The frameworks that it runs tasks of.
     pub(crate) frameworks: BTreeMap<String, Map<String, Value>>,
     pub(crate) runs: BTreeMap<RunKey, Run>,
+    /// It was told to empty itself.
+    pub(crate) drain: Option<Drain>,
 }
 
 /// One task on its agent.
@@ -74,6 +77,7 @@ impl Agent {
             epoch: 0,
             frameworks: BTreeMap::new(),
             runs: BTreeMap::new(),
+            drain: None,
         })
     }
 

@@ -6,8 +6,11 @@
 mod acceptance;
 mod allocation;
 mod calls;
+mod draining;
 mod killing;
 mod leadership;
+mod maintenance;
+mod quota;
 mod reconciliation;
 mod registration;
 mod subscription;
@@ -26,6 +29,7 @@ use crate::executor::Order;
 use crate::faults::Faults;
 use crate::identity::Uuid;
 use crate::master::Master;
+use crate::operations::Operations;
 use crate::options::Options;
 use crate::timer::{Due, Timers};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +55,8 @@ pub(crate) struct Cluster {
     unreachable: BTreeMap<String, Duration>,
     /// Agents that an operator gave up.
     gone: BTreeSet<String>,
+    /// What operators have ordered.
+    operations: Operations,
     orders: Vec<Order>,
 }
 
@@ -80,6 +86,7 @@ impl Cluster {
             registry: BTreeSet::new(),
             unreachable: BTreeMap::new(),
             gone: BTreeSet::new(),
+            operations: Operations::default(),
             orders: Vec::new(),
             work_dir,
             options,

@@ -303,6 +303,18 @@ impl MesosDouble {
         self.stand();
     }
 
+    /// The leader's process dies with its registry, and starts again: it knows no agent, no task
+    /// and nothing that an operator ordered. Agents find it by and by.
+    pub fn lose_registry(&self) {
+        self.cut_connections();
+        self.shared.with(|cluster| {
+            let leader = cluster.leader();
+            cluster.lose_registry();
+            cluster.elect(leader);
+        });
+        self.stand();
+    }
+
     /// Lets ZooKeeper know who stands.
     fn stand(&self) {
         if let Some(election) = &self.election {
@@ -377,6 +389,11 @@ impl MesosDouble {
             self.shared.running.tell(container, Command::Exit(status));
         }
         container.is_some()
+    }
+
+    /// A task's agent takes its resources away. Whether there is such a task.
+    pub fn preempt_task(&self, task: &str) -> bool {
+        self.shared.with(|cluster| cluster.preempt(task))
     }
 
     /// Ends all tasks and everything else, and waits for it.

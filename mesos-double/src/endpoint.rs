@@ -1,5 +1,6 @@
 //! A master's endpoints: who answers what.
 
+mod operator;
 mod scheduler;
 
 use crate::cluster::Cluster;
@@ -31,6 +32,7 @@ pub(crate) fn answer(request: &Request, node: usize, shared: &Arc<Shared>) -> An
             .unwrap_or(&request.path);
         match path {
             "/api/v1/scheduler" => scheduler::answer(request, node, cluster),
+            "/api/v1" => Answer::Now(operator::answer(request, node, cluster)),
             "/health" => Answer::Now(Response::ok()),
             "/version" => Answer::Now(Response::json(&json!({
                 "build_date": "2026-11-21 09:48:37",
@@ -39,17 +41,17 @@ pub(crate) fn answer(request: &Request, node: usize, shared: &Arc<Shared>) -> An
                 "version": cluster.options.version,
             }))),
             "/redirect" => Answer::Now(redirect(cluster, "")),
-            "/state" | "/state-summary" | "/state.json" => {
+            "/state" | "/state-summary" | "/state.json" | "/slaves" => {
                 if let Err(refusal) = authenticate(request, cluster, "mesos-master-readonly") {
                     return Answer::Now(refusal);
                 }
                 if cluster.leader() != Some(node) {
                     return Answer::Now(redirect(cluster, path));
                 }
-                Answer::Now(Response::json(&if path == "/state-summary" {
-                    cluster.state_summary()
-                } else {
-                    cluster.state()
+                Answer::Now(Response::json(&match path {
+                    "/state-summary" => cluster.state_summary(),
+                    "/slaves" => cluster.slaves(),
+                    _ => cluster.state(),
                 }))
             }
             _ => Answer::Now(Response::not_found()),

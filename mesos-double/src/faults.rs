@@ -45,6 +45,8 @@ pub struct Faults {
     pub shuffle_agent_loss: bool,
     /// A framework that comes back is offered resources before it is told what it missed.
     pub offers_before_updates: bool,
+    /// The first OFFERS come before the first HEARTBEAT.
+    pub offers_before_heartbeat: bool,
     /// How long each pull of an image takes at least.
     pub pull_delay: Duration,
     /// `Location` with a scheme, as masters before 0.23 wrote it.

@@ -16,6 +16,8 @@ pub(crate) struct Framework {
     pub(crate) info: Map<String, Value>,
     pub(crate) suppressed: BTreeSet<String>,
     pub(crate) filters: Vec<Filter>,
+    /// Agents that it is not asked to leave before then.
+    pub(crate) inverse_filters: BTreeMap<String, Duration>,
     pub(crate) tasks: BTreeMap<String, Task>,
     pub(crate) unreachable_tasks: BTreeMap<String, Task>,
     pub(crate) completed_tasks: Vec<Task>,
@@ -41,6 +43,7 @@ impl Framework {
             info,
             suppressed: BTreeSet::new(),
             filters: Vec::new(),
+            inverse_filters: BTreeMap::new(),
             tasks: BTreeMap::new(),
             unreachable_tasks: BTreeMap::new(),
             completed_tasks: Vec::new(),

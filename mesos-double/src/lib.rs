@@ -29,6 +29,7 @@ mod http;
 mod identity;
 mod master;
 mod offer;
+mod operations;
 mod options;
 mod resources;
 mod schema;

@@ -4,7 +4,7 @@ use crate::framework::Framework;
 use crate::offer::Offer;
 use crate::resources::Resources;
 use crate::task::Task;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ pub(crate) struct Master {
     /// Ids that may not come back; the oldest is forgotten first.
     pub(crate) completed: VecDeque<String>,
     pub(crate) offers: BTreeMap<String, Offer>,
+    pub(crate) inverse_offers: BTreeMap<String, InverseOffer>,
+    /// What frameworks last said to inverse offers, by agent and framework.
+    pub(crate) responses: BTreeMap<String, BTreeMap<String, Response>>,
     pub(crate) registered: BTreeMap<String, Registered>,
     /// Agents of the registry that have not come back since this master leads.
     pub(crate) recovered: BTreeSet<String>,
@@ -31,6 +34,22 @@ pub(crate) struct Master {
     next_framework: u64,
     next_offer: u64,
     next_agent: u64,
+}
+
+/// The request to give up what a framework holds of an agent.
+#[derive(Clone, Debug)]
+pub(crate) struct InverseOffer {
+    pub(crate) framework_id: String,
+    pub(crate) agent_id: String,
+}
+
+/// What a framework said to an inverse offer.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    /// `ACCEPT` or `DECLINE`.
+    pub(crate) status: &'static str,
+    /// Nanoseconds since 1970.
+    pub(crate) at: u64,
 }
 
 /// An agent as the master sees it.
@@ -65,6 +84,8 @@ impl Master {
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
             offers: BTreeMap::new(),
+            inverse_offers: BTreeMap::new(),
+            responses: BTreeMap::new(),
             registered: BTreeMap::new(),
             recovered_at_first: recovered.len(),
             recovered,
@@ -115,6 +136,33 @@ impl Master {
         {
             framework
                 .send(&json!({"type": "RESCIND", "rescind": {"offer_id": {"value": offer.id}}}));
+        }
+    }
+
+    /// Takes inverse offers away; who is to be told of each, and how.
+    pub(crate) fn withdraw_inverse_offers(
+        &mut self,
+        which: impl Fn(&InverseOffer) -> bool,
+    ) -> Vec<(String, Value)> {
+        let mut events = Vec::new();
+        self.inverse_offers.retain(|id, offer| {
+            let goes = which(offer);
+            if goes {
+                let event = json!({
+                    "type": "RESCIND_INVERSE_OFFER",
+                    "rescind_inverse_offer": {"inverse_offer_id": {"value": id}},
+                });
+                events.push((offer.framework_id.clone(), event));
+            }
+            !goes
+        });
+        events
+    }
+
+    /// Sends an event to a framework if it is there and listens.
+    pub(crate) fn send(&self, framework: &str, event: &Value) {
+        if let Some(framework) = self.frameworks.get(framework) {
+            framework.send(event);
         }
     }
 

@@ -131,6 +131,21 @@ impl Resources {
             .sum()
     }
 
+    /// Leaves at most so many thousandths of the scalar `name` that are reserved for nobody.
+    pub(crate) fn shrink(&mut self, name: &str, most: i64) {
+        let mut left = most.max(0);
+        for resource in &mut self.0 {
+            if let Quantity::Scalar(own) = &mut resource.quantity
+                && resource.name == name
+                && resource.reservations.is_empty()
+            {
+                *own = left.min(*own);
+                left -= *own;
+            }
+        }
+        self.0.retain(|resource| !resource.quantity.is_empty());
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|resource| resource.name == name)
     }

@@ -18,6 +18,7 @@ mod behaviour {
     mod codes;
     mod masters;
     mod offers;
+    mod operators;
     mod processes;
     mod streams;
     mod tasks;

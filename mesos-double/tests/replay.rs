@@ -43,6 +43,13 @@ fn options() -> Options {
     }
 }
 
+/// The agent of the later recordings.
+fn big() -> Options {
+    let mut options = options();
+    options.agents[0].resources = "ports:[31000-31500];cpus:4;mem:6144;disk:10000".to_owned();
+    options
+}
+
 #[test]
 fn status_codes() {
     Player::start("01-status-codes", options(), 0.0).play();
@@ -84,6 +91,26 @@ fn roles_and_reservations() {
 #[test]
 fn agent_loss() {
     Player::start("11-agent-loss", options(), 0.95).play();
+}
+
+#[test]
+fn maintenance() {
+    Player::start("14-maintenance", big(), 0.86).play();
+}
+
+#[test]
+fn drain() {
+    Player::start("15-drain", big(), 0.84).play();
+}
+
+#[test]
+fn marked_gone() {
+    Player::start("16-marked-gone", big(), 0.5).play();
+}
+
+#[test]
+fn registry_lost() {
+    Player::start("17-registry-lost", big(), 0.5).play();
 }
 
 #[test]

@@ -4,11 +4,13 @@
 //! smaller dominant share comes first.
 
 use super::Cluster;
+use super::quota::within_limits;
 use crate::agent::Attribute;
 use crate::framework::Framework;
 use crate::identity::random_below;
 use crate::master::Master;
 use crate::offer::Offer;
+use crate::operations::Limits;
 use crate::resources::{Resource, Resources};
 use crate::timer::Due;
 use crate::validation::role::is_within;
@@ -41,7 +43,7 @@ impl Cluster {
         let mut made: BTreeMap<String, Vec<Offer>> = BTreeMap::new();
         for agent in agents {
             // One agent's resources may go to several roles: reserved ones to theirs first.
-            while let Some(offer) = next_offer(master, &agent) {
+            while let Some(offer) = next_offer(master, &agent, &self.operations.limits) {
                 made.entry(offer.framework_id.clone())
                     .or_default()
                     .push(offer);
@@ -50,6 +52,7 @@ impl Cluster {
         for (framework, offers) in made {
             self.send_offers(&framework, offers);
         }
+        self.make_inverse_offers(only);
     }
 
     fn send_offers(&mut self, id: &str, offers: Vec<Offer>) {
@@ -80,18 +83,14 @@ impl Cluster {
 
     fn offer_message(&self, offer: &Offer) -> Option<Value> {
         let framework = self.framework(&offer.framework_id)?;
-        let agent = self.agents.get(self.agent_index(&offer.agent_id)?)?;
-        let hostname = &agent.options.hostname;
+        let index = self.agent_index(&offer.agent_id)?;
+        let agent = self.agents.get(index)?;
         let mut message = json!({
             "id": {"value": offer.id},
             "framework_id": {"value": offer.framework_id},
             "agent_id": {"value": offer.agent_id},
-            "hostname": hostname,
-            "url": {
-                "scheme": "http",
-                "address": {"hostname": hostname, "ip": agent.address(&self.options.host), "port": agent.port},
-                "path": "/slave(1)",
-            },
+            "hostname": agent.options.hostname,
+            "url": self.agent_url(index),
             "resources": offer.resources.json(framework.sight()),
         });
         let fields = message.as_object_mut()?;
@@ -108,7 +107,21 @@ impl Cluster {
         if framework.sight().multi_role {
             fields.insert("allocation_info".to_owned(), json!({ "role": offer.role }));
         }
+        if let Some(unavailability) = self.unavailability(index) {
+            fields.insert("unavailability".to_owned(), unavailability.clone());
+        }
         Some(message)
+    }
+
+    /// Where a real agent would answer.
+    pub(super) fn agent_url(&self, index: usize) -> Option<Value> {
+        let agent = self.agents.get(index)?;
+        let address = agent.address(&self.options.host);
+        Some(json!({
+            "scheme": "http",
+            "address": {"hostname": agent.options.hostname, "ip": address, "port": agent.port},
+            "path": "/slave(1)",
+        }))
     }
 
     /// Takes all offers back and tells nobody.
@@ -137,7 +150,11 @@ impl Cluster {
 }
 
 /// Makes the next offer of what one agent has free, and takes the resources.
-fn next_offer(master: &mut Master, agent_id: &str) -> Option<Offer> {
+fn next_offer(
+    master: &mut Master,
+    agent_id: &str,
+    limits: &BTreeMap<String, Limits>,
+) -> Option<Offer> {
     let agent = master.registered.get(agent_id)?;
     let free = agent.free();
     if free.is_empty() {
@@ -151,6 +168,7 @@ fn next_offer(master: &mut Master, agent_id: &str) -> Option<Offer> {
         }
         for role in framework.roles() {
             let share = free.filter(|one| is_offerable(one, framework, &role));
+            let share = within_limits(limits, master, &role, share);
             let held_back = framework
                 .filters
                 .iter()

@@ -47,8 +47,10 @@ impl Cluster {
                     Err(reason) => Reply::BadRequest(reason),
                 };
             }
+            "ACCEPT_INVERSE_OFFERS" => self.answer_inverse_offers(id, &message, "ACCEPT"),
+            "DECLINE_INVERSE_OFFERS" => self.answer_inverse_offers(id, &message, "DECLINE"),
             // MESSAGE reaches no executor that listens; REQUEST does nothing in a real master either,
-            // and there are no inverse offers or operations to speak about.
+            // and there are no operations to speak about.
             _ => {}
         }
         Reply::Accepted

@@ -4,6 +4,7 @@ use super::Cluster;
 use crate::election::Standing;
 use crate::identity::{Uuid, random_below};
 use crate::master::Master;
+use crate::operations::Operations;
 use crate::timer::Due;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -59,6 +60,14 @@ impl Cluster {
             now + self.options.agent_reregister_timeout,
             Due::RecoveredAgentsTimeout { term },
         );
+    }
+
+    /// What the registry had is gone: agents, lost and marked ones, the orders of operators.
+    pub(crate) fn lose_registry(&mut self) {
+        self.registry.clear();
+        self.unreachable.clear();
+        self.gone.clear();
+        self.operations = Operations::default();
     }
 
     pub(super) fn reregister(&mut self, index: usize, term: u64) {

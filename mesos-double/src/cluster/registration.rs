@@ -12,6 +12,74 @@ use crate::task::Task;
 use crate::timer::Due;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Why the master takes an agent out.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Farewell {
+    /// It has not been heard of since then (after 1970), and may come back.
+    Unreachable(Duration),
+    /// An operator takes its machine down.
+    MachineDown,
+    /// An operator says that it is gone for good.
+    Gone,
+}
+
+impl Farewell {
+    fn status(
+        &self,
+        framework: &Framework,
+        task: &str,
+        hostname: &str,
+        timestamp: f64,
+    ) -> Status {
+        let removed = "REASON_AGENT_REMOVED";
+        match self {
+            Self::Unreachable(since) => {
+                let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+                let state = framework.state_for("TASK_UNREACHABLE");
+                let message = "health check timed out";
+                Status::of_master(task, state, removed, message, timestamp)
+                    .with("unreachable_time", json!({ "nanoseconds": nanoseconds }))
+            }
+            // Lost also for whoever knows better words.
+            Self::MachineDown => {
+                let message =
+                    format!("Agent {hostname} removed: Operator initiated 'Machine DOWN'");
+                Status::of_master(task, "TASK_LOST", removed, &message, timestamp)
+            }
+            Self::Gone => {
+                let state = framework.state_for("TASK_GONE_BY_OPERATOR");
+                let reason = "REASON_AGENT_REMOVED_BY_OPERATOR";
+                let message = "Agent has been marked gone";
+                Status::of_master(task, state, reason, message, timestamp)
+            }
+        }
+    }
+}
+
+impl Framework {
+    /// Takes out the tasks of an agent; those of an unreachable one are elsewhere.
+    fn take_tasks(&mut self, agent: &str, unreachable: bool) -> Vec<Task> {
+        let all = if unreachable {
+            &mut self.unreachable_tasks
+        } else {
+            &mut self.tasks
+        };
+        let here = all.values().filter(|task| task.agent_id == agent);
+        let here: Vec<String> = here.map(|task| task.id.clone()).collect();
+        here.iter().filter_map(|id| all.remove(id)).collect()
+    }
+
+    fn part_with(&mut self, task: Task, farewell: &Farewell) {
+        match farewell {
+            Farewell::Unreachable(_) => {
+                self.unreachable_tasks.insert(task.id.clone(), task);
+            }
+            Farewell::MachineDown | Farewell::Gone => self.completed_tasks.push(task),
+        }
+    }
+}
 
 impl Cluster {
     /// An agent registers with the leader, for the first time or anew.
@@ -19,27 +87,34 @@ impl Cluster {
         let Some(agent) = self.agents.get_mut(index) else {
             return;
         };
-        let Some(master) = &mut self.master else {
-            return;
-        };
-        if !agent.online {
+        if self.master.is_none() || !agent.online {
             return;
         }
         if let Some(former) = agent.former_id.take() {
             self.mark_unreachable(&former);
             return self.register(index);
         }
+        let gone = agent.id.as_ref().is_some_and(|id| self.gone.contains(id));
+        if gone || self.is_down(index) {
+            return self.agent_leaves(index);
+        }
+        let (Some(agent), Some(master)) = (self.agents.get_mut(index), &mut self.master) else {
+            return;
+        };
+        let is_new = agent.id.is_none();
         let id = agent
             .id
             .get_or_insert_with(|| master.new_agent_id())
             .clone();
-        if self.gone.contains(&id) {
-            return;
-        }
         let was_unreachable = self.unreachable.remove(&id).is_some();
-        master.recovered.remove(&id);
+        let was_recovered = master.recovered.remove(&id);
         self.registry.insert(id.clone());
         let known = master.registered.remove(&id);
+        let news = match known {
+            _ if was_unreachable => Some("Unreachable agent re-reregistered"),
+            None if !is_new && !was_recovered => Some("Unknown agent reregistered"),
+            _ => None,
+        };
         let is_known = known.is_some();
         master.registered.insert(
             id.clone(),
@@ -51,12 +126,12 @@ impl Cluster {
                     .as_ref()
                     .map(|known| known.offered.clone())
                     .unwrap_or_default(),
-                deactivated: known.as_ref().is_some_and(|known| known.deactivated),
+                deactivated: self.operations.deactivated.contains(&id),
                 killed: BTreeSet::new(),
                 at: self.clock.since_1970(),
             },
         );
-        self.learn_tasks(index, &id, was_unreachable);
+        self.learn_tasks(index, &id, news);
         if let Some(known) = known {
             self.dispute_tasks(index, &id);
             for (framework, task) in known.killed {
@@ -64,13 +139,16 @@ impl Cluster {
             }
         }
         self.resend_updates(index, None);
+        self.tell_of_drain(index);
+        self.note_drained(&id);
         if !is_known {
             self.allocate(Some(&id));
         }
     }
 
-    /// The master takes over what the agent says it runs.
-    fn learn_tasks(&mut self, index: usize, id: &str, was_unreachable: bool) {
+    /// The master takes over what the agent says it runs. `news`: what it says of an agent that it
+    /// did not expect.
+    fn learn_tasks(&mut self, index: usize, id: &str, news: Option<&str>) {
         let timestamp = self.clock.timestamp();
         let (Some(agent), Some(master)) = (self.agents.get_mut(index), &mut self.master) else {
             return;
@@ -119,14 +197,10 @@ impl Cluster {
                     registered.used.add(&run.resources.allocated(None));
                 }
             }
-            if was_unreachable {
-                let status = Status::of_master(
-                    task_id,
-                    &run.latest_state,
-                    "REASON_AGENT_REREGISTERED",
-                    "Unreachable agent re-reregistered",
-                    timestamp,
-                )
+            if let Some(message) = news {
+                let reason = "REASON_AGENT_REREGISTERED";
+                let state = &run.latest_state;
+                let status = Status::of_master(task_id, state, reason, message, timestamp)
                 .with_id("agent_id", id)
                 .with_any("container_status", run.container_status.clone());
                 framework.send(&status.event());
@@ -193,38 +267,39 @@ impl Cluster {
     /// The master gives an agent up: nothing was heard of it for too long.
     pub(super) fn mark_unreachable(&mut self, id: &str) {
         let since = self.clock.since_1970();
+        if self.remove_agent(id, &Farewell::Unreachable(since)) {
+            self.unreachable.insert(id.to_owned(), since);
+        }
+    }
+
+    /// The master takes an agent out, with what it says of that: the tasks' updates, RESCINDs and
+    /// the FAILURE, each to whom it concerns. Whether it was there.
+    pub(super) fn remove_agent(&mut self, id: &str, farewell: &Farewell) -> bool {
         let timestamp = self.clock.timestamp();
         let shuffle = self.faults.shuffle_agent_loss;
+        let index = self.agent_index(id);
+        let hostname = index.and_then(|index| self.agents.get(index));
+        let hostname = hostname.map_or("", |agent| agent.options.hostname.as_str());
         let Some(master) = &mut self.master else {
-            return;
+            return false;
         };
         let was_recovered = master.recovered.remove(id);
-        if master.registered.remove(id).is_none() && !was_recovered {
-            return;
+        let was_registered = master.registered.remove(id).is_some();
+        let was_unreachable = self.unreachable.contains_key(id);
+        if !was_registered && !was_recovered && *farewell != Farewell::Gone {
+            return false;
         }
         self.registry.remove(id);
-        self.unreachable.insert(id.to_owned(), since);
-        let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-        // Updates, RESCINDs and the FAILURE, each to whom it concerns.
+        master.responses.remove(id);
         let mut events: Vec<(String, Value)> = Vec::new();
         for framework in master.frameworks.values_mut() {
-            let state = framework.state_for("TASK_UNREACHABLE");
-            let (here, elsewhere) = std::mem::take(&mut framework.tasks)
-                .into_iter()
-                .partition(|(_, task)| task.agent_id == id);
-            framework.tasks = elsewhere;
-            for (task_id, mut task) in here {
-                let status = Status::of_master(
-                    &task_id,
-                    state,
-                    "REASON_AGENT_REMOVED",
-                    "health check timed out",
-                    timestamp,
-                )
-                .with_id("agent_id", id)
-                .with("unreachable_time", json!({ "nanoseconds": nanoseconds }));
-                task.note(&status, state);
-                framework.unreachable_tasks.insert(task_id, task);
+            let here = framework.take_tasks(id, was_unreachable);
+            for mut task in here {
+                let status = farewell.status(framework, &task.id, hostname, timestamp);
+                let status = status.with_id("agent_id", id);
+                let state = status.state().to_owned();
+                task.note(&status, &state);
+                framework.part_with(task, farewell);
                 events.push((framework.id.clone(), status.event()));
             }
         }
@@ -235,9 +310,12 @@ impl Cluster {
                 events.push((offer.framework_id, event));
             }
         }
-        let failure = json!({"type": "FAILURE", "failure": {"agent_id": {"value": id}}});
-        for framework in master.frameworks.keys() {
-            events.push((framework.clone(), failure.clone()));
+        events.extend(master.withdraw_inverse_offers(|offer| offer.agent_id == id));
+        if was_registered || was_recovered {
+            let failure = json!({"type": "FAILURE", "failure": {"agent_id": {"value": id}}});
+            for framework in master.frameworks.keys() {
+                events.push((framework.clone(), failure.clone()));
+            }
         }
         while !events.is_empty() {
             let position = if shuffle {
@@ -246,10 +324,9 @@ impl Cluster {
                 0
             };
             let (framework, event) = events.remove(position);
-            if let Some(framework) = master.frameworks.get(&framework) {
-                framework.send(&event);
-            }
+            master.send(&framework, &event);
         }
+        was_registered || was_recovered
     }
 
     /// The master gives an agent up before its time.

@@ -115,13 +115,14 @@ impl Cluster {
             id: stream_id.to_owned(),
             sink,
         });
-        self.timers.set(
-            now,
-            Due::Heartbeat {
-                framework: id.to_owned(),
-                stream: stream_id.to_owned(),
-            },
-        );
+        let heartbeat = Due::Heartbeat {
+            framework: id.to_owned(),
+            stream: stream_id.to_owned(),
+        };
+        if self.faults.offers_before_heartbeat && !was_active {
+            self.allocate(None);
+        }
+        self.timers.set(now, heartbeat);
         self.fire_due();
         // Allocator and agents work beside each other: either may be first. Whoever was active
         // already waits for the allocator's next batch.
@@ -173,6 +174,7 @@ impl Cluster {
         for offer in master.offers_where(|offer| offer.framework_id == id) {
             master.withdraw(&offer);
         }
+        master.withdraw_inverse_offers(|offer| offer.framework_id == id);
         let stream = master
             .frameworks
             .get_mut(id)

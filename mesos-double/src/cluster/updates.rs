@@ -49,6 +49,7 @@ impl Cluster {
             return;
         }
         let address = report.address.clone();
+        let report = self.of_drain(index, &framework, report);
         let mut status = self.agent_status(index, &task, report.state);
         if !report.by_agent {
             status = status.with("source", "SOURCE_EXECUTOR").with(
@@ -63,6 +64,24 @@ impl Cluster {
             .with_any("healthy", report.healthy.map(Value::from))
             .with_any("limitation", report.limitation);
         self.agent_update(index, &framework, &task, status);
+    }
+
+    /// An agent that empties itself says so of what it kills. Where it is to be marked gone, the
+    /// task is as soon as it is being killed, as a real agent has it.
+    fn of_drain(&self, index: usize, framework: &str, mut report: Report) -> Report {
+        let agent = self.agents.get(index);
+        let drain = agent.and_then(|agent| agent.drain.as_ref());
+        if let Some(drain) = drain
+            && matches!(report.state, "TASK_KILLING" | "TASK_KILLED")
+        {
+            report.reason = Some("REASON_AGENT_DRAINING");
+            if drain.mark_gone {
+                let gone = "TASK_GONE_BY_OPERATOR";
+                let state = self.framework(framework).map(|one| one.state_for(gone));
+                report.state = state.unwrap_or(gone);
+            }
+        }
+        report
     }
 
     fn container_status(
@@ -272,6 +291,11 @@ impl Cluster {
                 master.forget_task(framework, task);
             }
         }
+        self.agent_acknowledge(index, framework, task, uuid);
+        self.note_drained(agent);
+    }
+
+    fn agent_acknowledge(&mut self, index: usize, framework: &str, task: &str, uuid: &str) {
         let Some(run) = self.run_mut(index, framework, task) else {
             return;
         };

@@ -4,7 +4,7 @@ use super::Cluster;
 use crate::call::{objects, text};
 use crate::framework::Framework;
 use crate::master::{Master, Registered};
-use crate::resources::{Resources, Sight};
+use crate::resources::{Quantity, Resource, Resources, Sight};
 use crate::task::Task;
 use serde_json::{Map, Value, json};
 
@@ -100,7 +100,66 @@ impl Cluster {
         })
     }
 
-    fn agent_summary(&self, master: &Master, id: &str, agent: &Registered) -> Value {
+    /// `/slaves`.
+    pub(crate) fn slaves(&self) -> Value {
+        let master = self.master.as_ref();
+        let agents = master.iter().flat_map(|master| master.registered.iter());
+        let slaves: Vec<Value> = agents.map(|(id, agent)| self.slave(id, agent)).collect();
+        let recovered = master.iter().flat_map(|master| &master.recovered);
+        let recovered: Vec<Value> = recovered.map(|id| json!({ "id": id })).collect();
+        json!({"slaves": slaves, "recovered_slaves": recovered})
+    }
+
+    /// An agent in `/slaves`: with whole resources, and with what operators do to it.
+    fn slave(&self, id: &str, agent: &Registered) -> Value {
+        // Scalars first, in the form of before reservations were refined.
+        let whole = |resources: &Resources| -> Value {
+            let is_scalar = |one: &Resource| matches!(one.quantity, Quantity::Scalar(_));
+            let sight = Sight {
+                refined: false,
+                multi_role: false,
+            };
+            let scalars = resources.iter().filter(|one| is_scalar(one));
+            let others = resources.iter().filter(|one| !is_scalar(one));
+            scalars.chain(others).map(|one| one.json(sight)).collect()
+        };
+        let mut slave = self.agent_itself(id, agent);
+        let Some(fields) = slave.as_object_mut() else {
+            return slave;
+        };
+        let mut reserved = Map::new();
+        for resource in agent.total.iter().filter(|one| one.role() != "*") {
+            let role = resource.role().to_owned();
+            let all = agent.total.filter(|one| one.role() == role);
+            reserved.insert(role, whole(&all));
+        }
+        let unreserved = agent.total.filter(|one| one.role() == "*");
+        fields.extend([
+            ("active".to_owned(), (!agent.deactivated).into()),
+            ("reserved_resources_full".to_owned(), reserved.into()),
+            ("unreserved_resources_full".to_owned(), whole(&unreserved)),
+            ("used_resources_full".to_owned(), whole(&agent.used)),
+            ("offered_resources_full".to_owned(), whole(&agent.offered)),
+        ]);
+        if let Some(drain) = self.operations.drains.get(id) {
+            let mut config = Map::new();
+            if let Some(grace) = drain.grace {
+                let nanoseconds = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
+                let grace = json!({ "nanoseconds": nanoseconds });
+                config.insert("max_grace_period".to_owned(), grace);
+            }
+            config.insert("mark_gone".to_owned(), drain.mark_gone.into());
+            let state = if drain.done { "DRAINED" } else { "DRAINING" };
+            let info = json!({"state": state, "config": config});
+            fields.insert("drain_info".to_owned(), info);
+            let since = drain.since.into();
+            fields.insert("estimated_drain_start_time_seconds".to_owned(), since);
+        }
+        slave
+    }
+
+    /// What all documents say of an agent.
+    fn agent_itself(&self, id: &str, agent: &Registered) -> Value {
         let Some(truth) = self.agents.get(agent.index) else {
             return Value::Null;
         };
@@ -115,6 +174,27 @@ impl Cluster {
             let all = agent.total.filter(|one| one.role() == role);
             reserved.insert(role, all.summary());
         }
+        json!({
+            "id": id,
+            "hostname": truth.options.hostname,
+            "port": truth.port,
+            "attributes": attributes,
+            "pid": truth.pid(),
+            "registered_time": agent.at.as_secs_f64(),
+            "resources": agent.total.summary(),
+            "used_resources": agent.used.summary(),
+            "offered_resources": agent.offered.summary(),
+            "reserved_resources": reserved,
+            "unreserved_resources": agent.total.filter(|one| one.role() == "*").summary(),
+            "active": truth.online && !agent.deactivated,
+            "deactivated": agent.deactivated,
+            "version": self.options.version,
+            "capabilities": AGENT_CAPABILITIES,
+        })
+    }
+
+    /// An agent in `/state` and `/state-summary`: with how many tasks it has of each state.
+    fn agent_summary(&self, master: &Master, id: &str, agent: &Registered) -> Value {
         let mut framework_ids: Vec<&str> = Vec::new();
         let mut states = Map::new();
         for state in COUNTED_STATES {
@@ -134,25 +214,9 @@ impl Cluster {
                     .filter(here),
             );
         }
-        let mut summary = json!({
-            "id": id,
-            "hostname": truth.options.hostname,
-            "port": truth.port,
-            "attributes": attributes,
-            "pid": truth.pid(),
-            "registered_time": agent.at.as_secs_f64(),
-            "resources": agent.total.summary(),
-            "used_resources": agent.used.summary(),
-            "offered_resources": agent.offered.summary(),
-            "reserved_resources": reserved,
-            "unreserved_resources": agent.total.filter(|one| one.role() == "*").summary(),
-            "active": truth.online,
-            "deactivated": agent.deactivated,
-            "version": self.options.version,
-            "capabilities": AGENT_CAPABILITIES,
-            "framework_ids": framework_ids,
-        });
+        let mut summary = self.agent_itself(id, agent);
         if let Some(summary) = summary.as_object_mut() {
+            summary.insert("framework_ids".to_owned(), json!(framework_ids));
             summary.extend(states);
         }
         summary

@@ -98,6 +98,7 @@ fn every_fault_has_a_name() {
         stale_offers: 3, 3;
         shuffle_agent_loss: true, true;
         offers_before_updates: true, true;
+        offers_before_heartbeat: true, true;
         pull_delay: Duration::from_secs(2), 2.0;
         absolute_locations: true, true;
     }

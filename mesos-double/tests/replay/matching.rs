@@ -71,6 +71,7 @@ impl Names {
         for position in 0..4 {
             learn(&format!("/offers/offers/{position}/id/value"));
             learn(&format!("/offers/offers/{position}/agent_id/value"));
+            learn(&format!("/inverse_offers/inverse_offers/{position}/id/value"));
         }
         // A container that failed is named in the message alone.
         let message = "/update/status/message";
@@ -104,11 +105,15 @@ pub(crate) fn normal(event: &Value) -> Value {
             by_kind(time.as_object_mut().unwrap(), "nanoseconds", Value::is_u64);
         }
         // Recorded tasks were killed before their shells had set a trap: a race that either can win.
-        let contestants = ["cmd-ignore-term", "mi-exec"];
+        let contestants = ["cmd-ignore-term", "mi-exec", "d1"];
         let races = contestants.contains(&status["task_id"]["value"].as_str().unwrap_or_default());
         if let Some(Value::String(message)) = status.get_mut("message") {
             if races {
-                for other in ["terminated with signal Killed", "exited with status 5"] {
+                for other in [
+                    "terminated with signal Killed",
+                    "exited with status 5",
+                    "exited with status 0",
+                ] {
                     *message = message.replace(other, "terminated with signal Terminated");
                 }
             }

@@ -47,6 +47,11 @@ fn is_about(call: &Value, before: &Value) -> bool {
         brought.push(&offer["id"]["value"]);
     }
     let text = call.to_string();
+    // An agent that is back is a reason to ask what it brought.
+    let status = &event["update"]["status"];
+    if status["reason"] == "REASON_AGENT_REREGISTERED" && text.contains("RECONCILE") {
+        brought.push(&status["task_id"]["value"]);
+    }
     brought
         .into_iter()
         .filter_map(Value::as_str)

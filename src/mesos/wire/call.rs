@@ -93,6 +93,16 @@ message! {
 }
 
 message! {
+    /// `Call.AcceptInverseOffers` and `Call.DeclineInverseOffers`: for operators to see.
+    AnswerInverseOffers {
+        /// The requests.
+        repeated inverse_offer_ids: OfferId,
+        /// How long nobody asks again; the request may come back after an acceptance, too.
+        optional filters: Filters,
+    }
+}
+
+message! {
     /// `Call.Revive` and `Call.Suppress`: one role too many, and the master drops the call.
     Roles {
         /// The roles; empty: all.
@@ -165,6 +175,10 @@ pub enum CallBody {
     Accept(Accept),
     /// Give offers back.
     Decline(Decline),
+    /// What is asked back will be given up.
+    AcceptInverseOffers(AnswerInverseOffers),
+    /// It will not.
+    DeclineInverseOffers(AnswerInverseOffers),
     /// Want offers, and forget what was refused.
     Revive(Option<Roles>),
     /// Want no offers.
@@ -196,6 +210,8 @@ impl CallBody {
             Self::Teardown => "TEARDOWN",
             Self::Accept(_) => "ACCEPT",
             Self::Decline(_) => "DECLINE",
+            Self::AcceptInverseOffers(_) => "ACCEPT_INVERSE_OFFERS",
+            Self::DeclineInverseOffers(_) => "DECLINE_INVERSE_OFFERS",
             Self::Revive(_) => "REVIVE",
             Self::Suppress(_) => "SUPPRESS",
             Self::Kill(_) => "KILL",
@@ -218,6 +234,12 @@ impl Serialize for Call {
             CallBody::Subscribe(body) => map.serialize_entry("subscribe", body)?,
             CallBody::Accept(body) => map.serialize_entry("accept", body)?,
             CallBody::Decline(body) => map.serialize_entry("decline", body)?,
+            CallBody::AcceptInverseOffers(body) => {
+                map.serialize_entry("accept_inverse_offers", body)?;
+            }
+            CallBody::DeclineInverseOffers(body) => {
+                map.serialize_entry("decline_inverse_offers", body)?;
+            }
             CallBody::Revive(Some(body)) => map.serialize_entry("revive", body)?,
             CallBody::Suppress(Some(body)) => map.serialize_entry("suppress", body)?,
             CallBody::Kill(body) => map.serialize_entry("kill", body)?,
@@ -240,6 +262,8 @@ struct Raw {
     subscribe: Option<Box<Subscribe>>,
     accept: Option<Accept>,
     decline: Option<Decline>,
+    accept_inverse_offers: Option<AnswerInverseOffers>,
+    decline_inverse_offers: Option<AnswerInverseOffers>,
     revive: Option<Roles>,
     suppress: Option<Roles>,
     kill: Option<Kill>,
@@ -258,6 +282,12 @@ impl<'de> Deserialize<'de> for Call {
             "TEARDOWN" => Some(CallBody::Teardown),
             "ACCEPT" => raw.accept.map(CallBody::Accept),
             "DECLINE" => raw.decline.map(CallBody::Decline),
+            "ACCEPT_INVERSE_OFFERS" => raw
+                .accept_inverse_offers
+                .map(CallBody::AcceptInverseOffers),
+            "DECLINE_INVERSE_OFFERS" => raw
+                .decline_inverse_offers
+                .map(CallBody::DeclineInverseOffers),
             "REVIVE" => Some(CallBody::Revive(raw.revive)),
             "SUPPRESS" => Some(CallBody::Suppress(raw.suppress)),
             "KILL" => raw.kill.map(CallBody::Kill),

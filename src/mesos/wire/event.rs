@@ -4,7 +4,9 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::message::message;
-use super::{AgentId, ExecutorId, FrameworkId, MasterInfo, Offer, OfferId, TaskStatus};
+use super::{
+    AgentId, ExecutorId, FrameworkId, InverseOffer, MasterInfo, Offer, OfferId, TaskStatus,
+};
 
 message! {
     /// `Event.Subscribed`.
@@ -63,6 +65,22 @@ message! {
     }
 }
 
+message! {
+    /// `Event.InverseOffers`.
+    InverseOffers {
+        /// The requests.
+        repeated inverse_offers: InverseOffer,
+    }
+}
+
+message! {
+    /// `Event.RescindInverseOffer`.
+    RescindInverseOffer {
+        /// The request that is void.
+        required inverse_offer_id: OfferId,
+    }
+}
+
 /// `Event`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -72,6 +90,10 @@ pub enum Event {
     Offers(Offers),
     /// An offer is void.
     Rescind(Rescind),
+    /// Resources to be given up: their agents go into maintenance.
+    InverseOffers(InverseOffers),
+    /// Such a request is void.
+    RescindInverseOffer(RescindInverseOffer),
     /// A task's state.
     Update(Box<Update>),
     /// An agent or an executor is gone.
@@ -89,6 +111,8 @@ struct Raw {
     subscribed: Option<Box<Subscribed>>,
     offers: Option<Offers>,
     rescind: Option<Rescind>,
+    inverse_offers: Option<InverseOffers>,
+    rescind_inverse_offer: Option<RescindInverseOffer>,
     update: Option<Box<Update>>,
     failure: Option<Failure>,
     error: Option<ErrorEvent>,
@@ -103,10 +127,12 @@ struct Typed {
 }
 
 /// The types that have a body.
-const KNOWN: [&str; 6] = [
+const KNOWN: [&str; 8] = [
     "SUBSCRIBED",
     "OFFERS",
     "RESCIND",
+    "INVERSE_OFFERS",
+    "RESCIND_INVERSE_OFFER",
     "UPDATE",
     "FAILURE",
     "ERROR",
@@ -132,6 +158,8 @@ impl<'de> Deserialize<'de> for Event {
             "SUBSCRIBED" => raw.subscribed.map(Self::Subscribed),
             "OFFERS" => raw.offers.map(Self::Offers),
             "RESCIND" => raw.rescind.map(Self::Rescind),
+            "INVERSE_OFFERS" => raw.inverse_offers.map(Self::InverseOffers),
+            "RESCIND_INVERSE_OFFER" => raw.rescind_inverse_offer.map(Self::RescindInverseOffer),
             "UPDATE" => raw.update.map(Self::Update),
             "FAILURE" => raw.failure.map(Self::Failure),
             _ => raw.error.map(Self::Error),
@@ -149,6 +177,8 @@ impl Serialize for Event {
             Self::Subscribed(_) => name("SUBSCRIBED")?,
             Self::Offers(_) => name("OFFERS")?,
             Self::Rescind(_) => name("RESCIND")?,
+            Self::InverseOffers(_) => name("INVERSE_OFFERS")?,
+            Self::RescindInverseOffer(_) => name("RESCIND_INVERSE_OFFER")?,
             Self::Update(_) => name("UPDATE")?,
             Self::Failure(_) => name("FAILURE")?,
             Self::Error(_) => name("ERROR")?,
@@ -160,6 +190,10 @@ impl Serialize for Event {
             Self::Subscribed(body) => map.serialize_entry("subscribed", body)?,
             Self::Offers(body) => map.serialize_entry("offers", body)?,
             Self::Rescind(body) => map.serialize_entry("rescind", body)?,
+            Self::InverseOffers(body) => map.serialize_entry("inverse_offers", body)?,
+            Self::RescindInverseOffer(body) => {
+                map.serialize_entry("rescind_inverse_offer", body)?;
+            }
             Self::Update(body) => map.serialize_entry("update", body)?,
             Self::Failure(body) => map.serialize_entry("failure", body)?,
             Self::Error(body) => map.serialize_entry("error", body)?,

@@ -20,7 +20,7 @@ mod tolerant;
 mod recordings;
 
 pub use call::{
-    Accept, Acknowledge, Call, CallBody, Decline, Filters, Kill, Launch, LaunchGroup, Operation,
+    Accept, Acknowledge, AnswerInverseOffers, Call, CallBody, Decline, Filters, Kill, Launch, LaunchGroup, Operation,
     OperationType, Reconcile, ReconcileTask, Roles, Subscribe, UpdateFramework,
 };
 pub use command::{
@@ -33,11 +33,14 @@ pub use container::{
     MesosInfo, NetworkInfo, Parameter, PortMapping, ResourceLimit, ResourceLimits, SandboxPath,
     Volume, VolumeMode, VolumeSource,
 };
-pub use event::{ErrorEvent, Event, Failure, Offers, Rescind, Subscribed, Update};
+pub use event::{
+    ErrorEvent, Event, Failure, InverseOffers, Offers, Rescind, RescindInverseOffer, Subscribed,
+    Update,
+};
 pub use framework::{Capability, CapabilityType, FrameworkInfo, MasterCapability, MasterInfo};
 pub use id::{AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, TaskId};
 pub use offer::{
-    Address, DomainInfo, FaultDomain, NamedDomain, Nanoseconds, Offer, Unavailability, Url,
+    Address, DomainInfo, FaultDomain, InverseOffer, NamedDomain, Nanoseconds, Offer, Unavailability, Url,
 };
 pub use resource::{
     AllocationInfo, Attribute, DiskInfo, Range, Ranges, ReservationInfo, Resource, Scalar, Set,

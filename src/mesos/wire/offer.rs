@@ -75,6 +75,24 @@ message! {
 }
 
 message! {
+    /// `InverseOffer`: the request to give up what is held of an agent.
+    InverseOffer {
+        /// Its id; from the same numbers as offers'.
+        required id: OfferId,
+        /// Where the agent answers.
+        optional url: Url,
+        /// Who is asked.
+        required framework_id: FrameworkId,
+        /// The agent; absent: of any.
+        optional agent_id: AgentId,
+        /// When the agent will not be there.
+        required unavailability: Unavailability,
+        /// What is asked for; empty: all that is held.
+        repeated resources: Resource,
+    }
+}
+
+message! {
     /// `Offer`: one agent's free resources, for one role.
     Offer {
         /// Its id.

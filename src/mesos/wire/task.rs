@@ -142,6 +142,8 @@ open_enum! {
         AgentUnknown = "REASON_AGENT_UNKNOWN",
         /// The agent is being drained.
         AgentDraining = "REASON_AGENT_DRAINING",
+        /// The agent took revocable resources back.
+        ContainerPreempted = "REASON_CONTAINER_PREEMPTED",
         /// One of the offers of the ACCEPT was stale.
         InvalidOffers = "REASON_INVALID_OFFERS",
         /// The image or a file could not be had, or the container not be made.
