@@ -46,7 +46,8 @@ fn options() -> Options {
 /// The agent of the later recordings.
 fn big() -> Options {
     let mut options = options();
-    options.agents[0].resources = "ports:[31000-31500];cpus:4;mem:6144;disk:10000".to_owned();
+    let resources = "ports:[31000-31500];cpus:4;mem:6144;disk:10000";
+    resources.clone_into(&mut options.agents[0].resources);
     options
 }
 

@@ -103,6 +103,7 @@ impl<P: Provider> Cluster<P> {
         }
         for action in &plan.actions {
             match action {
+                Action::Lose(id) => self.fleet.lost(id, self.started.elapsed()),
                 Action::Launch(role) => self.launch(*role, notify).await?,
                 Action::Stop(id) => {
                     let now = self.started.elapsed();

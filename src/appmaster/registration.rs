@@ -35,7 +35,11 @@ async fn ask(client: &RestClient) -> Registered {
     };
     let listed = match overview.taskmanagers {
         0 => Vec::new(),
-        _ => client.task_managers().await.unwrap_or_default(),
+        // No answer is not the answer that there is none.
+        _ => match client.task_managers().await {
+            Ok(listed) => listed,
+            Err(_) => return Registered::default(),
+        },
     };
     // A worker is listed a moment before it has reported its slots, and of no use until then.
     let serving = || listed.iter().filter(|one| one.slots_number > 0);

@@ -201,6 +201,7 @@ const fn state_word(state: MemberState) -> &'static str {
         MemberState::Starting => "starting",
         MemberState::Running => "running",
         MemberState::Registered => "registered",
+        MemberState::Lost => "lost",
         MemberState::Stopping => "stopping",
     }
 }

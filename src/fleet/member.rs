@@ -22,6 +22,19 @@ pub struct Member {
     pub since: Duration,
     /// Since when it is a member at all.
     pub born: Duration,
+    /// The machine that it is on, where that can be lost by itself.
+    pub place: Option<String>,
+    /// It serves, and has nothing to do.
+    pub idle: bool,
+    /// Its provider cannot say whether it runs.
+    pub unreachable: bool,
+}
+
+impl Member {
+    /// Whether it is there, as far as anybody knows, and not on its way out.
+    pub fn stays(&self) -> bool {
+        !matches!(self.state, MemberState::Stopping | MemberState::Lost)
+    }
 }
 
 /// How a member ended.
@@ -51,6 +64,8 @@ pub enum Ending {
         /// Whether its place was lost and not the member: an agent that went away, say.
         blameless: bool,
     },
+    /// Somebody whose business it is ended it: an operator who empties a machine, say.
+    Planned,
 }
 
 impl Ending {
@@ -58,7 +73,9 @@ impl Ending {
     const fn code(&self) -> Option<u8> {
         match self {
             Self::Exited { code } | Self::Failed { code, .. } => Some(*code),
-            Self::Stopped | Self::NotStarted { .. } | Self::Elsewhere { .. } => None,
+            Self::Stopped | Self::NotStarted { .. } | Self::Elsewhere { .. } | Self::Planned => {
+                None
+            }
         }
     }
 
@@ -120,20 +137,97 @@ impl Fleet {
                 added: self.added,
                 since: now,
                 born: now,
+                place: None,
+                idle: false,
+                unreachable: false,
             },
         );
     }
 
-    /// Notes how far a member got. A member that is stopping stays so, whatever is heard of it.
+    /// Notes how far a member got. A member that is stopping stays so, whatever is heard of it, and
+    /// one that is lost until it serves again: then it has not failed.
     pub fn observe(&mut self, id: &WorkerId, state: MemberState, now: Duration) {
-        if let Some(member) = self.members.get_mut(id)
-            && member.state != MemberState::Stopping
-            && member.state != state
-        {
-            member.state = state;
-            member.since = now;
-            member.served |= state == MemberState::Registered;
+        let Some(member) = self.members.get_mut(id) else {
+            return;
+        };
+        let serves = state == MemberState::Registered;
+        let stays = match member.state {
+            MemberState::Stopping => true,
+            MemberState::Lost => !serves && state != MemberState::Stopping,
+            before => before == state,
+        };
+        if stays {
+            return;
         }
+        if serves
+            && member.state == MemberState::Lost
+            && let Some(failures) = self.failures.get_mut(&member.role)
+        {
+            *failures = failures.saturating_sub(1);
+        }
+        member.state = state;
+        member.since = now;
+        member.served |= serves;
+        member.idle = false;
+    }
+
+    /// Notes the machine that a member was launched on.
+    pub fn placed(&mut self, id: &WorkerId, place: &str) {
+        if let Some(member) = self.members.get_mut(id) {
+            member.place = Some(place.to_owned());
+        }
+    }
+
+    /// Notes whether a member that serves has nothing to do.
+    pub fn idles(&mut self, id: &WorkerId, idle: bool) {
+        if let Some(member) = self.members.get_mut(id) {
+            member.idle = idle;
+        }
+    }
+
+    /// Notes whether its provider can say of a member whether it runs. One that is lost and found
+    /// to run has some time from then on to serve.
+    pub fn reached(&mut self, id: &WorkerId, reached: bool, now: Duration) {
+        if let Some(member) = self.members.get_mut(id)
+            && member.unreachable == reached
+        {
+            member.unreachable = !reached;
+            if member.state == MemberState::Lost {
+                member.since = now;
+            }
+        }
+    }
+
+    /// Takes over a member that was lost before: that is no new failure.
+    pub fn adopt_lost(&mut self, id: &WorkerId, now: Duration) {
+        if let Some(member) = self.members.get_mut(id) {
+            member.state = MemberState::Lost;
+            member.since = now;
+            member.unreachable = true;
+        }
+    }
+
+    /// A member is lost: it counts as failed, through no fault of its own, unless it comes back.
+    pub fn lost(&mut self, id: &WorkerId, now: Duration) {
+        let Some(member) = self.members.get(id) else {
+            return;
+        };
+        if matches!(member.state, MemberState::Stopping | MemberState::Lost) {
+            return;
+        }
+        let (role, served, born) = (member.role, member.served, member.born);
+        self.observe(id, MemberState::Lost, now);
+        self.remember(
+            role,
+            MemberEnd {
+                at: now,
+                finished: false,
+                served,
+                blameless: true,
+                lived: now.saturating_sub(born),
+                likeness: None,
+            },
+        );
     }
 
     /// Gives up a member that did not register in time: it is to stop, and counts as failed.
@@ -142,7 +236,11 @@ impl Fleet {
             return;
         };
         let (role, served, born) = (member.role, member.served, member.born);
+        let counted = member.state == MemberState::Lost;
         self.observe(id, MemberState::Stopping, now);
+        if counted {
+            return;
+        }
         self.remember(
             role,
             MemberEnd {
@@ -156,7 +254,8 @@ impl Fleet {
         );
     }
 
-    /// Takes a member out, and remembers its end unless it was asked for. A code that stands for
+    /// Takes a member out, and remembers its end unless it was asked for, or planned, or remembered
+    /// when the member was lost. A code that stands for
     /// wrong input counts as that only from a launch that never served: later it is the job's own.
     /// A JobManager that served and exits with 0 has finished: its cluster was shut down through
     /// it, or its one job is done. A TaskManager has no work of its own to finish.
@@ -164,7 +263,8 @@ impl Fleet {
         let Some(member) = self.members.remove(id) else {
             return;
         };
-        if member.state == MemberState::Stopping || *ending == Ending::Stopped {
+        let asked_for = matches!(ending, Ending::Stopped | Ending::Planned);
+        if asked_for || matches!(member.state, MemberState::Stopping | MemberState::Lost) {
             return;
         }
         if let (false, true, Some(code)) = (member.served, ending.is_final(), ending.code()) {
@@ -226,7 +326,7 @@ impl Fleet {
 
     /// How many members of a role are there and not on their way out.
     pub fn count(&self, role: Role) -> usize {
-        let stays = |member: &&Member| member.role == role && member.state != MemberState::Stopping;
+        let stays = |member: &&Member| member.role == role && member.stays();
         self.members.values().filter(stays).count()
     }
 }

@@ -1,6 +1,6 @@
 //! The planner: from desired and observed to actions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::spec::{MemberState, Role, WorkerId};
@@ -27,6 +27,8 @@ pub enum Action {
     Launch(Role),
     /// Stop this member.
     Stop(WorkerId),
+    /// Call this member lost ([`Fleet::lost`]): it is not stopped, and another one is wanted.
+    Lose(WorkerId),
     /// Stop this member, which did not register in time; it counts as failed
     /// ([`Fleet::overdue`]).
     GiveUpOn(WorkerId),
@@ -99,11 +101,12 @@ pub fn plan(desired: &Desired, fleet: &Fleet, now: Duration) -> Plan {
         if present < wanted {
             add(&mut plan, desired, fleet, role, wanted - present, now);
         } else {
-            remove(&mut plan, fleet, role, present - wanted);
+            let elsewhere = desired.starts.is_some() && role == Role::TaskManager;
+            remove(&mut plan, fleet, role, present - wanted, elsewhere);
         }
     }
     if let Some(starts) = &desired.starts {
-        give_up_on_the_late(&mut plan, starts, fleet, now);
+        judge_the_missing(&mut plan, starts, fleet, now);
     }
     plan
 }
@@ -153,44 +156,90 @@ fn add_elsewhere(plan: &mut Plan, starts: &StartPolicy, fleet: &Fleet, few: usiz
     }
 }
 
-/// Finds TaskManagers that run and are not registered for too long. Only time in which the
-/// JobManager served counts: nobody can register with one that is away.
-fn give_up_on_the_late(plan: &mut Plan, starts: &StartPolicy, fleet: &Fleet, now: Duration) {
+/// Finds TaskManagers that are missed for too long. Only time in which the JobManager served
+/// counts: nobody can register with one that is away.
+fn judge_the_missing(plan: &mut Plan, starts: &StartPolicy, fleet: &Fleet, now: Duration) {
     let serves = |(_, member): &(&WorkerId, &Member)| {
         member.role.is_job_manager() && member.state == MemberState::Registered
     };
     let Some((_, job_manager)) = fleet.members().find(serves) else {
         return;
     };
-    let late = |member: &Member| match member.state {
-        MemberState::Starting | MemberState::Running if member.role == Role::TaskManager => {
-            let patience = if member.served {
-                starts.return_timeout
-            } else {
-                starts.registration_timeout
-            };
-            Some(member.since.max(job_manager.since) + patience)
-        }
-        _ => None,
-    };
+    let served_since = job_manager.since;
+    let the_rest_is_well = is_the_rest_well(fleet, served_since);
     for (id, member) in fleet.members() {
-        match late(member) {
-            Some(due) if due <= now => plan.actions.push(Action::GiveUpOn(id.clone())),
-            Some(due) => look_again(plan, due),
-            None => {}
+        if member.role != Role::TaskManager {
+            continue;
+        }
+        let since = member.since.max(served_since);
+        let (due, action) = match member.state {
+            MemberState::Starting | MemberState::Running => {
+                if the_rest_is_well && is_missed(member, served_since) {
+                    let timeout = starts.loss_timeout.min(starts.return_timeout);
+                    (since + timeout, Action::Lose(id.clone()))
+                } else if member.served {
+                    (since + starts.return_timeout, Action::GiveUpOn(id.clone()))
+                } else {
+                    let timeout = starts.registration_timeout;
+                    (since + timeout, Action::GiveUpOn(id.clone()))
+                }
+            }
+            // Its process runs, says its provider, and does not serve.
+            MemberState::Lost if !member.unreachable => {
+                (since + starts.return_timeout, Action::Stop(id.clone()))
+            }
+            _ => continue,
+        };
+        if due <= now {
+            plan.actions.push(action);
+        } else {
+            look_again(plan, due);
         }
     }
 }
 
-/// Stops those that do not serve yet before those that do, and the youngest of each first.
-fn remove(plan: &mut Plan, fleet: &Fleet, role: Role, surplus: usize) {
+/// Whether the JobManager had the member and gave it up, in the time that it has served: not one
+/// that has yet to find a JobManager which was started again.
+fn is_missed(member: &Member, served_since: Duration) -> bool {
+    member.state == MemberState::Running && member.served && member.since > served_since
+}
+
+/// Whether so few machines are missed that it is they which are lost, and not the JobManager's own
+/// connection: at most half of those that workers have served on, and one in any case. So a network
+/// that breaks in two never doubles the fleet.
+fn is_the_rest_well(fleet: &Fleet, served_since: Duration) -> bool {
+    let (mut all, mut missed) = (BTreeSet::new(), BTreeSet::new());
+    for (id, member) in fleet.members() {
+        let counts = member.role == Role::TaskManager && member.served;
+        if !counts || member.state == MemberState::Stopping {
+            continue;
+        }
+        // Where the machine is not known, each is one of its own.
+        let place = member.place.as_deref().unwrap_or(id.as_str());
+        all.insert(place);
+        if member.state == MemberState::Lost || is_missed(member, served_since) {
+            missed.insert(place);
+        }
+    }
+    missed.len() <= (all.len() / 2).max(1)
+}
+
+/// Stops those that do not serve yet before those that do, of these the idle ones before those
+/// that work, and the youngest of each first. `elsewhere`: one that is known to run is left to
+/// register, for nobody knows yet who of them works.
+fn remove(plan: &mut Plan, fleet: &Fleet, role: Role, surplus: usize, elsewhere: bool) {
+    let may_go = |member: &Member| match member.state {
+        MemberState::Running => !elsewhere,
+        _ => member.stays(),
+    };
     let mut candidates: Vec<_> = fleet
         .members()
-        .filter(|(_, member)| member.role == role && member.state != MemberState::Stopping)
+        .filter(|(_, member)| member.role == role && may_go(member))
         .collect();
     candidates.sort_by_key(|(_, member)| {
         (
             member.state == MemberState::Registered,
+            !member.idle,
             std::cmp::Reverse(member.added),
         )
     });
@@ -358,6 +407,7 @@ mod tests {
         StartPolicy {
             registration_timeout: Duration::from_secs(300),
             return_timeout: Duration::from_secs(60),
+            loss_timeout: Duration::from_secs(1),
             failures_per_minute: 10,
             retry_interval: Duration::from_secs(3),
             maximum_failed: None,
@@ -423,14 +473,168 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_had_registered_and_is_away_is_given_up_sooner() {
+    fn a_worker_that_had_registered_and_does_not_find_a_new_job_manager_is_given_up_sooner() {
         let worker = id(Role::TaskManager, 1);
-        let mut fleet = fleet_of_one(&worker, 1);
+        let mut fleet = fleet_of_one(&worker, 150);
         fleet.observe(&worker, MemberState::Registered, Duration::from_secs(5));
         fleet.observe(&worker, MemberState::Running, Duration::from_secs(100));
         let wanted = elsewhere(1, starts());
-        let late = plan(&wanted, &fleet, Duration::from_secs(160));
-        assert_eq!(late.actions, [Action::GiveUpOn(worker)]);
+        let at = |seconds| plan(&wanted, &fleet, Duration::from_secs(seconds)).actions;
+        assert_eq!(at(209), []);
+        assert_eq!(at(210), [Action::GiveUpOn(worker)]);
+    }
+
+    /// So many workers, each on one of the machines in turn, registered since the tenth second.
+    fn served(workers: usize, machines: usize) -> Fleet {
+        let mut fleet = fleet_of_one(&id(Role::TaskManager, 1), 1);
+        for number in 1..=workers {
+            let worker = id(Role::TaskManager, number);
+            fleet.add(worker.clone(), Role::TaskManager, Duration::ZERO);
+            fleet.placed(&worker, &format!("S{}", number % machines));
+            fleet.observe(&worker, MemberState::Registered, Duration::from_secs(10));
+        }
+        fleet
+    }
+
+    fn miss(fleet: &mut Fleet, numbers: impl IntoIterator<Item = usize>, at: u64) {
+        for number in numbers {
+            let worker = id(Role::TaskManager, number);
+            fleet.observe(&worker, MemberState::Running, Duration::from_secs(at));
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_missed_while_the_rest_is_well_is_lost_within_seconds_and_its_workers_replaced()
+     {
+        let mut fleet = served(4, 2);
+        // Both workers of one of the two machines.
+        miss(&mut fleet, [2, 4], 100);
+        let wanted = elsewhere(4, starts());
+        let first = plan(&wanted, &fleet, Duration::from_secs(100));
+        assert_eq!(
+            (first.actions, first.next),
+            (vec![], Some(Duration::from_secs(101)))
+        );
+        let now = Duration::from_secs(101);
+        let lost = [2, 4].map(|number| Action::Lose(id(Role::TaskManager, number)));
+        let then = plan(&wanted, &fleet, now);
+        assert_eq!(then.actions, lost);
+        carry_out(&then, &mut fleet, &mut 10, now);
+        let launch = Action::Launch(Role::TaskManager);
+        assert_eq!(plan(&wanted, &fleet, now).actions, [launch.clone(), launch]);
+        // Nobody's fault: starting does not pause.
+        assert_eq!(plan(&wanted, &fleet, now).paused, None);
+    }
+
+    #[test]
+    fn the_only_machine_may_be_lost_and_of_a_network_that_breaks_nobody_is() {
+        let mut alone = served(2, 1);
+        miss(&mut alone, 1..=2, 100);
+        let lost = plan(&elsewhere(2, starts()), &alone, Duration::from_secs(101));
+        assert_eq!(lost.actions.len(), 2);
+        let mut broken = served(8, 4);
+        // Three of four machines.
+        miss(&mut broken, (1..=8).filter(|number| number % 4 > 0), 100);
+        let wanted = elsewhere(8, starts());
+        assert_eq!(plan(&wanted, &broken, Duration::from_secs(159)).actions, []);
+        let later = plan(&wanted, &broken, Duration::from_secs(160));
+        assert!(matches!(
+            later.actions.as_slice(),
+            [Action::GiveUpOn(_), ..]
+        ));
+    }
+
+    #[test]
+    fn one_machine_after_the_other_never_makes_more_than_half_of_them_lost() {
+        let mut fleet = served(6, 6);
+        let wanted = elsewhere(6, starts());
+        for number in 1..=6 {
+            let now = Duration::from_secs(100 + 10 * number as u64);
+            miss(&mut fleet, [number], now.as_secs());
+            let then = plan(&wanted, &fleet, now + Duration::from_secs(5));
+            for action in then.actions {
+                if let Action::Lose(worker) = action {
+                    fleet.lost(&worker, now);
+                }
+            }
+        }
+        let lost = fleet
+            .members()
+            .filter(|(_, one)| one.state == MemberState::Lost);
+        assert_eq!(lost.count(), 3);
+    }
+
+    #[test]
+    fn who_comes_back_has_not_failed_and_of_too_many_the_idle_one_goes() {
+        for idle in [1, 2] {
+            let mut fleet = served(1, 1);
+            let old = id(Role::TaskManager, 1);
+            let new = id(Role::TaskManager, 2);
+            fleet.lost(&old, Duration::from_secs(100));
+            assert_eq!(fleet.failures(Role::TaskManager), 1);
+            fleet.add(new.clone(), Role::TaskManager, Duration::from_secs(100));
+            fleet.observe(&new, MemberState::Registered, Duration::from_secs(110));
+            // Until Flink knows it again, it is lost, whatever its process does.
+            fleet.observe(&old, MemberState::Running, Duration::from_secs(115));
+            let wanted = elsewhere(1, starts());
+            assert_eq!(plan(&wanted, &fleet, Duration::from_secs(115)).actions, []);
+            fleet.observe(&old, MemberState::Registered, Duration::from_secs(120));
+            assert_eq!(fleet.failures(Role::TaskManager), 0);
+            let goes = id(Role::TaskManager, idle);
+            fleet.idles(&goes, true);
+            let then = plan(&wanted, &fleet, Duration::from_secs(120));
+            assert_eq!(then.actions, [Action::Stop(goes)]);
+        }
+    }
+
+    #[test]
+    fn nobody_who_runs_is_stopped_for_being_too_many_before_it_is_known_who_works() {
+        let mut fleet = served(2, 2);
+        miss(&mut fleet, [1], 100);
+        let wanted = elsewhere(1, starts());
+        assert_eq!(
+            plan(&wanted, &fleet, Duration::from_secs(100)).actions,
+            [Action::Stop(id(Role::TaskManager, 2))]
+        );
+        miss(&mut fleet, [2], 100);
+        fleet.observe(
+            &id(Role::JobManager, 1),
+            MemberState::Running,
+            Duration::from_secs(100),
+        );
+        assert_eq!(plan(&wanted, &fleet, Duration::from_secs(9999)).actions, []);
+    }
+
+    #[test]
+    fn what_is_lost_and_runs_without_serving_is_stopped_and_what_is_unreachable_is_not() {
+        let mut fleet = served(1, 1);
+        let worker = id(Role::TaskManager, 1);
+        fleet.lost(&worker, Duration::from_secs(100));
+        fleet.reached(&worker, false, Duration::from_secs(100));
+        let wanted = elsewhere(0, starts());
+        assert_eq!(plan(&wanted, &fleet, Duration::from_secs(9999)).actions, []);
+        fleet.reached(&worker, true, Duration::from_secs(9999));
+        let at = |seconds| plan(&wanted, &fleet, Duration::from_secs(seconds)).actions;
+        assert_eq!(at(9999 + 59), []);
+        assert_eq!(at(9999 + 60), [Action::Stop(worker.clone())]);
+        fleet.overdue(&worker, Duration::from_secs(9999));
+        assert_eq!(fleet.failures(Role::TaskManager), 1);
+    }
+
+    #[test]
+    fn a_planned_end_is_no_failure_and_is_replaced_at_once() {
+        let mut fleet = served(1, 1);
+        let policy = StartPolicy {
+            maximum_failed: Some(0),
+            ..starts()
+        };
+        let now = Duration::from_secs(100);
+        fleet.ended(&id(Role::TaskManager, 1), &Ending::Planned, now);
+        assert_eq!(fleet.failures(Role::TaskManager), 0);
+        assert!(fleet.ends(Role::TaskManager).is_empty());
+        let then = plan(&elsewhere(1, policy), &fleet, now);
+        assert_eq!(then.actions, [Action::Launch(Role::TaskManager)]);
+        assert_eq!(then.give_up, None);
     }
 
     #[test]
@@ -511,6 +715,7 @@ mod tests {
                     fleet.overdue(worker, now);
                     fleet.ended(worker, &Ending::Stopped, now);
                 }
+                Action::Lose(worker) => fleet.lost(worker, now),
             }
         }
     }

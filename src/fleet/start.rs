@@ -18,6 +18,9 @@ pub struct StartPolicy {
     pub registration_timeout: Duration,
     /// How long a worker that had registered may be away from a JobManager that serves.
     pub return_timeout: Duration,
+    /// How long it may be so while the rest is well, before it is called lost and another one is
+    /// wanted.
+    pub loss_timeout: Duration,
     /// How many starts may fail within a minute before starts pause
     /// (`resourcemanager.start-worker.max-failure-rate`).
     pub failures_per_minute: usize,
@@ -78,6 +81,7 @@ mod tests {
     const POLICY: StartPolicy = StartPolicy {
         registration_timeout: Duration::from_secs(300),
         return_timeout: Duration::from_secs(60),
+        loss_timeout: Duration::from_secs(1),
         failures_per_minute: 3,
         retry_interval: Duration::from_secs(3),
         maximum_failed: None,

@@ -105,6 +105,9 @@ pub enum MemberState {
     Running,
     /// It serves: a JobManager answers, a TaskManager is registered.
     Registered,
+    /// It served, and neither Flink nor Mesos has heard of it for too long. It may come back; until
+    /// then another one is wanted in its place.
+    Lost,
     /// It was told to stop.
     Stopping,
 }

@@ -114,7 +114,7 @@ fn agent_lost_and_back(scene: &mut Scene) {
     recovered(scene);
     scene.double.return_agent(agent);
 
-    // Cut off and back, its workers alive: one that was replaced meanwhile is killed.
+    // Cut off and back, its workers alive.
     let victim = scene.busy();
     let agent = scene.agent_of(&victim);
     scene.double.lose_agent(agent);

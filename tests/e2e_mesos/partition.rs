@@ -114,8 +114,8 @@ fn workers_that_were_cut_off_come_back_or_are_replaced_and_the_job_goes_on() {
     );
     assert_eq!(scene.tasks(), before);
 
-    // For longer than their return is waited for: others take their places, where there is a way
-    // to them, and those that are cut off are killed.
+    // Others take their places at once, where there is a way to them; when those that are cut off
+    // have been away for longer than their return is waited for, they are killed.
     network.cut();
     scene.double.return_agent(1);
     scene.wait_until("all workers are others", |scene| {
@@ -126,7 +126,9 @@ fn workers_that_were_cut_off_come_back_or_are_replaced_and_the_job_goes_on() {
     scene.wait_until_counting();
     scene.counted_exactly();
     let after = scene.registered();
-    assert_eq!(scene.tasks(), after, "nothing is left behind the cut");
+    scene.wait_until("nothing is left behind the cut", |scene| {
+        scene.tasks() == after
+    });
     network.mend();
     scene.wait_until_counting();
     assert_eq!(scene.registered(), after, "and nothing comes back");

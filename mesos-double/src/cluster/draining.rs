@@ -50,7 +50,11 @@ impl Cluster {
         }
         drains.remove(id);
         self.operations.deactivated.remove(id);
-        if let Some(agent) = self.agents.iter_mut().find(|it| it.id.as_deref() == Some(id)) {
+        if let Some(agent) = self
+            .agents
+            .iter_mut()
+            .find(|it| it.id.as_deref() == Some(id))
+        {
             agent.drain = None;
         }
         // Its resources are offered by the allocator's next batch.
@@ -126,7 +130,9 @@ impl Cluster {
             .runs
             .iter()
             .filter(|(_, run)| !is_terminal(&run.latest_state));
-        let live: Vec<_> = live.map(|(key, run)| (key.clone(), run.info.clone())).collect();
+        let live: Vec<_> = live
+            .map(|(key, run)| (key.clone(), run.info.clone()))
+            .collect();
         for ((framework, task), info) in live {
             let own = super::grace_of(&info);
             let grace = grace.map(|most| own.map_or(most, |own| own.min(most)));

@@ -16,7 +16,9 @@ impl Cluster {
         for config in objects(message, "quota_configs") {
             let role = text(config, "role").unwrap_or_default().to_owned();
             if role == "*" || role::validate(&role).is_err() {
-                return Err(format!("Invalid QuotaConfig: Invalid 'QuotaConfig.role': '{role}'"));
+                return Err(format!(
+                    "Invalid QuotaConfig: Invalid 'QuotaConfig.role': '{role}'"
+                ));
             }
             let limits = limits(config);
             if let Some(master) = self.master.as_ref().filter(|_| !force) {
@@ -59,9 +61,13 @@ fn limits(config: &Map<String, Value>) -> Limits {
 fn consumption(master: &Master, role: &str, with_offers: bool) -> Resources {
     let mut held = Resources::default();
     for agent in master.registered.values() {
-        held.add(&agent.total.filter(|one| one.role() != "*" && is_within(one.role(), role)));
+        held.add(
+            &agent
+                .total
+                .filter(|one| one.role() != "*" && is_within(one.role(), role)),
+        );
     }
-    let mut hold = |resources: &Resources| {
+    let mut take = |resources: &Resources| {
         let unreserved = resources.filter(|one| {
             let allocated = one.allocation.as_deref().unwrap_or("*");
             one.role() == "*" && is_within(allocated, role)
@@ -70,10 +76,13 @@ fn consumption(master: &Master, role: &str, with_offers: bool) -> Resources {
     };
     for framework in master.frameworks.values() {
         let live = framework.tasks.values().filter(|task| !task.is_over());
-        live.for_each(|task| hold(&task.resources));
+        live.for_each(|task| take(&task.resources));
     }
     if with_offers {
-        master.offers.values().for_each(|offer| hold(&offer.resources));
+        master
+            .offers
+            .values()
+            .for_each(|offer| take(&offer.resources));
     }
     held
 }
@@ -86,7 +95,10 @@ pub(super) fn within_limits(
     role: &str,
     mut share: Resources,
 ) -> Resources {
-    for (limited, limits) in limits.iter().filter(|(limited, _)| is_within(role, limited)) {
+    for (limited, limits) in limits
+        .iter()
+        .filter(|(limited, _)| is_within(role, limited))
+    {
         let held = consumption(master, limited, true);
         for (name, limit) in limits {
             share.shrink(name, limit - held.thousandths(name));

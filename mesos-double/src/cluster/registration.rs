@@ -26,13 +26,7 @@ pub(crate) enum Farewell {
 }
 
 impl Farewell {
-    fn status(
-        &self,
-        framework: &Framework,
-        task: &str,
-        hostname: &str,
-        timestamp: f64,
-    ) -> Status {
+    fn status(&self, framework: &Framework, task: &str, hostname: &str, timestamp: f64) -> Status {
         let removed = "REASON_AGENT_REMOVED";
         match self {
             Self::Unreachable(since) => {
@@ -201,8 +195,8 @@ impl Cluster {
                 let reason = "REASON_AGENT_REREGISTERED";
                 let state = &run.latest_state;
                 let status = Status::of_master(task_id, state, reason, message, timestamp)
-                .with_id("agent_id", id)
-                .with_any("container_status", run.container_status.clone());
+                    .with_id("agent_id", id)
+                    .with_any("container_status", run.container_status.clone());
                 framework.send(&status.event());
             }
         }

@@ -23,15 +23,15 @@ fn carry_out(request: &Request, node: usize, cluster: &mut Cluster) -> Result<Re
     if request.method != "POST" {
         return Err(Response::method_not_allowed("POST", &request.method));
     }
-    let body: Value = serde_json::from_slice(&request.body)
-        .map_err(|error| Response::bad_request(format!("Failed to parse body into JSON: {error}")))?;
+    let body: Value = serde_json::from_slice(&request.body).map_err(|error| {
+        Response::bad_request(format!("Failed to parse body into JSON: {error}"))
+    })?;
     let Some(body) = body.as_object() else {
         return Err(Response::bad_request("Expecting a JSON object"));
     };
     let kind = text(body, "type").unwrap_or_default();
-    let document = |name: &str, document: Value| {
-        Ok(Response::json(&json!({"type": kind, name: document})))
-    };
+    let document =
+        |name: &str, document: Value| Ok(Response::json(&json!({"type": kind, name: document})));
     match kind {
         "GET_MAINTENANCE_STATUS" => {
             let status = json!({"status": cluster.maintenance_status()});
@@ -46,13 +46,18 @@ fn carry_out(request: &Request, node: usize, cluster: &mut Cluster) -> Result<Re
     let name = kind.to_lowercase();
     let message = body.get(&name).and_then(Value::as_object);
     let outcome = match (kind, message) {
-        ("", _) => Err("Failed to validate master::Call: Expecting 'type' to be present".to_owned()),
+        ("", _) => {
+            Err("Failed to validate master::Call: Expecting 'type' to be present".to_owned())
+        }
         (_, None) => Err(format!(
             "Failed to validate master::Call: Expecting '{name}' to be present"
         )),
         (_, Some(message)) => order(kind, message, cluster),
     };
-    outcome.map_or_else(|reason| Err(Response::bad_request(reason)), |()| Ok(Response::ok()))
+    outcome.map_or_else(
+        |reason| Err(Response::bad_request(reason)),
+        |()| Ok(Response::ok()),
+    )
 }
 
 /// The error is the text of the 400.

@@ -20,13 +20,23 @@ fn operate(scene: &Scene, kind: &str, message: &Value) -> (u16, String) {
         call[kind.to_lowercase()] = message.clone();
     }
     let call = call.to_string();
-    let reply = request(&scene.address(), "POST", "/api/v1", &headers(None), Some(&call));
+    let reply = request(
+        &scene.address(),
+        "POST",
+        "/api/v1",
+        &headers(None),
+        Some(&call),
+    );
     (reply.head.status, reply.body)
 }
 
 #[track_caller]
 fn done(scene: &Scene, kind: &str, message: &Value) {
-    assert_eq!(operate(scene, kind, message), (200, String::new()), "{kind}");
+    assert_eq!(
+        operate(scene, kind, message),
+        (200, String::new()),
+        "{kind}"
+    );
 }
 
 fn kinds(events: &[Value]) -> Vec<&str> {
@@ -54,15 +64,29 @@ fn an_agent_without_tasks_is_offered_anew_with_its_unavailability_and_the_offer_
     let scene = Scene::pretended(1);
     let framework = aware(&scene);
     assert!(framework.offer().get("unavailability").is_none());
-    done(&scene, "UPDATE_MAINTENANCE_SCHEDULE", &window(2_000_000_000));
+    done(
+        &scene,
+        "UPDATE_MAINTENANCE_SCHEDULE",
+        &window(2_000_000_000),
+    );
     let events = at_hand(&framework);
     assert_eq!(kinds(&events), ["RESCIND", "OFFERS", "INVERSE_OFFERS"]);
     let offered = &events[1]["offers"]["offers"][0]["unavailability"];
-    assert_eq!(offered["start"]["nanoseconds"], 2_000_000_000_000_000_000_u64);
+    assert_eq!(
+        offered["start"]["nanoseconds"],
+        2_000_000_000_000_000_000_u64
+    );
     // A schedule without the machine takes all of that back.
-    done(&scene, "UPDATE_MAINTENANCE_SCHEDULE", &json!({"schedule": {}}));
+    done(
+        &scene,
+        "UPDATE_MAINTENANCE_SCHEDULE",
+        &json!({"schedule": {}}),
+    );
     let events = at_hand(&framework);
-    assert_eq!(kinds(&events), ["RESCIND", "RESCIND_INVERSE_OFFER", "OFFERS"]);
+    assert_eq!(
+        kinds(&events),
+        ["RESCIND", "RESCIND_INVERSE_OFFER", "OFFERS"]
+    );
     let offer = &events[2]["offers"]["offers"][0];
     assert!(offer.get("unavailability").is_none());
 }
@@ -73,13 +97,28 @@ fn only_scheduled_machines_go_down_and_only_those_that_are_down_come_up() {
     let machines = json!({"machines": [machine()]});
     let refused = |kind: &str, message: &Value, words: &str| {
         let (status, body) = operate(&scene, kind, message);
-        assert!(status == 400 && body.contains(words), "{kind}: {status} {body}");
+        assert!(
+            status == 400 && body.contains(words),
+            "{kind}: {status} {body}"
+        );
     };
-    refused("START_MAINTENANCE", &machines, "not part of a maintenance schedule");
-    refused("START_MAINTENANCE", &json!({"machines": []}), "List of machines is empty");
+    refused(
+        "START_MAINTENANCE",
+        &machines,
+        "not part of a maintenance schedule",
+    );
+    refused(
+        "START_MAINTENANCE",
+        &json!({"machines": []}),
+        "List of machines is empty",
+    );
     let twice = json!({"machines": [machine(), machine()]});
     refused("START_MAINTENANCE", &twice, "more than once");
-    done(&scene, "UPDATE_MAINTENANCE_SCHEDULE", &window(2_000_000_000));
+    done(
+        &scene,
+        "UPDATE_MAINTENANCE_SCHEDULE",
+        &window(2_000_000_000),
+    );
     refused("STOP_MAINTENANCE", &machines, "not in DOWN mode");
     done(&scene, "START_MAINTENANCE", &machines);
     refused("START_MAINTENANCE", &machines, "not in DRAINING mode");
@@ -93,7 +132,13 @@ fn only_scheduled_machines_go_down_and_only_those_that_are_down_come_up() {
     done(&scene, "STOP_MAINTENANCE", &machines);
     scene.return_agent(0);
     let offer = framework.offer();
-    assert!(offer["agent_id"]["value"].as_str().unwrap().ends_with("-S1"), "{offer}");
+    assert!(
+        offer["agent_id"]["value"]
+            .as_str()
+            .unwrap()
+            .ends_with("-S1"),
+        "{offer}"
+    );
 }
 
 #[test]
@@ -185,7 +230,10 @@ fn a_limit_makes_offers_smaller_and_ends_nothing() {
         ]})
     };
     let (status, body) = operate(&scene, "UPDATE_QUOTA", &quota(0.2, false));
-    assert!(status == 400 && body.contains("already consuming"), "{body}");
+    assert!(
+        status == 400 && body.contains("already consuming"),
+        "{body}"
+    );
     done(&scene, "UPDATE_QUOTA", &quota(1.5, false));
     scene.pass(2.0);
     let offer = framework.offer();
@@ -210,7 +258,11 @@ fn a_master_without_registry_knows_no_agent_until_it_is_back_and_then_says_so() 
     assert_eq!(framework.status()["state"], "TASK_UNKNOWN");
     framework.tell("RECONCILE", &json!({"tasks": []}));
     scene.pass(2.0);
-    assert!(kinds(&at_hand(&framework)).iter().all(|kind| *kind == "OFFERS"));
+    assert!(
+        kinds(&at_hand(&framework))
+            .iter()
+            .all(|kind| *kind == "OFFERS")
+    );
     scene.return_agent(0);
     let back = framework.status();
     assert_eq!(back["state"], "TASK_RUNNING");
@@ -242,10 +294,18 @@ fn what_operators_may_not_do_is_refused() {
         credentials: [("op".to_owned(), "s".to_owned())].into(),
         ..options(1)
     });
-    assert_eq!(operate(&scene, "GET_MAINTENANCE_STATUS", &Value::Null).0, 401);
+    assert_eq!(
+        operate(&scene, "GET_MAINTENANCE_STATUS", &Value::Null).0,
+        401
+    );
     let scene = Scene::pretended(1);
     let unknown = json!({"agent_id": {"value": "nobody"}});
-    for kind in ["DRAIN_AGENT", "DEACTIVATE_AGENT", "REACTIVATE_AGENT", "MARK_AGENT_GONE"] {
+    for kind in [
+        "DRAIN_AGENT",
+        "DEACTIVATE_AGENT",
+        "REACTIVATE_AGENT",
+        "MARK_AGENT_GONE",
+    ] {
         assert_eq!(operate(&scene, kind, &unknown).0, 400, "{kind}");
         assert_eq!(operate(&scene, kind, &Value::Null).0, 400, "{kind}");
     }

@@ -71,7 +71,9 @@ impl Names {
         for position in 0..4 {
             learn(&format!("/offers/offers/{position}/id/value"));
             learn(&format!("/offers/offers/{position}/agent_id/value"));
-            learn(&format!("/inverse_offers/inverse_offers/{position}/id/value"));
+            learn(&format!(
+                "/inverse_offers/inverse_offers/{position}/id/value"
+            ));
         }
         // A container that failed is named in the message alone.
         let message = "/update/status/message";

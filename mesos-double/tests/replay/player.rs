@@ -99,7 +99,10 @@ impl Player {
                 self.cut_agent_if_it_is_time(line, rest);
             } else if line.get("end").is_some() {
                 self.end(line);
-            } else if line["note"].as_str().is_some_and(|note| note.contains("without registry")) {
+            } else if line["note"]
+                .as_str()
+                .is_some_and(|note| note.contains("without registry"))
+            {
                 self.pass(line, 0.0);
                 self.double.cut_agent(0);
                 self.double.lose_registry();
@@ -420,7 +423,9 @@ fn without_machine(mut value: Value) -> Value {
         Value::Object(object) => {
             for (key, value) in object.iter_mut() {
                 match key.as_str() {
-                    "port" | "pid" | "registered_time" | "estimated_drain_start_time_seconds" => *value = "(of its kind)".into(),
+                    "port" | "pid" | "registered_time" | "estimated_drain_start_time_seconds" => {
+                        *value = "(of its kind)".into();
+                    }
                     _ => *value = without_machine(value.take()),
                 }
             }

@@ -21,6 +21,11 @@ pub(super) fn adopt(snapshot: &Snapshot, now: Duration) -> (Fleet, u64) {
             };
             fleet.add(record.worker.clone(), Role::TaskManager, now);
             fleet.observe(&record.worker, state, now);
+            fleet.placed(&record.worker, &record.agent.value);
+            // Its predecessor may have wanted another one in its place already.
+            if record.state == Some(TaskState::Unreachable) {
+                fleet.adopt_lost(&record.worker, now);
+            }
         }
     }
     (fleet, last)
@@ -56,6 +61,7 @@ mod tests {
             record(11, 4, Goal::Run, Some(TaskState::Running)),
             record(12, 5, Goal::Run, None),
             record(13, 9, Goal::End, Some(TaskState::Running)),
+            record(14, 6, Goal::Run, Some(TaskState::Unreachable)),
         ] {
             snapshot.apply(&change);
         }
@@ -70,6 +76,7 @@ mod tests {
             [
                 ("taskmanager-4".to_owned(), MemberState::Running),
                 ("taskmanager-5".to_owned(), MemberState::Starting),
+                ("taskmanager-6".to_owned(), MemberState::Lost),
             ]
         );
     }

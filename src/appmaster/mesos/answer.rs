@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::api::{Question, Topic};
 use super::report::{
-    ContactPhaseReport, ContactReport, FailuresReport, HealthReport, JobManagerReport, PauseReport,
-    RecentFailure, RefusalReport, StateReport, WaitingReport, WaitingWorker, WhyReport,
-    WorkerReport,
+    ContactPhaseReport, ContactReport, FailuresReport, HealthReport, JobManagerReport, LostWorker,
+    PauseReport, RecentFailure, RefusalReport, StateReport, WaitingReport, WaitingWorker,
+    WhyReport, WorkerReport,
 };
-use super::run::MesosCluster;
+use super::run::{MesosCluster, PastFailure};
 use crate::mesos::matching::{Profile, Refusal};
 use crate::mesos::scheduler::Describe;
 use crate::provider::mesos::scheduling::{ContactPhase, Link, Publish};
@@ -88,19 +88,34 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 refusals: self.workers.refusals(name).map(refusal).collect(),
             })
             .filter(|report| !report.workers.is_empty());
+        let lost: Vec<LostWorker> = all().filter_map(|(id, one)| self.lost(id, one)).collect();
         let with_task = all().filter(|(_, worker)| worker.task.is_some()).count();
         WhyReport {
             leader: None,
             wanted: self.wanted(),
             registered: self.registered(),
             demand: self.demand_report(),
-            starting: with_task.saturating_sub(self.registered()),
+            starting: with_task.saturating_sub(self.registered() + lost.len()),
+            lost,
             mesos: self.contact_report(),
             zookeeper: self.zookeeper.reports(),
             paused: self.pause_report(),
             waiting: waiting.collect(),
             failures: self.failures_report(),
         }
+    }
+
+    fn lost(&self, id: &WorkerId, worker: &MesosWorker) -> Option<LostWorker> {
+        let member = self.fleet.member(id).filter(|_| self.is_lost(id))?;
+        let task = worker.task.as_ref()?;
+        let now = self.started.elapsed();
+        Some(LostWorker {
+            id: id.to_string(),
+            task: task.task.value.clone(),
+            hostname: task.hostname.clone(),
+            seconds: now.saturating_sub(member.since).as_secs(),
+            task_state: task.state.as_ref().map(|state| state.as_str().to_owned()),
+        })
     }
 
     pub(super) fn registered(&self) -> usize {
@@ -155,14 +170,15 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     }
 
     fn failures_report(&self) -> FailuresReport {
-        let recent = self.failures.iter().map(|past| RecentFailure {
+        let told = |past: &PastFailure| RecentFailure {
             seconds_ago: past.at.elapsed().as_secs(),
             ..past.report.clone()
-        });
+        };
         FailuresReport {
             total: self.fleet.failures(Role::TaskManager),
             allowed: self.desired.starts.and_then(|starts| starts.maximum_failed),
-            recent: recent.collect(),
+            recent: self.failures.iter().map(told).collect(),
+            planned: self.planned.iter().map(told).collect(),
         }
     }
 }

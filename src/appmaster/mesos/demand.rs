@@ -78,10 +78,11 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         }
     }
 
-    /// How many workers there are of each profile.
+    /// How many workers there are of each profile; those that are lost do not count.
     pub(super) fn present(&self) -> BTreeMap<&str, usize> {
         let mut present = BTreeMap::new();
-        for worker in self.workers.workers().values() {
+        let workers = self.workers.workers().iter();
+        for (_, worker) in workers.filter(|(id, _)| !self.is_lost(id)) {
             *present.entry(worker.profile.as_str()).or_default() += 1;
         }
         present
@@ -124,10 +125,15 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             }
         };
         let age = |id: &WorkerId| self.fleet.member(id).map(|member| member.added);
+        let lost = |id: &WorkerId| {
+            let member = self.fleet.member(id);
+            member.is_some_and(|member| member.state == MemberState::Lost)
+        };
         let mut workers: Vec<(Option<u64>, SeenWorker)> = self
             .workers
             .workers()
             .iter()
+            .filter(|(id, _)| !lost(id))
             .map(|(id, worker)| (age(id), seen_worker(id, worker, &seen.registered)))
             .collect();
         workers.sort_by_key(|(age, _)| *age);

@@ -59,6 +59,8 @@ pub enum MesosEvent {
         hostname: String,
         /// Why.
         text: String,
+        /// It did not fail: somebody ended it whose business that is.
+        planned: bool,
     },
     /// Jobs want another number of workers.
     Demand {
@@ -144,25 +146,23 @@ impl fmt::Display for MesosEvent {
                 task,
                 hostname,
                 text,
-            } => write!(formatter, "{task} on {hostname} failed: {text}"),
+                planned,
+            } => {
+                let how = if *planned { "has ended" } else { "failed" };
+                write!(formatter, "{task} on {hostname} {how}: {text}")
+            }
             Self::Demand {
                 slots,
                 jobs,
                 workers,
                 unlimited,
                 before,
-            } => {
-                let limited = if unlimited > workers {
-                    format!("; slotmanager.number-of-slots.max stands in the way of {unlimited}")
-                } else {
-                    String::new()
-                };
-                write!(
-                    formatter,
-                    "slots that jobs want: {slots} (jobs: {jobs}); workers that are wanted: {workers} \
-                     (before: {before}){limited}"
-                )
-            }
+            } => write!(
+                formatter,
+                "slots that jobs want: {slots} (jobs: {jobs}); workers that are wanted: {workers} \
+                 (before: {before}){}",
+                limited(*workers, *unlimited)
+            ),
             Self::Idle { task, seconds } => {
                 write!(formatter, "{task} has been idle for {seconds} s and goes")
             }
@@ -192,5 +192,14 @@ impl fmt::Display for MesosEvent {
             Self::Hurrying => write!(formatter, "not waiting for what is left"),
             Self::Notice(text) => formatter.write_str(text),
         }
+    }
+}
+
+/// What stands in the way of more workers, if anything does.
+fn limited(workers: usize, unlimited: usize) -> String {
+    if unlimited > workers {
+        format!("; slotmanager.number-of-slots.max stands in the way of {unlimited}")
+    } else {
+        String::new()
     }
 }

@@ -18,7 +18,7 @@ use crate::spec::{MemberState, WorkerId};
 use crate::store::{ClusterPhase, ClusterState};
 
 /// How far a worker is; each has exactly one of these.
-const STATES: [&str; 4] = ["waiting", "launched", "running", "registered"];
+const STATES: [&str; 5] = ["waiting", "launched", "running", "registered", "lost"];
 
 /// The workers of one profile.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -124,9 +124,23 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             "Workers that ended without being asked to, or did not register in time, by reason. \
              \"never-launched\" are launches that are repeated: no worker was lost.",
         );
-        for kind in FailureKind::ALL {
+        for kind in FailureKind::ALL
+            .into_iter()
+            .filter(|kind| !kind.is_planned())
+        {
             let number = self.failed.get(&kind).copied().unwrap_or(0);
             failures.sample(&[("reason", kind.name())], number);
+        }
+        let mut planned = text.counter(
+            "flugs_worker_planned_ends_total",
+            "Workers that were ended by those who run the agents, by reason: no failures.",
+        );
+        for kind in FailureKind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_planned())
+        {
+            let number = self.failed.get(&kind).copied().unwrap_or(0);
+            planned.sample(&[("reason", kind.name())], number);
         }
         text.gauge(
             "flugs_worker_starts_paused",
@@ -197,6 +211,7 @@ fn kinds<'a>(
         let state = fleet.member(id).map(|member| member.state);
         let at = match (&worker.task, state) {
             (None, _) => 0,
+            (Some(_), Some(MemberState::Lost)) => 4,
             (Some(_), Some(MemberState::Registered)) => 3,
             (Some(_), Some(MemberState::Running)) => 2,
             (Some(_), _) => 1,
@@ -228,7 +243,7 @@ fn write_kinds(kinds: &BTreeMap<&str, Kind>, text: &mut Exposition) {
     let mut states = text.gauge(
         "flugs_workers",
         "Workers that there are, by profile and state: waiting for an offer, launched, running as \
-         Mesos says, registered with the JobManager.",
+         Mesos says, registered with the JobManager, lost.",
     );
     for (profile, kind) in kinds {
         for (state, number) in STATES.iter().zip(kind.states) {

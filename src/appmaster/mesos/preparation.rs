@@ -183,6 +183,7 @@ fn desired(settings: &MesosClusterSettings, settled: &Settled) -> Desired {
         starts: Some(StartPolicy {
             registration_timeout: starts.registration_timeout,
             return_timeout: starts.return_timeout,
+            loss_timeout: starts.loss_timeout,
             failures_per_minute: starts.failures_per_minute,
             retry_interval: starts.retry_interval,
             maximum_failed: options.maximum_failed_tasks.map(|most| most as usize),

@@ -244,6 +244,9 @@ pub struct FailuresReport {
     pub allowed: Option<usize>,
     /// The last ones, newest first.
     pub recent: Vec<RecentFailure>,
+    /// The last workers that did not fail but were ended by those who run the agents, newest first.
+    #[serde(default)]
+    pub planned: Vec<RecentFailure>,
 }
 
 /// One failed worker.
@@ -278,8 +281,11 @@ pub struct WhyReport {
     /// How many workers jobs want; absent if their number is fixed.
     #[serde(default)]
     pub demand: Option<DemandReport>,
-    /// How many have a task and are not registered.
+    /// How many have a task and are not registered, and are not lost.
     pub starting: usize,
+    /// The workers that are lost.
+    #[serde(default)]
+    pub lost: Vec<LostWorker>,
     /// The contact with the Mesos master.
     pub mesos: ContactReport,
     /// ZooKeeper, once for each use of it.
@@ -291,6 +297,22 @@ pub struct WhyReport {
     pub waiting: Vec<WaitingReport>,
     /// How workers have failed.
     pub failures: FailuresReport,
+}
+
+/// A worker that served, and of which nobody hears any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LostWorker {
+    /// Its name.
+    pub id: String,
+    /// Its task.
+    pub task: String,
+    /// The agent's host name.
+    pub hostname: String,
+    /// For how many seconds.
+    pub seconds: u64,
+    /// The task's state, as the master told it last.
+    pub task_state: Option<String>,
 }
 
 /// A pause of starts.

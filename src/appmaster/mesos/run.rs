@@ -83,6 +83,8 @@ pub struct MesosCluster<D, L, P> {
     pub(super) framework: Option<FrameworkId>,
     pub(super) slots: BTreeMap<WorkerId, u32>,
     pub(super) failures: VecDeque<PastFailure>,
+    /// The last ends that were planned by others.
+    pub(super) planned: VecDeque<PastFailure>,
     /// How many failed, by reason, since the start.
     pub(super) failed: BTreeMap<FailureKind, u64>,
     /// What the artifact server counts.
@@ -193,6 +195,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 Action::Launch(Role::TaskManager) => self.want_worker()?,
                 Action::Launch(_) => self.launch_job_manager(notify).await?,
                 Action::Stop(id) => self.stop_worker(id)?,
+                Action::Lose(id) => self.lose(id, "Flink has given it up", notify),
                 Action::GiveUpOn(id) => self.give_up_on(id, notify)?,
             }
         }
@@ -281,6 +284,8 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                         task: task.task.value.clone(),
                         hostname: task.hostname.clone(),
                     });
+                    let agent = task.agent.value.clone();
+                    self.fleet.placed(&id, &agent);
                 }
             }
             WorkersEvent::State(id) => self.task_state(&id, notify),
@@ -293,10 +298,22 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 self.fleet.ended(&id, &Ending::Stopped, now);
             }
             WorkersEvent::Failed(id, task, failure) => {
-                let blameless = failure.kind.is_blameless();
+                let ending = if failure.kind.is_planned() {
+                    Ending::Planned
+                } else {
+                    let blameless = failure.kind.is_blameless();
+                    Ending::Elsewhere { blameless }
+                };
                 self.slots.remove(&id);
-                self.fleet.ended(&id, &Ending::Elsewhere { blameless }, now);
-                self.remember(&id, &task, &failure, notify);
+                let lost = self.is_lost(&id);
+                self.fleet.ended(&id, &ending, now);
+                // That it is lost was told when it was.
+                if !(lost && failure.kind.is_blameless()) {
+                    self.remember(&id, &task, &failure, notify);
+                }
+            }
+            WorkersEvent::Lost(id) => {
+                self.lose(&id, "its agent has not answered for too long", notify);
             }
             WorkersEvent::FrameworkRemoved(framework, tasks) => {
                 if !self.terms.forget_framework {
@@ -323,6 +340,26 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
 
     pub(super) fn task(&self, id: &WorkerId) -> Option<&WorkerTask> {
         self.workers.workers().get(id)?.task.as_ref()
+    }
+
+    /// A worker is lost: it is not stopped, for it may come back, but not waited for either.
+    fn lose(&mut self, id: &WorkerId, why: &str, notify: &mut NotifyMesos<'_>) {
+        if self.is_lost(id) {
+            return;
+        }
+        self.fleet.lost(id, self.started.elapsed());
+        self.slots.remove(id);
+        if let Some(task) = self.task(id).cloned() {
+            let state = task.state.as_ref();
+            let state = state.map_or("no state yet", TaskState::as_str);
+            let failure = TaskFailure::lost(format!("{why}, and Mesos says {state}"));
+            self.remember(id, &task, &failure, notify);
+        }
+    }
+
+    pub(super) fn is_lost(&self, id: &WorkerId) -> bool {
+        let member = self.fleet.member(id);
+        member.is_some_and(|member| member.state == MemberState::Lost)
     }
 
     fn give_up_on(
@@ -367,10 +404,16 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             task: report.task.clone(),
             hostname: report.hostname.clone(),
             text: report.text.clone(),
+            planned: failure.kind.is_planned(),
         });
         *self.failed.entry(failure.kind).or_default() += 1;
-        self.failures.truncate(MOST_FAILURES - 1);
-        self.failures.push_front(PastFailure {
+        let past = if failure.kind.is_planned() {
+            &mut self.planned
+        } else {
+            &mut self.failures
+        };
+        past.truncate(MOST_FAILURES - 1);
+        past.push_front(PastFailure {
             at: Instant::now(),
             report,
         });

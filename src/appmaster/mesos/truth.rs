@@ -19,16 +19,25 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         let Some(state) = task.state.clone() else {
             return;
         };
-        if state == TaskState::Unreachable {
-            notify(&MesosEvent::Notice(format!(
-                "the agent of {} on {} does not answer",
-                task.task.value, task.hostname
-            )));
+        let (name, hostname) = (&task.task.value, &task.hostname);
+        let away = match state {
+            TaskState::Unreachable | TaskState::Lost => {
+                Some(format!("the agent of {name} on {hostname} does not answer"))
+            }
+            TaskState::Unknown => Some(format!(
+                "the master does not know {name} on {hostname}, which says nothing about it: it \
+                 counts as long as Flink knows it"
+            )),
+            _ => None,
+        };
+        let now = self.started.elapsed();
+        self.fleet.reached(id, away.is_none(), now);
+        if let Some(away) = away {
+            notify(&MesosEvent::Notice(away));
         }
         let early =
             |member: &Member| matches!(member.state, MemberState::Starting | MemberState::Waiting);
         if state == TaskState::Running && self.fleet.member(id).is_some_and(early) {
-            let now = self.started.elapsed();
             self.fleet.observe(id, MemberState::Running, now);
         }
     }
@@ -74,6 +83,8 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 }
                 _ => {}
             }
+            let free = registered.free.get(&task.task.value);
+            self.fleet.idles(id, slots.is_some() && slots == free);
         }
         for (id, task, slots) in changes {
             if let Some(slots) = slots {
@@ -84,6 +95,10 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             } else {
                 self.fleet.observe(&id, MemberState::Running, now);
                 self.slots.remove(&id);
+                // While the JobManager is away, nobody can see who is there.
+                if registered.job_manager {
+                    self.workers.absent(&id)?;
+                }
             }
         }
         Ok(())

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::report::{
-    ContactPhaseReport, ContactReport, FailuresReport, RefusalReport, WaitingReport, WhyReport,
-    ZooKeeperReport,
+    ContactPhaseReport, ContactReport, FailuresReport, RecentFailure, RefusalReport, WaitingReport,
+    WhyReport, ZooKeeperReport,
 };
 
 /// How many agents, workers and failures are named one by one.
@@ -46,6 +46,17 @@ impl WhyReport {
                 counted(pause.failed, "start has failed", "starts have failed"),
             );
         }
+        for lost in self.lost.iter().take(MOST) {
+            let _ = writeln!(
+                text,
+                "{} on {} has been lost for {}: Flink does not know it, and Mesos says {}. Another \
+                 one is wanted in its place.",
+                lost.task,
+                lost.hostname,
+                duration(lost.seconds),
+                lost.task_state.as_deref().unwrap_or("nothing"),
+            );
+        }
         for waiting in &self.waiting {
             waiting.describe(&self.mesos, &mut text);
         }
@@ -73,6 +84,9 @@ impl WhyReport {
         };
         if self.starting > 0 {
             let _ = write!(text, ", {} on the way", be(self.starting));
+        }
+        if !self.lost.is_empty() {
+            let _ = write!(text, ", {} lost", be(self.lost.len()));
         }
         if waiting > 0 {
             let verb = if waiting == 1 { "waits" } else { "wait" };
@@ -183,6 +197,13 @@ fn contact(contact: &ContactReport) -> String {
 }
 
 fn describe_failures(failures: &FailuresReport, text: &mut String) {
+    if !failures.planned.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nEnded by those who run the agents, which is no failure; the last:"
+        );
+        list(&failures.planned, text);
+    }
     if failures.recent.is_empty() {
         return;
     }
@@ -195,7 +216,11 @@ fn describe_failures(failures: &FailuresReport, text: &mut String) {
         counted(failures.total, "worker has", "workers have"),
         allowed.unwrap_or_default(),
     );
-    for failure in failures.recent.iter().take(MOST) {
+    list(&failures.recent, text);
+}
+
+fn list(ends: &[RecentFailure], text: &mut String) {
+    for failure in ends.iter().take(MOST) {
         let _ = writeln!(
             text,
             "  {} on {}, {} ago: {}",

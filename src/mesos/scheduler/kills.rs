@@ -75,15 +75,49 @@ impl<D: Describe> Scheduler<D> {
                     self.wake(task, due);
                 }
             }
-            (Phase::Unreachable(since), Goal::Run) => {
-                let due = *since + self.settings.unreachable_patience;
-                if due <= self.now {
-                    self.replace(task);
-                } else {
-                    self.wake(task, due);
-                }
-            }
+            (Phase::Unreachable(since), Goal::Run) => self.look_for(task, *since),
         }
+    }
+
+    /// What is unreachable lives while it serves. Else it is over if its machine was taken down, and
+    /// lost if it has been away for long enough.
+    fn look_for(&mut self, task: &TaskId, since: Duration) {
+        // Woken when it is absent.
+        if self.is_seen(task) {
+            return;
+        }
+        let Some(entry) = self.tasks.get_mut(task) else {
+            return;
+        };
+        if let Some(status) = entry.down.take() {
+            self.ended(task, &status);
+            return;
+        }
+        let due = since + self.settings.unreachable_patience;
+        if due > self.now {
+            self.wake(task, due);
+            return;
+        }
+        let told = std::mem::replace(&mut entry.lost, true);
+        let worker = entry.record.as_ref().map(|record| record.worker.clone());
+        if let Some(worker) = worker.filter(|_| !told) {
+            self.report(Report::Lost {
+                worker,
+                task: task.clone(),
+            });
+        }
+        // Whether the master still knows it.
+        if told {
+            self.reconciliation.add(task.clone(), self.now);
+        }
+        self.wake(task, self.now + self.settings.unknown_patience);
+    }
+
+    /// Whether the task is its worker's, and that is seen to serve.
+    pub(super) fn is_seen(&self, task: &TaskId) -> bool {
+        let record = self.tasks.get(task).and_then(|entry| entry.record.as_ref());
+        let worker = record.and_then(|record| self.workers.get(&record.worker));
+        worker.is_some_and(|worker| !worker.absent && worker.current.as_ref() == Some(task))
     }
 
     fn kill(&mut self, task: &TaskId) {
@@ -114,21 +148,6 @@ impl<D: Describe> Scheduler<D> {
             patient
         };
         self.wake(task, self.now + wait);
-    }
-
-    /// Gives an unreachable task up: its worker gets another, and it is killed if it returns.
-    fn replace(&mut self, task: &TaskId) {
-        let record = self.tasks.get(task).and_then(|entry| entry.record.as_ref());
-        let Some(worker) = record.map(|record| record.worker.clone()) else {
-            return;
-        };
-        self.end(task);
-        self.report(Report::Replaced {
-            worker: worker.clone(),
-            task: task.clone(),
-        });
-        self.vacate(&worker, task);
-        self.wait(&worker, self.now);
     }
 
     /// A worker's current task is not current any more.

@@ -25,8 +25,11 @@ pub struct Settings {
     pub launch_timeout: Duration,
     /// How long a task has to end by itself, as its kill policy says.
     pub grace: Duration,
-    /// How long an unreachable task may come back before its worker gets another one.
+    /// How long an unreachable task may come back before it is called lost.
     pub unreachable_patience: Duration,
+    /// How long a master may say that it does not know a task before the task is forgotten: longer
+    /// than agents take to find a master that has lost its registry.
+    pub unknown_patience: Duration,
     /// How often all tasks are reconciled when nothing else gives reason to.
     pub reconcile_interval: Duration,
     /// The shortest and the longest wait after a worker failed, or an agent.
@@ -46,6 +49,7 @@ impl Settings {
             launch_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(5),
             unreachable_patience: Duration::from_secs(10),
+            unknown_patience: Duration::from_secs(15 * 60),
             reconcile_interval: Duration::from_secs(15 * 60),
             back_off: (Duration::from_secs(1), Duration::from_secs(300)),
             seed: 0,
@@ -95,8 +99,11 @@ pub enum Input {
     },
     /// A worker is not wanted any more.
     Release(WorkerId),
-    /// A worker does what it was launched for: if it ends now, its agent is not to blame.
+    /// A worker does what it was launched for: if it ends now, its agent is not to blame. Until
+    /// [`Input::Absent`] it is alive, whatever the master says.
     Serves(WorkerId),
+    /// A worker that served is not to be seen any more by those whom it serves.
+    Absent(WorkerId),
     /// Everything up to this ticket is safe in the store.
     Stored(u64),
     /// The stream of this generation says something.
@@ -172,6 +179,55 @@ pub struct Ending {
     pub wanted: bool,
 }
 
+/// What the master says of the tasks of a machine that an operator takes down: the only sign of
+/// it, for the state and the reason are those of an agent that does not answer.
+const MACHINE_DOWN: &str = "Operator initiated 'Machine DOWN'";
+
+/// Who ended a task, if that was planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planned {
+    /// An operator empties the agent.
+    Drained,
+    /// An operator takes the machine down, for maintenance.
+    MachineDown,
+    /// An operator says that the agent is gone for good.
+    MarkedGone,
+    /// The agent took resources back that it had lent.
+    Preempted,
+}
+
+impl Planned {
+    /// Whether an end was planned, and by whom.
+    pub fn of(
+        state: Option<&TaskState>,
+        reason: Option<&Reason>,
+        message: Option<&str>,
+    ) -> Option<Self> {
+        match (state, reason) {
+            (_, Some(Reason::AgentDraining)) => Some(Self::Drained),
+            (_, Some(Reason::ContainerPreempted)) => Some(Self::Preempted),
+            (Some(TaskState::GoneByOperator), _) | (_, Some(Reason::AgentRemovedByOperator)) => {
+                Some(Self::MarkedGone)
+            }
+            (Some(TaskState::Lost), Some(Reason::AgentRemoved)) => message
+                .is_some_and(|message| message.contains(MACHINE_DOWN))
+                .then_some(Self::MachineDown),
+            _ => None,
+        }
+    }
+}
+
+impl Ending {
+    /// Whether it was planned, and by whom.
+    pub fn planned(&self) -> Option<Planned> {
+        Planned::of(
+            self.state.as_ref(),
+            self.reason.as_ref(),
+            self.message.as_deref(),
+        )
+    }
+}
+
 /// What others want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {
@@ -208,8 +264,10 @@ pub enum Report {
         /// Why.
         ending: Ending,
     },
-    /// An unreachable task is given up: its worker gets another, and it is killed if it returns.
-    Replaced {
+    /// An unreachable task has been away for too long, and does not serve. It is neither ended
+    /// nor forgotten: it may come back, and whether another worker takes its place is not the
+    /// scheduler's to say.
+    Lost {
         /// The worker.
         worker: WorkerId,
         /// The task.

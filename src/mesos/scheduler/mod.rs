@@ -5,8 +5,10 @@
 //! about, launched anew. Never does I/O and has no clock: the time comes with each input.
 //!
 //! A worker that is wanted has at most one current task. Its next one is launched only when the
-//! last is known to be over, or when its agent has been unreachable for too long; the older one
-//! is then killed, should it return. Whatever else turns up is killed as well.
+//! last is known to be over. One whose agent does not answer, or that the master does not know, may
+//! be alive, and is while it serves: after a while without either it is called lost, and goes on
+//! being its worker's. No task is killed but those of workers that were released, and such as are
+//! nobody's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +28,7 @@ mod stop;
 mod task;
 mod updates;
 
-pub use message::{Action, Describe, Ending, Input, Launch, Report, Settings, Stop};
+pub use message::{Action, Describe, Ending, Input, Launch, Planned, Report, Settings, Stop};
 pub use record::{Change, Goal, Snapshot, TaskRecord};
 
 use hosts::Hosts;
@@ -136,6 +138,7 @@ impl<D: Describe> Scheduler<D> {
                 profile: record.profile.clone(),
                 current: Some(task.clone()),
                 serves: false,
+                absent: true,
                 failures: 0,
             };
             self.workers.insert(record.worker.clone(), worker);
@@ -147,6 +150,8 @@ impl<D: Describe> Scheduler<D> {
             record: Some(record),
             phase,
             since: self.now.saturating_sub(self.settings.launch_timeout),
+            lost: false,
+            down: None,
             kills: 0,
             wake: Duration::MAX,
         };
@@ -223,8 +228,10 @@ impl<D: Describe> Scheduler<D> {
             Input::Serves(worker) => {
                 if let Some(entry) = self.workers.get_mut(&worker) {
                     entry.serves = true;
+                    entry.absent = false;
                 }
             }
+            Input::Absent(worker) => self.absent(&worker),
             Input::Stored(ticket) => self.stored = self.stored.max(ticket.min(self.ticket)),
             Input::Event { generation, event } => {
                 if generation == self.generation {
@@ -264,9 +271,26 @@ impl<D: Describe> Scheduler<D> {
             profile,
             current: None,
             serves: false,
+            absent: true,
             failures: 0,
         };
         self.workers.insert(worker, entry);
+    }
+
+    /// A worker is not seen any more: now the master's word about its task counts.
+    fn absent(&mut self, worker: &WorkerId) {
+        let Some(entry) = self.workers.get_mut(worker) else {
+            return;
+        };
+        entry.absent = true;
+        let task = entry.current.clone();
+        let away = |task: &TaskId| {
+            let entry = self.tasks.get(task);
+            entry.is_some_and(|entry| matches!(entry.phase, Phase::Unreachable(_)))
+        };
+        if let Some(task) = task.filter(away) {
+            self.wake(&task, self.now);
+        }
     }
 
     fn release(&mut self, worker: &WorkerId) {

@@ -142,6 +142,8 @@ impl<D: Describe> Scheduler<D> {
             goal: Goal::Run,
             phase: Phase::Queued,
             since: self.now,
+            lost: false,
+            down: None,
             kills: 0,
             wake: Duration::MAX,
         };
@@ -149,6 +151,7 @@ impl<D: Describe> Scheduler<D> {
         if let Some(entry) = self.workers.get_mut(&worker) {
             entry.current = Some(task.clone());
             entry.serves = false;
+            entry.absent = true;
         }
         self.report(Report::Launched {
             worker,

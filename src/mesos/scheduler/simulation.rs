@@ -11,7 +11,7 @@ use super::*;
 use crate::mesos::constraint::parse_list;
 use crate::mesos::matching::Profile;
 use crate::mesos::resources::{Demand, Thousandths};
-use crate::mesos::wire::{FrameworkInfo, TaskInfo, TaskState};
+use crate::mesos::wire::{Event, FrameworkInfo, Reason, TaskInfo, TaskState};
 use model::{Master, Random};
 
 /// Random steps of a history.
@@ -38,12 +38,42 @@ struct World {
     calls: VecDeque<(u64, Call)>,
     master: Master,
     desired: BTreeSet<WorkerId>,
+    /// Workers that were called lost, and who was wanted in their place.
+    lost: BTreeMap<WorkerId, WorkerId>,
+    /// The workers that Flink sees.
+    seen: BTreeSet<WorkerId>,
+    /// What others decide because of what the scheduler reports.
+    decisions: VecDeque<Input>,
     named: u64,
     stopped: bool,
 }
 
 fn is_known_to_run(record: &TaskRecord) -> bool {
     record.state == Some(TaskState::Running)
+}
+
+/// Whether the master says that somebody ended a task whose business that is.
+fn is_planned_end(input: &Input) -> bool {
+    let Input::Event { event, .. } = input else {
+        return false;
+    };
+    let Event::Update(update) = &**event else {
+        return false;
+    };
+    let planned = [
+        Reason::AgentDraining,
+        Reason::ContainerPreempted,
+        Reason::AgentRemovedByOperator,
+    ];
+    let status = &update.status;
+    let down = status
+        .message
+        .as_ref()
+        .is_some_and(|it| it.contains("Machine DOWN"));
+    down || status
+        .reason
+        .as_ref()
+        .is_some_and(|reason| planned.contains(reason))
 }
 
 /// How far a task is that is in this state.
@@ -89,16 +119,38 @@ impl World {
             calls: VecDeque::new(),
             master: Master::new(3),
             desired: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            decisions: VecDeque::new(),
             named: 0,
             stopped: false,
         }
     }
 
     fn tell(&mut self, input: Input) {
+        self.step(input);
+        while let Some(decision) = self.decisions.pop_front() {
+            self.step(decision);
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let planned = is_planned_end(&input);
+        let before = self.blame();
         let actions = self.scheduler.step(self.now, input);
+        if planned {
+            assert!(self.blame() <= before, "seed {}: a planned end", self.seed);
+        }
         for action in actions {
             self.perform(action);
         }
+    }
+
+    /// How many failures are held against workers and agents.
+    fn blame(&self) -> u32 {
+        let workers = self.scheduler.workers.values().map(|one| one.failures);
+        let agents = self.scheduler.agent_failures.values();
+        workers.sum::<u32>() + agents.sum::<u32>()
     }
 
     fn perform(&mut self, action: Action) {
@@ -112,7 +164,19 @@ impl World {
             Action::Close => self.master.hang_up(),
             Action::Report(Report::FrameworkRemoved { tasks, .. }) => {
                 assert!(!tasks.is_empty(), "seed {}", self.seed);
-                self.tell(Input::ForgetFramework);
+                self.decisions.push_back(Input::ForgetFramework);
+            }
+            Action::Report(Report::Lost { worker, .. }) => self.replace(worker),
+            Action::Report(Report::State { worker, state, .. }) => {
+                if rank(&state) <= rank(&TaskState::Running) {
+                    self.returned(&worker);
+                }
+            }
+            Action::Report(Report::Ended { worker, .. }) => {
+                self.seen.remove(&worker);
+                if self.lost.remove(&worker).is_some() {
+                    self.decisions.push_back(Input::Release(worker));
+                }
             }
             Action::Report(Report::Stopped) => self.stopped = true,
             Action::Report(report @ (Report::Superseded | Report::Refused(_))) => {
@@ -120,6 +184,56 @@ impl World {
             }
             Action::Report(_) => {}
         }
+    }
+
+    /// Another worker is wanted in the place of a lost one.
+    fn replace(&mut self, worker: WorkerId) {
+        assert!(!self.seen.contains(&worker), "seed {}: {worker}", self.seed);
+        if self.desired.remove(&worker) {
+            self.master.reach("lost");
+            self.named += 1;
+            let other: WorkerId = format!("w-{}", self.named).parse().unwrap();
+            self.desired.insert(other.clone());
+            self.lost.insert(worker, other.clone());
+            let profile = "p".to_owned();
+            let worker = other;
+            self.decisions.push_back(Input::Want { worker, profile });
+        }
+    }
+
+    /// A lost worker is back: one of the two goes.
+    fn returned(&mut self, worker: &WorkerId) {
+        let Some(other) = self.lost.remove(worker) else {
+            return;
+        };
+        let stays = self.random.below(2) == 0 && self.desired.remove(&other);
+        let goes = if stays {
+            self.desired.insert(worker.clone());
+            other
+        } else {
+            worker.clone()
+        };
+        self.decisions.push_back(Input::Release(goes));
+    }
+
+    /// Flink is asked whom it sees. It may not see who runs, and may still see who does not.
+    fn look(&mut self, faults: bool) {
+        let workers: Vec<WorkerId> = self.scheduler.workers().cloned().collect();
+        for worker in workers {
+            let errs = faults && self.random.below(4) == 0;
+            let sees = if self.master.runs(worker.as_str()) {
+                !errs
+            } else {
+                errs && self.seen.contains(&worker)
+            };
+            if sees && self.seen.insert(worker.clone()) {
+                self.tell(Input::Serves(worker));
+            } else if !sees && self.seen.remove(&worker) {
+                self.tell(Input::Absent(worker));
+            }
+        }
+        self.seen
+            .retain(|worker| self.scheduler.workers.contains_key(worker));
     }
 
     fn confirm_one(&mut self) {
@@ -213,6 +327,13 @@ impl World {
                 let record = self.durable.tasks.get(&kill.task_id.value);
                 let wanted = record.is_some_and(|record| record.goal == Goal::Run);
                 assert!(!wanted, "seed {seed}: killed before that was stored");
+                let kept = |worker| self.desired.contains(worker) || self.lost.contains_key(worker);
+                let serves = |worker| self.seen.contains(worker) && kept(worker);
+                let victim = record.map(|record| &record.worker);
+                assert!(
+                    !victim.is_some_and(serves),
+                    "seed {seed}: {victim:?} serves, nobody released it, and it is killed"
+                );
             }
             _ => {}
         }
@@ -278,8 +399,10 @@ impl World {
         self.master.events.clear();
         self.scheduler = Scheduler::new(settings(self.seed), Nothing, &self.durable, self.now);
         let known: Vec<WorkerId> = self.scheduler.workers().cloned().collect();
+        self.seen.clear();
+        self.lost.retain(|worker, _| known.contains(worker));
         for worker in known {
-            if !self.desired.contains(&worker) {
+            if !self.desired.contains(&worker) && !self.lost.contains_key(&worker) {
                 self.tell(Input::Release(worker));
             }
         }
@@ -329,11 +452,15 @@ impl World {
             800..900 => {
                 self.now += Duration::from_millis(500 * self.random.below(40) as u64);
                 self.tell(Input::Tick);
-                if let Some(worker) = self.desired.first().cloned() {
-                    self.tell(Input::Serves(worker));
-                }
+                self.look(true);
             }
-            900..950 => self.change_wishes(),
+            900..940 => self.change_wishes(),
+            940..950 => match self.random.below(5) {
+                0 => self.master.drain(&mut self.random, self.now),
+                1 => self.master.preempt(&mut self.random),
+                2 => self.master.take_away(&mut self.random),
+                _ => self.master.lose_registry(),
+            },
             950..962 => {
                 let generation = self.scheduler.generation;
                 self.lose_connection();
@@ -398,6 +525,7 @@ impl World {
         self.now += Duration::from_secs(5);
         self.master.allocate(self.now);
         self.tell(Input::Tick);
+        self.look(false);
     }
 
     fn converged(&self) -> bool {
@@ -406,6 +534,7 @@ impl World {
         running.as_ref() == Some(&desired)
             && self.durable.tasks.len() == desired.len()
             && self.durable.tasks.values().all(is_known_to_run)
+            && self.lost.is_empty()
             && self.master.suppressed
             && self.master.offers.is_empty()
             && self.writes.is_empty()
@@ -424,7 +553,7 @@ impl World {
             self.calm_step();
             rounds += 1;
             assert!(
-                rounds < 300,
+                rounds < 600,
                 "seed {}: no convergence: desired {:?}, running {:?}, recorded {:?}, suppressed {}, {:?}",
                 self.seed,
                 self.desired,
@@ -506,6 +635,13 @@ fn the_model_reaches_what_it_is_for() {
         "repeated update",
         "lost kill",
         "stray",
+        "lost",
+        "registry lost",
+        "unknown and alive",
+        "drained",
+        "preempted",
+        "marked gone",
+        "machine down",
     ] {
         assert!(
             reached.get(what).is_some_and(|count| *count > 3),

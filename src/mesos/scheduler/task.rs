@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::record::{Goal, TaskRecord};
 use crate::mesos::constraint::{Constraint, Placed};
 use crate::mesos::matching::Profile;
-use crate::mesos::wire::{AgentId, TaskId, TaskState};
+use crate::mesos::wire::{AgentId, TaskId, TaskState, TaskStatus};
 use crate::spec::WorkerId;
 
 /// How far a task is.
@@ -18,7 +18,7 @@ pub(super) enum Phase {
     Sent,
     /// The master has told its state.
     Live(TaskState),
-    /// Its agent does not answer, since then.
+    /// Its agent does not answer, or the master does not know it, since then.
     Unreachable(Duration),
 }
 
@@ -32,6 +32,10 @@ pub(super) struct Task {
     pub(super) phase: Phase,
     /// Since when it is in its phase.
     pub(super) since: Duration,
+    /// It was called lost since it has been unreachable.
+    pub(super) lost: bool,
+    /// The last word about it, where its machine was taken down: it is over unless it serves.
+    pub(super) down: Option<Box<TaskStatus>>,
     /// How many KILLs were sent, on any connection.
     pub(super) kills: u32,
     /// When it has to be looked at.
@@ -43,8 +47,10 @@ pub(super) struct Task {
 pub(super) struct Worker {
     pub(super) profile: String,
     pub(super) current: Option<TaskId>,
-    /// Its current task does what it was launched for.
+    /// Its current task does what it was launched for, or once did.
     pub(super) serves: bool,
+    /// It does not do so now, as far as anybody can see.
+    pub(super) absent: bool,
     pub(super) failures: u32,
 }
 

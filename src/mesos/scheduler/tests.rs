@@ -191,6 +191,21 @@ impl Bench {
         })));
     }
 
+    /// As the master says it, with its words.
+    fn update_saying(&mut self, task: &str, state: TaskState, reason: Reason, message: &str) {
+        self.event(Event::Update(Box::new(Update {
+            status: TaskStatus {
+                task_id: TaskId::new(task),
+                state,
+                reason: Some(reason),
+                source: Some(Source::Master),
+                agent_id: Some(AgentId::new("S0")),
+                message: Some(message.to_owned()),
+                ..TaskStatus::default()
+            },
+        })));
+    }
+
     fn pass(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
         while let Some(next) = self.scheduler.next_tick().filter(|next| *next <= end) {
@@ -342,7 +357,7 @@ fn reconciliation_repeats_until_it_is_answered_and_comes_back_periodically() {
 }
 
 #[test]
-fn an_unreachable_task_is_replaced_after_a_while_and_killed_when_it_returns() {
+fn an_unreachable_task_is_called_lost_after_a_while_and_goes_on_when_it_returns() {
     let mut bench = Bench::running();
     bench.update(
         "w-1-1",
@@ -358,23 +373,84 @@ fn an_unreachable_task_is_replaced_after_a_while_and_killed_when_it_returns() {
         None,
         Some(Reason::AgentReregistered),
     );
-    insta::assert_snapshot!(bench.log(), @r#"
-    store 4: w-1-1 Run TASK_UNREACHABLE
-    RECONCILE 1
-    RECONCILE 1
-    RECONCILE 1
-    RECONCILE 1
-    store 5: w-1-1 End TASK_UNREACHABLE
-    Replaced { worker: WorkerId("w-1"), task: TaskId { value: "w-1-1" } }
-    REVIVE
-    KILL w-1-1
-    RECONCILE 1
-    store 6: w-1-2 Run new
-    SUPPRESS
-    ACCEPT
-    store 7: w-1-1 End TASK_RUNNING
-    KILL w-1-1
-    "#);
+    bench.pass(60);
+    let log = bench.log();
+    assert!(log.contains("Lost { worker: WorkerId(\"w-1\")"), "{log}");
+    assert!(!log.contains("KILL") && !log.contains("ACCEPT"), "{log}");
+    assert!(log.contains("w-1-1 Run TASK_RUNNING"), "{log}");
+}
+
+#[test]
+fn task_unknown_says_nothing_about_a_worker_that_serves() {
+    for state in [TaskState::Unknown, TaskState::Unreachable] {
+        let mut bench = Bench::running();
+        bench.tell(Input::Serves(worker(1)));
+        bench.update("w-1-1", state.clone(), None, Some(Reason::Reconciliation));
+        // An hour, over and over asked.
+        for _ in 0..60 {
+            bench.pass(60);
+            bench.update("w-1-1", state.clone(), None, Some(Reason::Reconciliation));
+        }
+        let log = bench.log();
+        for word in ["Lost", "KILL", "forget", "ended"] {
+            assert!(!log.contains(word), "{state:?}: {log}");
+        }
+        bench.tell(Input::Absent(worker(1)));
+        assert!(bench.log().contains("Lost"), "{state:?}");
+    }
+}
+
+#[test]
+fn a_task_that_nobody_knows_any_more_is_forgotten_after_a_quarter_of_an_hour() {
+    let mut bench = Bench::running();
+    let unknown = |bench: &mut Bench| {
+        let reason = Some(Reason::Reconciliation);
+        bench.update("w-1-1", TaskState::Unknown, None, reason);
+    };
+    unknown(&mut bench);
+    bench.pass(899);
+    unknown(&mut bench);
+    let log = bench.log();
+    assert!(log.contains("Lost") && !log.contains("forget"), "{log}");
+    bench.pass(1);
+    // It is asked about again by itself.
+    assert!(bench.log().contains("RECONCILE 1"));
+    unknown(&mut bench);
+    assert!(bench.log().contains("forget w-1-1"));
+}
+
+#[test]
+fn what_runs_on_a_machine_that_is_taken_down_is_over_once_it_does_not_serve() {
+    let down = "Agent h removed: Operator initiated 'Machine DOWN'";
+    let mut bench = Bench::running();
+    bench.tell(Input::Serves(worker(1)));
+    bench.update_saying("w-1-1", TaskState::Lost, Reason::AgentRemoved, down);
+    let reason = Some(Reason::Reconciliation);
+    bench.update("w-1-1", TaskState::Unknown, None, reason);
+    bench.pass(2);
+    assert!(!bench.log().contains("ended"));
+    bench.tell(Input::Absent(worker(1)));
+    let log = bench.log();
+    assert!(log.contains("w-1 ended"), "{log}");
+    assert!(!log.contains("Lost"), "{log}");
+}
+
+#[test]
+fn planned_ends_are_held_against_nobody() {
+    for (state, reason) in [
+        (TaskState::Killed, Reason::AgentDraining),
+        (TaskState::GoneByOperator, Reason::AgentRemovedByOperator),
+        (TaskState::GoneByOperator, Reason::AgentDraining),
+        (TaskState::Gone, Reason::ContainerPreempted),
+    ] {
+        let mut bench = Bench::running();
+        bench.update("w-1-1", state, Some(16), Some(reason.clone()));
+        assert_eq!(bench.scheduler.avoided_agents(), 0, "{reason:?}");
+        let entry = &bench.scheduler.workers[&worker(1)];
+        assert_eq!(entry.failures, 0, "{reason:?}");
+        // It waits for an offer at once.
+        assert_eq!(bench.scheduler.waiting().count(), 1, "{reason:?}");
+    }
 }
 
 #[test]
@@ -410,12 +486,7 @@ fn a_question_that_overtakes_its_launch_does_not_end_it() {
     );
     insta::assert_snapshot!(bench.log(), @"");
     bench.pass(31);
-    bench.update(
-        "w-1-1",
-        TaskState::Unknown,
-        None,
-        Some(Reason::Reconciliation),
-    );
+    bench.update("w-1-1", TaskState::Gone, None, Some(Reason::Reconciliation));
     insta::assert_snapshot!(bench.log(), @r"
     RECONCILE 1
     RECONCILE 1
@@ -696,9 +767,9 @@ fn a_successor_waits_for_an_unreachable_task_as_its_predecessor_did() {
     bench.subscribe();
     bench.log.clear();
     bench.pass(9);
-    assert!(!bench.log().contains("Replaced"));
+    assert!(!bench.log().contains("Lost"));
     bench.pass(1);
-    assert!(bench.log().contains("Replaced"));
+    assert!(bench.log().contains("Lost"));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Change, Describe, Duration, Ending, Goal, Phase, Report, Scheduler, Session, Task, back_off,
+    Change, Describe, Duration, Ending, Goal, Phase, Planned, Report, Scheduler, Session, Task,
+    back_off,
 };
 use crate::mesos::wire::{
     Acknowledge, AgentId, CallBody, Event, Reason, Reconcile, ReconcileTask, Source, Subscribed,
@@ -132,6 +133,8 @@ impl<D: Describe> Scheduler<D> {
             goal: Goal::End,
             phase: Phase::Live(status.state.clone()),
             since: self.now,
+            lost: false,
+            down: None,
             kills: 0,
             wake: Duration::MAX,
         };
@@ -160,12 +163,28 @@ impl<D: Describe> Scheduler<D> {
                 self.reconciliation.answered(task);
                 self.is_live(task, status);
             }
-            TaskState::Unreachable => self.unreachable(task),
-            TaskState::Lost if lost_agent => self.unreachable(task),
-            state if state.is_terminal() || *state == TaskState::Unknown => {
-                self.ended(task, status);
-            }
+            TaskState::Unreachable => self.unreachable(task, status),
+            TaskState::Lost if lost_agent => self.unreachable(task, status),
+            TaskState::Unknown => self.unknown_to_master(task, status),
+            state if state.is_terminal() => self.ended(task, status),
             _ => {}
+        }
+    }
+
+    /// The master knows neither the task nor its agent. That says nothing about the process: one
+    /// that has lost its registry says so until the agent is back. Only what has been away for
+    /// longer than agents need for that, and does not serve, is forgotten.
+    fn unknown_to_master(&mut self, task: &TaskId, status: &TaskStatus) {
+        let patience = self.settings.unknown_patience;
+        let entry = self.tasks.get(task);
+        let expected = entry.is_none_or(|entry| match entry.phase {
+            Phase::Unreachable(since) => since + patience > self.now,
+            _ => true,
+        });
+        if expected || self.is_seen(task) {
+            self.unreachable(task, status);
+        } else {
+            self.ended(task, status);
         }
     }
 
@@ -190,6 +209,8 @@ impl<D: Describe> Scheduler<D> {
         let returned = matches!(entry.phase, Phase::Unreachable(_));
         entry.phase = Phase::Live(status.state.clone());
         entry.since = self.now;
+        entry.lost = false;
+        entry.down = None;
         if returned {
             self.kill_if_ending(task);
         }
@@ -210,18 +231,30 @@ impl<D: Describe> Scheduler<D> {
         });
     }
 
-    fn unreachable(&mut self, task: &TaskId) {
+    fn unreachable(&mut self, task: &TaskId, status: &TaskStatus) {
         self.reconciliation.answered(task);
         let now = self.now;
         let Some(entry) = self.tasks.get_mut(task) else {
             return;
         };
+        let planned = planned(status).is_some();
+        if planned {
+            entry.down = Some(Box::new(status.clone()));
+        }
         if matches!(entry.phase, Phase::Unreachable(_)) {
+            if planned {
+                self.wake(task, now);
+            }
             return;
         }
+        entry.lost = false;
         entry.phase = Phase::Unreachable(now);
         entry.since = now;
-        let due = now + self.settings.unreachable_patience;
+        let due = if planned {
+            now
+        } else {
+            now + self.settings.unreachable_patience
+        };
         let goal = entry.goal;
         if let Some(record) = &mut entry.record {
             record.state = Some(TaskState::Unreachable);
@@ -230,7 +263,7 @@ impl<D: Describe> Scheduler<D> {
             self.report(Report::State {
                 worker,
                 task: task.clone(),
-                state: TaskState::Unreachable,
+                state: status.state.clone(),
             });
         }
         if goal == Goal::Run {
@@ -240,7 +273,7 @@ impl<D: Describe> Scheduler<D> {
         self.reconciliation.add(task.clone(), now);
     }
 
-    fn ended(&mut self, task: &TaskId, status: &TaskStatus) {
+    pub(super) fn ended(&mut self, task: &TaskId, status: &TaskStatus) {
         let Some(entry) = self.drop_task(task) else {
             return;
         };
@@ -281,9 +314,9 @@ impl<D: Describe> Scheduler<D> {
         status: &TaskStatus,
         ran_well: bool,
     ) -> Duration {
-        // Stale offers and lost agents are nobody's fault.
+        // Stale offers and lost agents are nobody's fault, and what operators do is not either.
         let faultless = status.source == Some(Source::Master) && status.state != TaskState::Error;
-        if faultless {
+        if faultless || planned(status).is_some() {
             return self.now;
         }
         let (least, most) = self.settings.back_off;
@@ -304,4 +337,10 @@ impl<D: Describe> Scheduler<D> {
         entry.failures = entry.failures.saturating_add(1);
         at
     }
+}
+
+/// Whether what a status says was planned.
+fn planned(status: &TaskStatus) -> Option<Planned> {
+    let message = status.message.as_deref();
+    Planned::of(Some(&status.state), status.reason.as_ref(), message)
 }

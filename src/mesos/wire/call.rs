@@ -282,9 +282,7 @@ impl<'de> Deserialize<'de> for Call {
             "TEARDOWN" => Some(CallBody::Teardown),
             "ACCEPT" => raw.accept.map(CallBody::Accept),
             "DECLINE" => raw.decline.map(CallBody::Decline),
-            "ACCEPT_INVERSE_OFFERS" => raw
-                .accept_inverse_offers
-                .map(CallBody::AcceptInverseOffers),
+            "ACCEPT_INVERSE_OFFERS" => raw.accept_inverse_offers.map(CallBody::AcceptInverseOffers),
             "DECLINE_INVERSE_OFFERS" => raw
                 .decline_inverse_offers
                 .map(CallBody::DeclineInverseOffers),

@@ -20,8 +20,9 @@ mod tolerant;
 mod recordings;
 
 pub use call::{
-    Accept, Acknowledge, AnswerInverseOffers, Call, CallBody, Decline, Filters, Kill, Launch, LaunchGroup, Operation,
-    OperationType, Reconcile, ReconcileTask, Roles, Subscribe, UpdateFramework,
+    Accept, Acknowledge, AnswerInverseOffers, Call, CallBody, Decline, Filters, Kill, Launch,
+    LaunchGroup, Operation, OperationType, Reconcile, ReconcileTask, Roles, Subscribe,
+    UpdateFramework,
 };
 pub use command::{
     CommandInfo, DiscoveryInfo, DiscoveryPort, DiscoveryPorts, Environment, HealthCheck,
@@ -40,7 +41,8 @@ pub use event::{
 pub use framework::{Capability, CapabilityType, FrameworkInfo, MasterCapability, MasterInfo};
 pub use id::{AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, TaskId};
 pub use offer::{
-    Address, DomainInfo, FaultDomain, InverseOffer, NamedDomain, Nanoseconds, Offer, Unavailability, Url,
+    Address, DomainInfo, FaultDomain, InverseOffer, NamedDomain, Nanoseconds, Offer,
+    Unavailability, Url,
 };
 pub use resource::{
     AllocationInfo, Attribute, DiskInfo, Range, Ranges, ReservationInfo, Resource, Scalar, Set,

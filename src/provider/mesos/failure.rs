@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::mesos::scheduler::Ending;
+use crate::mesos::scheduler::{Ending, Planned};
 use crate::mesos::wire::{Reason, TaskState};
 use crate::spec::ExitCode;
 
@@ -41,6 +41,14 @@ pub enum FailureKind {
     Exited,
     /// It did not register with the JobManager in time.
     NotRegistered,
+    /// An operator empties its agent.
+    Drained,
+    /// An operator takes its machine down for maintenance.
+    MachineDown,
+    /// An operator says that its agent is gone for good.
+    MarkedGone,
+    /// Its agent took the resources back that it had lent.
+    Preempted,
 }
 
 /// How a task failed.
@@ -58,7 +66,7 @@ pub struct TaskFailure {
 
 impl FailureKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::NeverLaunched,
         Self::ImagePull,
         Self::Fetch,
@@ -72,6 +80,10 @@ impl FailureKind {
         Self::Killed,
         Self::Exited,
         Self::NotRegistered,
+        Self::Drained,
+        Self::MachineDown,
+        Self::MarkedGone,
+        Self::Preempted,
     ];
 
     /// Its name in documents.
@@ -90,12 +102,24 @@ impl FailureKind {
             Self::Killed => "killed",
             Self::Exited => "exited",
             Self::NotRegistered => "not-registered",
+            Self::Drained => "drained",
+            Self::MachineDown => "machine-down",
+            Self::MarkedGone => "marked-gone",
+            Self::Preempted => "preempted",
         }
     }
 
     /// Whether its place was lost and not the task.
     pub const fn is_blameless(self) -> bool {
         matches!(self, Self::NeverLaunched | Self::AgentLost)
+    }
+
+    /// Whether somebody ended it whose business that is: no failure at all.
+    pub const fn is_planned(self) -> bool {
+        matches!(
+            self,
+            Self::Drained | Self::MachineDown | Self::MarkedGone | Self::Preempted
+        )
     }
 
     const fn words(self) -> &'static str {
@@ -115,6 +139,10 @@ impl FailureKind {
             Self::Killed => "it was killed",
             Self::Exited => "its process ended",
             Self::NotRegistered => "it did not register in time",
+            Self::Drained => "its agent is being drained",
+            Self::MachineDown => "its machine is taken down for maintenance",
+            Self::MarkedGone => "an operator has marked its agent as gone",
+            Self::Preempted => "its agent took its resources back",
         }
     }
 }
@@ -128,6 +156,15 @@ impl TaskFailure {
             kind: kind(ending, &message, exit_code),
             exit_code,
             message: shortened(&message),
+        }
+    }
+
+    /// A worker that nobody hears of any more.
+    pub fn lost(message: String) -> Self {
+        Self {
+            kind: FailureKind::AgentLost,
+            exit_code: None,
+            message,
         }
     }
 
@@ -163,6 +200,14 @@ fn kind(ending: &Ending, message: &str, exit_code: Option<u8>) -> FailureKind {
     let Some(state) = &ending.state else {
         return Kind::NeverLaunched;
     };
+    if let Some(planned) = ending.planned() {
+        return match planned {
+            Planned::Drained => Kind::Drained,
+            Planned::MachineDown => Kind::MachineDown,
+            Planned::MarkedGone => Kind::MarkedGone,
+            Planned::Preempted => Kind::Preempted,
+        };
+    }
     match ending.reason {
         Some(Reason::InvalidOffers) => return Kind::NeverLaunched,
         Some(Reason::ContainerLimitationMemory) => return Kind::OutOfMemory,
@@ -329,6 +374,60 @@ mod tests {
             "Command terminated with signal Killed",
         );
         assert!(!killed.kind.is_blameless());
+    }
+
+    #[test]
+    fn what_operators_and_agents_end_is_no_failure_and_told_as_what_it_is() {
+        let down = "Agent 127.0.0.1 removed: Operator initiated 'Machine DOWN'";
+        let gone = "Agent has been marked gone";
+        let all = [
+            (
+                TaskState::Killed,
+                Reason::AgentDraining,
+                "Command terminated with signal Terminated",
+            ),
+            (TaskState::GoneByOperator, Reason::AgentDraining, ""),
+            (TaskState::Lost, Reason::AgentRemoved, down),
+            (
+                TaskState::GoneByOperator,
+                Reason::AgentRemovedByOperator,
+                gone,
+            ),
+            (
+                TaskState::GoneByOperator,
+                Reason::Reconciliation,
+                "Reconciliation: Task is gone",
+            ),
+            (TaskState::Lost, Reason::AgentRemovedByOperator, gone),
+            (
+                TaskState::Gone,
+                Reason::ContainerPreempted,
+                "Container preempted by QoS correction",
+            ),
+            (TaskState::Lost, Reason::ContainerPreempted, ""),
+        ];
+        let mut text = Vec::new();
+        for (state, reason, message) in all {
+            let end = failure(state, Some(reason), message);
+            assert!(end.kind.is_planned() && !end.kind.is_blameless(), "{end:?}");
+            text.push(format!("{}: {end}", end.kind.name()));
+        }
+        insta::assert_snapshot!(text.join("\n"), @"
+        drained: its agent is being drained: Command terminated with signal Terminated
+        drained: its agent is being drained
+        machine-down: its machine is taken down for maintenance: Agent 127.0.0.1 removed: Operator initiated 'Machine DOWN'
+        marked-gone: an operator has marked its agent as gone: Agent has been marked gone
+        marked-gone: an operator has marked its agent as gone: Reconciliation: Task is gone
+        marked-gone: an operator has marked its agent as gone: Agent has been marked gone
+        preempted: its agent took its resources back: Container preempted by QoS correction
+        preempted: its agent took its resources back
+        ");
+        let unplanned = failure(
+            TaskState::Lost,
+            Some(Reason::AgentRemoved),
+            "health check timed out",
+        );
+        assert!(!unplanned.kind.is_planned());
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub enum WorkersEvent {
     State(WorkerId),
     /// A worker's launch did not happen: it waits for another offer.
     WaitsAgain(WorkerId),
+    /// A worker's agent does not answer for too long, or the master does not know it: it may come
+    /// back, and is still there.
+    Lost(WorkerId),
     /// A worker that was to stop has ended.
     Stopped(WorkerId),
     /// A worker ended by itself.
@@ -168,6 +171,11 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
         self.tell(Input::Serves(id.clone()))
     }
 
+    /// A worker that had registered is not registered any more, with a JobManager that serves.
+    pub fn absent(&mut self, id: &WorkerId) -> Result<(), SchedulingError> {
+        self.tell(Input::Absent(id.clone()))
+    }
+
     /// Wants a worker no more. One that waited has stopped at once.
     pub fn stop(&mut self, id: &WorkerId) -> Result<(), SchedulingError> {
         let Some(worker) = self.workers.remove(id) else {
@@ -253,14 +261,10 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
                 task,
                 ending,
             } => return self.ended(&worker, &task, &ending),
-            Report::Replaced { worker, task } => {
-                let lost = TaskFailure {
-                    kind: FailureKind::AgentLost,
-                    exit_code: None,
-                    message: "it has not answered for too long".to_owned(),
-                };
-                return self.lost(&worker, &task, lost);
-            }
+            Report::Lost { worker, task } => match self.task_mut(&worker, &task) {
+                Some(_) => WorkersEvent::Lost(worker),
+                None => return Ok(()),
+            },
             Report::Stray(task) => {
                 WorkersEvent::Notice(format!("the task {} is nobody's: it is killed", task.value))
             }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::appmaster::mesos::report::{
-    DemandReport, JobDemandReport, PauseReport, RecentFailure, SlotLimitReport, WaitingWorker,
+    DemandReport, JobDemandReport, LostWorker, PauseReport, RecentFailure, SlotLimitReport,
+    WaitingWorker,
 };
 use crate::provider::mesos::failure::FailureKind;
 
@@ -50,6 +51,7 @@ fn why() -> WhyReport {
         registered: 1,
         demand: None,
         starting: 1,
+        lost: Vec::new(),
         mesos: subscribed(),
         zookeeper: Vec::new(),
         paused: None,
@@ -126,6 +128,7 @@ fn failed_starts_pause_and_are_told_with_their_causes() {
                 kind: FailureKind::ImagePull,
                 text: "the agent could not get the image: no such host".to_owned(),
             }],
+            planned: Vec::new(),
         },
         ..why()
     };
@@ -265,5 +268,39 @@ fn a_job_that_wants_more_than_is_allowed_is_told_behind_the_workers() {
     2 of 2 workers are registered.
     1 job requires 3 slots (orders 1 to 3): 2 workers of the profile default with 1 slot each.
     slotmanager.number-of-slots.max allows 2 slots: 2 of the 3 workers that this takes are wanted.
+    ");
+}
+
+#[test]
+fn what_is_lost_and_what_operators_ended_is_told_as_that() {
+    let report = WhyReport {
+        starting: 0,
+        lost: vec![LostWorker {
+            id: "taskmanager-2".to_owned(),
+            task: "taskmanager-2-7".to_owned(),
+            hostname: "agent2".to_owned(),
+            seconds: 63,
+            task_state: Some("TASK_RUNNING".to_owned()),
+        }],
+        failures: FailuresReport {
+            total: 1,
+            planned: vec![RecentFailure {
+                seconds_ago: 5,
+                worker: "taskmanager-1".to_owned(),
+                task: "taskmanager-1-1".to_owned(),
+                hostname: "agent1".to_owned(),
+                kind: FailureKind::Drained,
+                text: "its agent is being drained".to_owned(),
+            }],
+            ..FailuresReport::default()
+        },
+        ..why()
+    };
+    insta::assert_snapshot!(report.text(), @"
+    1 of 4 workers are registered, 1 is lost.
+    taskmanager-2-7 on agent2 has been lost for 1 min 3 s: Flink does not know it, and Mesos says TASK_RUNNING. Another one is wanted in its place.
+
+    Ended by those who run the agents, which is no failure; the last:
+      taskmanager-1-1 on agent1, 5 s ago: its agent is being drained
     ");
 }

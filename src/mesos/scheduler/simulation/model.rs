@@ -28,6 +28,10 @@ enum Link {
     Unreachable,
     /// The master has failed over, and expects it back.
     Recovering,
+    /// The master has lost its registry, and has never heard of it.
+    Unknown,
+    /// Its machine is down, or was given up: whatever comes back is another agent.
+    Down,
 }
 
 struct AgentTask {
@@ -46,6 +50,8 @@ struct Agent {
     id: AgentId,
     hostname: String,
     link: Link,
+    /// An operator empties it: it gets no tasks.
+    drained: bool,
     tasks: BTreeMap<TaskId, AgentTask>,
 }
 
@@ -68,6 +74,10 @@ pub(super) struct Master {
     agents: Vec<Agent>,
     pub(super) events: VecDeque<(u64, Event)>,
     uuids: Vec<TaskState>,
+    /// Why updates were made, where that has a name.
+    reasons: BTreeMap<u64, Reason>,
+    /// Agents that were marked gone.
+    gone: BTreeSet<AgentId>,
     pub(super) ever: BTreeSet<TaskId>,
     pub(super) reached: BTreeMap<&'static str, usize>,
 }
@@ -88,6 +98,7 @@ impl Master {
             id: AgentId::new(format!("S{number}")),
             hostname: format!("h{number}"),
             link: Link::Registered,
+            drained: false,
             tasks: BTreeMap::new(),
         };
         Self {
@@ -103,12 +114,14 @@ impl Master {
             agents: (0..agents).map(agent).collect(),
             events: VecDeque::new(),
             uuids: Vec::new(),
+            reasons: BTreeMap::new(),
+            gone: BTreeSet::new(),
             ever: BTreeSet::new(),
             reached: BTreeMap::new(),
         }
     }
 
-    fn reach(&mut self, what: &'static str) {
+    pub(super) fn reach(&mut self, what: &'static str) {
         *self.reached.entry(what).or_default() += 1;
     }
 
@@ -149,6 +162,12 @@ impl Master {
             *other != task && entry.worker == worker && !entry.state.is_terminal() && !entry.excused
         });
         twins.next().map(|(other, _)| other.clone())
+    }
+
+    /// Whether the worker's process runs, whoever can see it.
+    pub(super) fn runs(&self, worker: &str) -> bool {
+        let mut tasks = self.agents.iter().flat_map(|agent| agent.tasks.values());
+        tasks.any(|task| task.worker == worker && task.state == TaskState::Running)
     }
 
     pub(super) fn state_of(&self, uuid: &[u8]) -> TaskState {
@@ -206,7 +225,10 @@ impl Master {
             }
             CallBody::Reconcile(reconcile) => self.reconcile(reconcile),
             CallBody::Teardown => self.remove_framework(),
-            CallBody::Subscribe(_) | CallBody::UpdateFramework(_) => {}
+            CallBody::Subscribe(_)
+            | CallBody::UpdateFramework(_)
+            | CallBody::AcceptInverseOffers(_)
+            | CallBody::DeclineInverseOffers(_) => {}
         }
         true
     }
@@ -343,6 +365,13 @@ impl Master {
     }
 
     fn answer(&mut self, task: &TaskId, agent: Option<&AgentId>) {
+        if let Some(agent) = agent.filter(|agent| self.gone.contains(agent)) {
+            self.reach("gone by operator");
+            let reason = Some(Reason::Reconciliation);
+            let mut status = status(task, TaskState::GoneByOperator, reason);
+            status.agent_id = Some(agent.clone());
+            return self.tell(status);
+        }
         let at = self.agents.iter().position(|one| Some(&one.id) == agent);
         let Some(at) = at else {
             self.reach("unknown agent");
@@ -366,6 +395,16 @@ impl Master {
                     entry.excused = true;
                 }
                 TaskState::Unreachable
+            }
+            (Link::Unknown | Link::Down, entry) => {
+                if let Some(entry) = entry {
+                    entry.excused = true;
+                    self.reached
+                        .entry("unknown and alive")
+                        .and_modify(|n| *n += 1)
+                        .or_insert(1);
+                }
+                TaskState::Unknown
             }
             (Link::Registered, Some(entry)) => entry.told.clone(),
             (Link::Registered, None) => {
@@ -430,6 +469,7 @@ impl Master {
                     status.agent_id = Some(agent.id.clone());
                     let bytes = [uuid.to_be_bytes(), [7; 8]].concat();
                     status.uuid = Some(Base64Bytes(bytes));
+                    status.reason = self.reasons.get(uuid).cloned();
                     due.push(status);
                     repeated += usize::from(task.sent.is_some());
                     task.sent = Some(now);
@@ -465,7 +505,12 @@ impl Master {
             let outstanding = self.offers.values().any(|(other, _)| *other == id);
             let filter = self.filters.get(&id);
             let filtered = filter.is_some_and(|(until, cpus)| *until > now && free <= *cpus);
-            if agent.link != Link::Registered || free == 0 || outstanding || filtered {
+            if agent.link != Link::Registered
+                || agent.drained
+                || free == 0
+                || outstanding
+                || filtered
+            {
                 continue;
             }
             let offer = OfferId::new(format!("O{}", self.number()));
@@ -543,8 +588,14 @@ impl Master {
     }
 
     fn heal(&mut self, at: usize, now: Duration) {
+        self.agents[at].drained = false;
         let link = std::mem::replace(&mut self.agents[at].link, Link::Registered);
         if link == Link::Registered {
+            return;
+        }
+        if link == Link::Down {
+            let number = self.number();
+            self.agents[at].id = AgentId::new(format!("S{number}"));
             return;
         }
         let id = self.agents[at].id.clone();
@@ -555,7 +606,7 @@ impl Master {
             status.agent_id = Some(id.clone());
             told.push(status);
         }
-        if link == Link::Unreachable {
+        if matches!(link, Link::Unreachable | Link::Unknown) {
             self.reach("returned");
             for status in told {
                 self.tell(status);
@@ -577,6 +628,93 @@ impl Master {
         }
     }
 
+    /// Another master leads, without a registry: it knows no agent before that is back.
+    pub(super) fn lose_registry(&mut self) {
+        self.reach("registry lost");
+        self.hang_up();
+        self.completed.clear();
+        self.filters.clear();
+        self.gone.clear();
+        self.suppressed = false;
+        for agent in &mut self.agents {
+            agent.drained = false;
+            if agent.link != Link::Down {
+                agent.link = Link::Unknown;
+            }
+        }
+    }
+
+    /// An operator empties an agent.
+    pub(super) fn drain(&mut self, random: &mut Random, now: Duration) {
+        let at = random.below(self.agents.len());
+        if self.agents[at].link != Link::Registered {
+            return;
+        }
+        self.reach("drained");
+        self.agents[at].drained = true;
+        let id = self.agents[at].id.clone();
+        self.rescind(&id);
+        let live = |(_, task): &(&TaskId, &AgentTask)| !task.state.is_terminal();
+        let tasks = self.agents[at].tasks.iter().filter(live);
+        let tasks: Vec<TaskId> = tasks.map(|(task, _)| task.clone()).collect();
+        for task in tasks {
+            self.end_for(at, &task, TaskState::Killed, Reason::AgentDraining);
+        }
+        self.send_updates(now);
+    }
+
+    /// An agent takes one task's resources back.
+    pub(super) fn preempt(&mut self, random: &mut Random) {
+        let at = random.below(self.agents.len());
+        let live = |(_, task): &(&TaskId, &AgentTask)| !task.state.is_terminal();
+        let task = self.agents[at].tasks.iter().find(live);
+        if let Some(task) = task.map(|(task, _)| task.clone()) {
+            self.reach("preempted");
+            self.end_for(at, &task, TaskState::Gone, Reason::ContainerPreempted);
+        }
+    }
+
+    fn end_for(&mut self, at: usize, task: &TaskId, state: TaskState, reason: Reason) {
+        self.reasons.insert(self.uuids.len() as u64, reason);
+        self.transition(at, task, state);
+    }
+
+    /// An operator takes a machine down, or gives its agent up: its tasks end, and the master says so
+    /// if anybody listens.
+    pub(super) fn take_away(&mut self, random: &mut Random) {
+        let at = random.below(self.agents.len());
+        if self.agents[at].link != Link::Registered {
+            return;
+        }
+        let id = self.agents[at].id.clone();
+        let gone = random.below(2) == 0;
+        self.reach(if gone { "marked gone" } else { "machine down" });
+        let (state, reason, message) = if gone {
+            self.gone.insert(id.clone());
+            let reason = Reason::AgentRemovedByOperator;
+            (
+                TaskState::GoneByOperator,
+                reason,
+                "Agent has been marked gone",
+            )
+        } else {
+            let message = "Agent h removed: Operator initiated 'Machine DOWN'";
+            (TaskState::Lost, Reason::AgentRemoved, message)
+        };
+        self.agents[at].link = Link::Down;
+        for (task, _) in std::mem::take(&mut self.agents[at].tasks) {
+            let mut status = status(&task, state.clone(), Some(reason.clone()));
+            status.agent_id = Some(id.clone());
+            status.message = Some(message.to_owned());
+            self.tell(status);
+        }
+        self.rescind(&id);
+        self.say(Event::Failure(Failure {
+            agent_id: Some(id),
+            ..Failure::default()
+        }));
+    }
+
     /// A host restarts: its tasks are gone, and it is another agent.
     pub(super) fn reboot_agent(&mut self, random: &mut Random) {
         let at = random.below(self.agents.len());
@@ -585,6 +723,7 @@ impl Master {
         let agent = &mut self.agents[at];
         agent.id = AgentId::new(format!("S{number}"));
         agent.link = Link::Registered;
+        agent.drained = false;
         agent.tasks.clear();
         self.rescind(&old);
     }

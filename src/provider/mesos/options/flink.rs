@@ -17,6 +17,8 @@ pub struct StartOptions {
     /// How long a worker that Flink knew may be away from a JobManager that serves
     /// (`flugs.mesos.return-patience`).
     pub return_timeout: Duration,
+    /// How long it may be so while the rest is well (`flugs.mesos.loss-patience`).
+    pub loss_timeout: Duration,
     /// How many starts may fail within a minute before starts pause
     /// (`resourcemanager.start-worker.max-failure-rate`).
     pub failures_per_minute: usize,
@@ -41,6 +43,7 @@ pub(super) fn starts(reader: &Reader<'_>) -> StartOptions {
         return_timeout: reader
             .duration("flugs.mesos.return-patience")
             .min(registration_timeout),
+        loss_timeout: reader.duration("flugs.mesos.loss-patience"),
         failures_per_minute: failures_per_minute(reader),
         retry_interval: duration(reader, retry).unwrap_or(Duration::from_secs(3)),
     }

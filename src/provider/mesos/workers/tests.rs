@@ -265,21 +265,48 @@ async fn what_is_said_of_an_earlier_task_is_not_said_of_the_worker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_whose_agent_does_not_answer_for_too_long_has_failed_and_its_return_is_its_end() {
+async fn a_worker_that_neither_mesos_nor_flink_knows_is_lost_and_is_there_if_it_returns() {
+    for state in ["TASK_UNREACHABLE", "TASK_UNKNOWN"] {
+        let mut scene = Scene::new().await;
+        let task = scene.running(1).await;
+        scene.workers.serves(&worker(1)).unwrap();
+        let told = scene.update(&task, state, "").await;
+        assert_eq!(told, [WorkersEvent::State(worker(1))]);
+        tokio::time::advance(Duration::from_secs(600)).await;
+        // Flink knows it: it lives.
+        assert_eq!(scene.settle().await, []);
+        scene.workers.absent(&worker(1)).unwrap();
+        assert_eq!(scene.settle().await, [WorkersEvent::Lost(worker(1))]);
+        let known = &scene.workers.workers()[&worker(1)];
+        assert_eq!(
+            known
+                .task
+                .as_ref()
+                .unwrap()
+                .state
+                .as_ref()
+                .unwrap()
+                .as_str(),
+            state
+        );
+        scene.said();
+        let told = scene.update(&task, "TASK_RUNNING", "").await;
+        assert_eq!(told, [WorkersEvent::State(worker(1))]);
+        assert_eq!(scene.said(), Vec::<String>::new());
+        assert_eq!(scene.workers.resource_id(&worker(1)), Some(task.as_str()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_worker_is_over_and_told_as_drained() {
     let mut scene = Scene::new().await;
     let task = scene.running(1).await;
-    let told = scene.update(&task, "TASK_UNREACHABLE", "").await;
-    assert_eq!(told, [WorkersEvent::State(worker(1))]);
-    tokio::time::advance(Duration::from_secs(11)).await;
-    let told = scene.settle().await;
-    let [WorkersEvent::Failed(_, _, failure)] = told.as_slice() else {
+    let drained = r#","source":"SOURCE_EXECUTOR","reason":"REASON_AGENT_DRAINING""#;
+    let told = scene.update(&task, "TASK_KILLED", drained).await;
+    let [WorkersEvent::Failed(_, _, end)] = told.as_slice() else {
         panic!("{told:?}");
     };
-    assert_eq!(failure.kind, FailureKind::AgentLost);
-    scene.said();
-    assert_eq!(scene.update(&task, "TASK_RUNNING", "").await, []);
-    assert_eq!(scene.said(), [format!("kill {task}")]);
-    assert_eq!(scene.update(&task, "TASK_KILLED", "").await, []);
+    assert_eq!(end.kind, FailureKind::Drained);
 }
 
 #[tokio::test(start_paused = true)]
