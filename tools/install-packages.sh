@@ -63,6 +63,14 @@ missing_packages() {
     has skopeo || echo skopeo
     has umoci || echo umoci
     has docker-registry || echo docker-registry
+    has podman || echo podman
+    has runc || echo runc
+    has newuidmap || echo uidmap
+    has buildah || echo buildah
+    has xz || echo xz-utils
+    has zstd || echo zstd
+    # What varies between two machines that make the same base.
+    has faketime || echo faketime
     # libFuzzer is C++.
     has c++ || echo g++
     # Other peers of the artifact room, and the other hand at signatures.

@@ -175,6 +175,9 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         } => {
             let opened = trust.open(bundle)?;
             let plan = runtime()?.block_on(bundle::load(&opened, targets, *dry_run))?;
+            for remark in &plan.remarks {
+                output::note(&format!("flugs: {remark}"));
+            }
             if *json {
                 output::json(&plan);
                 return Ok(ProcessExit::SUCCESS);

@@ -18,6 +18,7 @@ mod launch;
 mod left;
 mod memory;
 mod output;
+mod printable;
 mod serve;
 mod status;
 mod supervise;

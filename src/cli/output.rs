@@ -5,6 +5,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode as ProcessExit;
 
+use super::printable::printable;
 use crate::spec::ExitCode;
 
 /// Prints one line of result.
@@ -34,7 +35,7 @@ pub(super) fn note(text: &str) {
 
 /// Prints an error.
 pub(super) fn error(text: &str) {
-    note(&format!("flugs: {text}"));
+    note(&format!("flugs: {}", printable(text)));
 }
 
 /// Prints what clap has to say (help and version are not errors) and gives the exit code.

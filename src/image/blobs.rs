@@ -85,15 +85,30 @@ impl Blobs {
         }
     }
 
+    /// Whether a blob is here, as such or made.
+    pub(super) fn has(&self, digest: &Sha256Digest) -> bool {
+        let is_made = matches!(self, Self::Archive { made, .. } if made.contains_key(digest));
+        is_made || self.find(digest).is_some()
+    }
+
     /// Where a blob is. Its length is that of the descriptor; its bytes are not looked at.
     pub(super) fn region(&self, wanted: &Descriptor) -> Result<Region, ImageError> {
-        let region = self
-            .find(&wanted.digest.0)
-            .ok_or_else(|| ImageError::Lacks {
-                place: self.place(),
-                digest: wanted.digest.0,
-                what: wanted.media_type.clone(),
-            })?;
+        let region = self.find(&wanted.digest.0).ok_or_else(|| {
+            let place = self.place();
+            let digest = wanted.digest.0;
+            match wanted.urls().as_slice() {
+                [] => ImageError::Lacks {
+                    place,
+                    digest,
+                    what: wanted.media_type.clone(),
+                },
+                urls => ImageError::Elsewhere {
+                    place,
+                    digest,
+                    urls: urls.join(" or "),
+                },
+            }
+        })?;
         if region.size == wanted.size {
             return Ok(region);
         }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use super::base::{self, Base, BaseRecipe, Making};
 use super::cache::{Cache, Key};
-use super::content::{Content, Image, Layer};
+use super::content::{Content, Document, Image, Layer};
 use super::definition::{BaseInput, BaseWay, Definition};
 use super::layer::{self, Compression, Node, Tree};
 use super::oci::{self, Descriptor, Index, Manifest, Platform};
-use super::plan::{self, Parts, PlannedLayer};
+use super::plan::{self, Parts, Plan, PlannedLayer};
 use super::source::{self, Source, SourceName};
 use super::training::{self, Subject};
 use super::{Architecture, Epoch, ImageError, Reference, sink};
@@ -82,8 +82,8 @@ impl BuiltImage {
         self.content.images.iter().map(id).collect()
     }
 
-    /// Hands the image over.
-    pub async fn send(&self, to: &sink::Sink) -> Result<(), ImageError> {
+    /// Hands the image over, and says what is worth a remark.
+    pub async fn send(&self, to: &sink::Sink) -> Result<Vec<sink::Remark>, ImageError> {
         to.take(&self.content, &self.cache.blobs()).await
     }
 }
@@ -101,13 +101,13 @@ pub async fn build(
     for architecture in &inputs.architectures {
         images.push(build_one(definition, inputs, *architecture, &cache, &mut layers).await?);
     }
-    let (root, index) = match images.as_slice() {
+    let (root, indexes) = match images.as_slice() {
         [only] => (
             Descriptor {
                 platform: None,
                 ..only.descriptor.clone()
             },
-            None,
+            Vec::new(),
         ),
         several => {
             let index = oci::to_json(&Index::of(
@@ -117,7 +117,12 @@ pub async fn build(
                     .collect(),
             ));
             cache.store().add_bytes(&index)?;
-            (Descriptor::of(oci::INDEX, &index), Some(index))
+            let root = Descriptor::of(oci::INDEX, &index);
+            let document = Document {
+                descriptor: root.clone(),
+                bytes: index,
+            };
+            (root, vec![document])
         }
     };
     let reference = Some(
@@ -130,8 +135,10 @@ pub async fn build(
         content: Content {
             reference,
             root,
-            index,
+            indexes,
             images,
+            attached: Vec::new(),
+            absent: Vec::new(),
         },
         cache,
         layers,
@@ -173,8 +180,8 @@ async fn build_one(
         architecture,
         inputs.epoch,
     );
-    let planned = plan::layers(definition, &base.facts, parts)?;
-    let own = own_layers(cache, inputs, definition, &base, &config.config, &planned).await?;
+    let plan = plan::layers(definition, &base.facts, parts)?;
+    let own = own_layers(cache, inputs, definition, &base, &config.config, &plan).await?;
     let of_base = base.layers.iter().map(|layer| ("base", layer, true));
     let of_own = own
         .iter()
@@ -220,9 +227,10 @@ async fn own_layers(
     definition: &Definition,
     base: &Base,
     run: &oci::RunConfig,
-    planned: &[PlannedLayer],
+    plan: &Plan,
 ) -> Result<Vec<(&'static str, Made)>, ImageError> {
-    let (last, first) = planned
+    let (last, first) = plan
+        .layers
         .iter()
         .partition::<Vec<_>, _>(|planned| planned.name == plan::USER_FILES);
     let mut own = Vec::new();
@@ -234,6 +242,7 @@ async fn own_layers(
         let subject = Subject {
             definition,
             run,
+            ground: &plan.ground,
             layers: &base.layers.iter().chain(below).collect::<Vec<_>>(),
         };
         let trained = training::layer(cache, inputs, trainer, subject).await?;
@@ -255,9 +264,9 @@ fn assemble(
     let config_bytes = oci::to_json(&config);
     let manifest = Manifest {
         schema_version: 2,
-        media_type: oci::MANIFEST.to_owned(),
+        media_type: Some(oci::MANIFEST.to_owned()),
         config: Descriptor::of(oci::CONFIG, &config_bytes),
-        layers: layers.into_iter().map(plain).collect(),
+        layers: layers.into_iter().map(Descriptor::in_oci_terms).collect(),
     };
     let manifest_bytes = oci::to_json(&manifest);
     cache.store().add_bytes(&config_bytes)?;
@@ -271,17 +280,6 @@ fn assemble(
         config_bytes,
         config,
     })
-}
-
-/// A base's layer under the media type of the OCI; Docker's names say the same.
-fn plain(layer: Descriptor) -> Descriptor {
-    let media_type = match layer.media_type.as_str() {
-        "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
-            Compression::Gzip.media_type().to_owned()
-        }
-        _ => layer.media_type,
-    };
-    Descriptor::new(&media_type, layer.digest.0, layer.size)
 }
 
 fn make(cache: &Cache, planned: &PlannedLayer, inputs: &BuildInputs) -> Result<Made, ImageError> {
@@ -307,9 +305,9 @@ fn key(
     for (path, entry) in tree.entries() {
         key = key
             .with(path)
-            .with(entry.mode.to_le_bytes())
-            .with(entry.owner.user.to_le_bytes())
-            .with(entry.owner.group.to_le_bytes());
+            .with(entry.permissions.mode.to_le_bytes())
+            .with(entry.permissions.owner.user.to_le_bytes())
+            .with(entry.permissions.owner.group.to_le_bytes());
         key = match &entry.node {
             Node::Directory => key.with("directory"),
             Node::Link(target) => key.with("link").with(target),
@@ -371,7 +369,7 @@ fn made_base(cache: &Cache, recipe: &BaseRecipe) -> Result<PathBuf, ImageError> 
     let key = recipe
         .parts()
         .into_iter()
-        .fold(Key::of("packages 1"), Key::with)
+        .fold(Key::of("packages 2"), Key::with)
         .finish();
     let path = cache.place("bases", &key);
     if !path.exists() {

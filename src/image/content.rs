@@ -1,9 +1,12 @@
 //! An image as its documents describe it, read from blobs and checked against one another.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 
 use super::blobs::Blobs;
-use super::oci::{BlobDigest, Descriptor, ImageConfig, Index, Manifest, Platform};
+use super::layer::Compression;
+use super::oci::{self, BlobDigest, Descriptor, ImageConfig, Index, Manifest, Platform};
 use super::{Architecture, ImageError, Reference};
 
 /// An image under one name: for one platform, or an index of several.
@@ -13,11 +16,32 @@ pub(super) struct Content {
     pub(super) reference: Option<Reference>,
     /// What names all of it: a manifest or an index.
     pub(super) root: Descriptor,
-    /// The index, if there is one.
-    pub(super) index: Option<Vec<u8>>,
+    /// The indexes, if there are any: the root's first, then those within.
+    pub(super) indexes: Vec<Document>,
     /// The images, one for each platform.
     pub(super) images: Vec<Image>,
+    /// What an index names beside images: attestations, signatures.
+    pub(super) attached: Vec<Attached>,
+    /// What an index names and the place does not have: engines keep their own platform's only.
+    pub(super) absent: Vec<Descriptor>,
 }
+
+/// A document and what names it.
+#[derive(Debug, Clone)]
+pub(super) struct Document {
+    pub(super) descriptor: Descriptor,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A manifest of something that is no image. It travels with the images that it is about.
+#[derive(Debug, Clone)]
+pub(super) struct Attached {
+    manifest: Document,
+    blobs: Vec<Descriptor>,
+}
+
+/// Indexes within indexes; more than this are nobody's.
+const DEEPEST: usize = 8;
 
 /// An image for one platform.
 #[derive(Debug, Clone)]
@@ -55,12 +79,14 @@ impl Image {
             architecture: self.config.architecture.clone(),
             os: self.config.os.clone(),
             variant: None,
+            others: oci::Others::new(),
         }
     }
 
     fn read(blobs: &Blobs, descriptor: &Descriptor) -> Result<Self, ImageError> {
         let manifest_bytes = blobs.document(descriptor)?;
         let manifest: Manifest = parsed(blobs, descriptor, &manifest_bytes)?;
+        refuse_artifact(blobs, descriptor, &manifest)?;
         let config_bytes = blobs.document(&manifest.config)?;
         let config: ImageConfig = parsed(blobs, &manifest.config, &config_bytes)?;
         let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
@@ -80,6 +106,39 @@ impl Image {
     }
 }
 
+/// A registry's other contents (charts, signatures, modules) have manifests as well.
+fn refuse_artifact(
+    blobs: &Blobs,
+    descriptor: &Descriptor,
+    manifest: &Manifest,
+) -> Result<(), ImageError> {
+    let kind = &manifest.config.media_type;
+    if kind == oci::CONFIG || kind == oci::DOCKER_CONFIG {
+        return Ok(());
+    }
+    Err(ImageError::damaged(
+        format!("{}: {}", blobs.place(), descriptor.digest),
+        format!("it is no image: its configuration is {kind}"),
+    ))
+}
+
+impl Attached {
+    fn read(blobs: &Blobs, descriptor: &Descriptor) -> Result<Self, ImageError> {
+        let bytes = blobs.document(descriptor)?;
+        let manifest: Manifest = parsed(blobs, descriptor, &bytes)?;
+        Ok(Self {
+            manifest: Document {
+                descriptor: descriptor.clone(),
+                bytes,
+            },
+            blobs: [manifest.config]
+                .into_iter()
+                .chain(manifest.layers)
+                .collect(),
+        })
+    }
+}
+
 impl Content {
     /// Reads what a descriptor names. Manifests and configurations are verified; layers are not
     /// looked at.
@@ -91,20 +150,48 @@ impl Content {
         let mut content = Self {
             reference,
             root: root.clone(),
-            index: None,
+            indexes: Vec::new(),
             images: Vec::new(),
+            attached: Vec::new(),
+            absent: Vec::new(),
         };
         if root.is_index() {
-            let bytes = blobs.document(root)?;
-            let index: Index = parsed(blobs, root, &bytes)?;
-            content.index = Some(bytes);
-            for descriptor in index.manifests.iter().filter(|one| is_image(one)) {
-                content.images.push(Image::read(blobs, descriptor)?);
-            }
-        } else {
+            content.add_index(blobs, root)?;
+        } else if root.is_manifest() {
             content.images.push(Image::read(blobs, root)?);
+        } else {
+            return Err(unknown(blobs, root));
         }
         Ok(content)
+    }
+
+    fn add_index(&mut self, blobs: &Blobs, descriptor: &Descriptor) -> Result<(), ImageError> {
+        if self.indexes.len() >= DEEPEST {
+            return Err(ImageError::damaged(
+                format!("{}: {}", blobs.place(), self.root.digest),
+                format!("more than {DEEPEST} indexes within one another"),
+            ));
+        }
+        let bytes = blobs.document(descriptor)?;
+        let index: Index = parsed(blobs, descriptor, &bytes)?;
+        self.indexes.push(Document {
+            descriptor: descriptor.clone(),
+            bytes,
+        });
+        for one in &index.manifests {
+            if !blobs.has(&one.digest.0) {
+                self.absent.push(one.clone());
+            } else if one.is_index() {
+                self.add_index(blobs, one)?;
+            } else if is_image(one) {
+                self.images.push(Image::read(blobs, one)?);
+            } else if one.is_manifest() {
+                self.attached.push(Attached::read(blobs, one)?);
+            } else {
+                return Err(unknown(blobs, one));
+            }
+        }
+        Ok(())
     }
 
     /// The image for a platform.
@@ -115,11 +202,10 @@ impl Content {
     ) -> Result<&Image, ImageError> {
         let fits = |image: &&Image| image.config.architecture == architecture.name();
         self.images.iter().find(fits).ok_or_else(|| {
-            let found: Vec<_> = self
-                .images
-                .iter()
-                .map(|image| image.platform().to_string())
-                .collect();
+            let here = self.images.iter().map(|image| image.platform().to_string());
+            let absent = self.absent.iter().filter_map(|one| one.platform.as_ref());
+            let absent = absent.map(|platform| format!("{platform} (named, and not there)"));
+            let found: Vec<_> = here.chain(absent).collect();
             ImageError::NoImage {
                 place: place.to_owned(),
                 wanted: format!("for linux/{architecture}"),
@@ -128,45 +214,84 @@ impl Content {
         })
     }
 
-    /// Every blob, each once: layers first, then configurations, then manifests, then the index.
-    /// Whoever stores them in this order never has a document whose parts are missing.
+    /// Every blob, each once: layers first, then configurations, then manifests, then indexes, the
+    /// root last. Whoever stores them in this order never has a document whose parts are missing.
     pub(super) fn blobs(&self) -> Vec<Descriptor> {
-        let layers = self
-            .images
-            .iter()
-            .flat_map(|image| image.manifest.layers.iter());
+        let layers = self.images.iter().flat_map(|image| &image.manifest.layers);
+        let of_attached = self.attached.iter().flat_map(|one| &one.blobs);
         let configs = self.images.iter().map(|image| &image.manifest.config);
         let manifests = self.images.iter().map(|image| &image.descriptor);
-        let mut all: Vec<Descriptor> = Vec::new();
-        for descriptor in layers.chain(configs).chain(manifests).chain([&self.root]) {
-            if all.iter().all(|one| one.digest != descriptor.digest) {
-                all.push(descriptor.clone());
-            }
-        }
-        all
+        let attached = self.attached.iter().map(|one| &one.manifest.descriptor);
+        let indexes = self.indexes.iter().rev().map(|index| &index.descriptor);
+        let mut seen = BTreeSet::new();
+        layers
+            .chain(of_attached)
+            .chain(configs)
+            .chain(manifests)
+            .chain(attached)
+            // What is missing is said to be missing by whoever wants to pass it on.
+            .chain(&self.absent)
+            .chain(indexes)
+            .filter(|descriptor| seen.insert(descriptor.digest))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether any layer is compressed with zstd.
+    pub(super) fn has_zstd(&self) -> bool {
+        let layers = self.images.iter().flat_map(|image| &image.manifest.layers);
+        let mut found = layers.filter_map(Descriptor::layer_compression);
+        found.any(|found| found == Compression::Zstd)
     }
 
     /// The bytes of a document of this image.
     pub(super) fn document(&self, wanted: &Descriptor) -> Option<&[u8]> {
-        if wanted.digest == self.root.digest && self.index.is_some() {
-            return self.index.as_deref();
-        }
-        self.images.iter().find_map(|image| {
-            if image.descriptor.digest == wanted.digest {
-                Some(image.manifest_bytes.as_slice())
-            } else if image.manifest.config.digest == wanted.digest {
-                Some(image.config_bytes.as_slice())
-            } else {
-                None
-            }
-        })
+        let attached = self.attached.iter().map(|one| &one.manifest);
+        let other = self
+            .indexes
+            .iter()
+            .chain(attached)
+            .find(|document| document.descriptor.digest == wanted.digest);
+        let of_images = || {
+            self.images.iter().find_map(|image| {
+                if image.descriptor.digest == wanted.digest {
+                    Some(image.manifest_bytes.as_slice())
+                } else if image.manifest.config.digest == wanted.digest {
+                    Some(image.config_bytes.as_slice())
+                } else {
+                    None
+                }
+            })
+        };
+        other
+            .map(|document| document.bytes.as_slice())
+            .or_else(of_images)
     }
+}
+
+fn unknown(blobs: &Blobs, descriptor: &Descriptor) -> ImageError {
+    let hint = if descriptor
+        .media_type
+        .starts_with("application/vnd.docker.distribution.manifest.v1")
+    {
+        ": Docker's first schema, which no registry takes any more; `docker pull` and `docker save` make a newer one of it"
+    } else {
+        ""
+    };
+    ImageError::damaged(
+        format!("{}: {}", blobs.place(), descriptor.digest),
+        format!("it is no image but {}{hint}", descriptor.media_type),
+    )
 }
 
 /// Build tools put attestations among the images of an index, with a platform that is none.
 fn is_image(descriptor: &Descriptor) -> bool {
     let known = |platform: &Platform| platform.architecture != "unknown";
-    descriptor.is_manifest() && descriptor.platform.as_ref().is_none_or(known)
+    let refers = descriptor
+        .annotations
+        .contains_key("vnd.docker.reference.type")
+        || descriptor.others.contains_key("artifactType");
+    descriptor.is_manifest() && !refers && descriptor.platform.as_ref().is_none_or(known)
 }
 
 fn parsed<T: DeserializeOwned>(

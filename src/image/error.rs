@@ -79,6 +79,19 @@ pub enum ImageError {
         /// What the blob would be.
         what: String,
     },
+    /// A layer's bytes are left out of images, for its licence.
+    #[error(
+        "{place} lacks sha256:{digest}, a layer that images do not carry: fetch it from {urls} and put \
+         it into the layout as blobs/sha256/{digest}"
+    )]
+    Elsewhere {
+        /// The layout or archive.
+        place: String,
+        /// The layer.
+        digest: Sha256Digest,
+        /// Where it is.
+        urls: String,
+    },
     /// An image is damaged, or was never one.
     #[error("{place}: {reason}")]
     Damaged {
@@ -120,6 +133,15 @@ pub enum ImageError {
     Engine {
         /// What it said.
         reason: String,
+    },
+    /// The Docker engine is too old for zstd.
+    #[error(
+        "the Docker engine is {version}, which cannot read layers in zstd (23.0 and newer can): build with \
+         --compression gzip, on a base whose layers are not in zstd, or name another --output"
+    )]
+    EngineReadsNoZstd {
+        /// Its version.
+        version: String,
     },
     /// A registry cannot be reached, after every retry.
     #[error("the registry {registry} cannot be reached: {reason}")]
@@ -182,10 +204,11 @@ impl Failure for ImageError {
             | Self::Base { .. }
             | Self::Untrainable { .. } => ExitCode::ImageInput,
             Self::Untrained { .. } => ExitCode::ImageTraining,
-            Self::Lacks { .. } | Self::Damaged { .. } | Self::NoImage { .. } => {
-                ExitCode::ImageRefused
-            }
-            Self::Engine { .. } => ExitCode::Engine,
+            Self::Lacks { .. }
+            | Self::Elsewhere { .. }
+            | Self::Damaged { .. }
+            | Self::NoImage { .. } => ExitCode::ImageRefused,
+            Self::Engine { .. } | Self::EngineReadsNoZstd { .. } => ExitCode::Engine,
             Self::RegistryUnreachable { .. } => ExitCode::RegistryUnreachable,
             Self::RegistryRefused { .. } | Self::Credentials { .. } => ExitCode::RegistryRefused,
         }

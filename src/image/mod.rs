@@ -17,8 +17,10 @@ mod dockerfile;
 mod epoch;
 mod error;
 mod examine;
+mod ground;
 mod layer;
 mod oci;
+mod packing;
 mod plan;
 mod platform;
 mod reference;
@@ -43,7 +45,7 @@ pub use layer::{Compression, CompressionError};
 pub use oci::{BlobDigest, Descriptor, HealthConfig, Platform, RunConfig};
 pub use platform::{Architecture, PlatformError};
 pub use reference::{Reference, ReferenceError};
-pub use sink::{Sink, SinkError};
+pub use sink::{Remark, Sink, SinkError};
 pub use source::{SourceName, SourceNameError};
 pub use training::{
     ENTER, OVERSEE, TrainingError, UNPACK, enter as enter_training, oversee as oversee_training,

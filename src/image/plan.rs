@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::base::Facts;
-use super::definition::{Added, Definition, ImagePath, Owner};
+use super::definition::{Added, AddedFile, Definition, ImagePath, Owner};
+use super::ground::{Ground, group_zero};
 use super::layer::{Entry, Node, Tree};
 use super::oci::{BlobDigest, HealthConfig, History, ImageConfig, RunConfig};
 use super::{Architecture, Epoch, ImageError};
@@ -33,55 +34,80 @@ pub(super) struct Parts<'a> {
     pub(super) architecture: Architecture,
 }
 
-/// The layers over the base, the lowest first: what changes least often comes first.
+/// The layers over a base, and what they have for directories.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    /// The lowest first: what changes least often comes first.
+    pub(super) layers: Vec<PlannedLayer>,
+    pub(super) ground: Ground,
+}
+
+impl Plan {
+    /// Adds a layer, whole: with the directories above what is in it.
+    fn add(&mut self, facts: &Facts, name: &'static str, tree: Tree) -> Result<(), ImageError> {
+        let mut layer = PlannedLayer { name, tree };
+        check_links(facts, &layer)?;
+        self.ground.lay(&mut layer.tree);
+        self.layers.push(layer);
+        Ok(())
+    }
+}
+
+/// Plans the layers over the base.
 pub(super) fn layers(
     definition: &Definition,
     facts: &Facts,
     parts: Parts<'_>,
-) -> Result<Vec<PlannedLayer>, ImageError> {
-    let mut layers = Vec::new();
+) -> Result<Plan, ImageError> {
+    let mut plan = Plan {
+        layers: Vec::new(),
+        ground: Ground::new(facts, definition),
+    };
     if let Some(copy) = &definition.java.copy {
         let home = java_home(definition, facts, parts.architecture)?;
+        let home = home.trim_start_matches('/');
         let mut tree = Tree::default();
-        tree.put_source(home.trim_start_matches('/'), copy, Owner::default())?;
-        layers.push(PlannedLayer { name: "java", tree });
+        tree.put_source(home, copy, Owner::default())?;
+        keep_directories(&mut tree, home, &plan.ground);
+        plan.add(facts, "java", tree)?;
     }
-    layers.push(PlannedLayer {
-        name: "accounts",
-        tree: accounts(definition, facts),
-    });
+    let tree = accounts(definition, facts);
+    plan.add(facts, "accounts", tree)?;
     if definition.flink.baked {
         let home = parts.flink_home.ok_or_else(|| ImageError::Needed {
             what: "a Flink home".to_owned(),
             hint: "name one with --flink-home, or say `flink: {baked: false}` for an image that fetches it".to_owned(),
         })?;
-        layers.push(PlannedLayer {
-            name: "flink",
-            tree: flink(definition, home)?,
-        });
+        let tree = flink(definition, home)?;
+        plan.add(facts, "flink", tree)?;
     }
-    layers.push(PlannedLayer {
-        name: "flugs",
-        tree: flugs(definition, parts.binary)?,
-    });
+    let tree = flugs(definition, parts.binary, &plan.ground)?;
+    plan.add(facts, "flugs", tree)?;
     if !parts.user_files.is_empty() {
-        layers.push(PlannedLayer {
-            name: USER_FILES,
-            tree: user_files(definition, parts.user_files)?,
-        });
+        let tree = user_files(definition, parts.user_files)?;
+        plan.add(facts, USER_FILES, tree)?;
     }
-    for layer in &mut layers {
-        check_links(facts, layer)?;
-        layer.tree.complete(|path| facts.has_directory(path));
-    }
-    Ok(layers)
+    Ok(plan)
+}
+
+/// Gives directories that were copied from this machine what they have in the layers below.
+fn keep_directories(tree: &mut Tree, path: &str, ground: &Ground) {
+    tree.change_below(path, |at, entry| {
+        if matches!(entry.node, Node::Directory) {
+            entry.permissions = ground.permissions(at);
+        }
+    });
 }
 
 /// An entry below a link of the base would take the link's place with a directory, and everything
 /// behind it with it (`/bin` in a merged `/usr`).
 fn check_links(facts: &Facts, layer: &PlannedLayer) -> Result<(), ImageError> {
-    for (path, _) in layer.tree.entries() {
-        if let Some((link, target)) = facts.link_above(path) {
+    for (path, entry) in layer.tree.entries() {
+        let covered = match entry.node {
+            Node::Directory => facts.link_at(path),
+            _ => None,
+        };
+        if let Some((link, target)) = facts.link_above(path).or(covered) {
             return Err(ImageError::Unfit {
                 path: format!("/{path}").into(),
                 reason: format!("/{link} is a link to {target} in the base: name the real path"),
@@ -98,20 +124,16 @@ fn accounts(definition: &Definition, facts: &Facts) -> Tree {
     let mut tree = Tree::default();
     for (path, content) in [("etc/passwd", passwd), ("etc/group", group)] {
         let node = Node::Bytes(content.into_bytes());
-        let owner = Owner::default();
-        tree.put(
-            path,
-            Entry {
-                mode: 0o644,
-                owner,
-                node,
-            },
-        );
+        tree.put(path, Entry::new(0o644, Owner::default(), node));
     }
     let owner = group_zero(definition);
-    tree.put_directory(user.home.in_layer(), 0o755, owner);
-    for path in definition.volumes.iter().chain(&definition.workdir) {
-        tree.put_directory(path.in_layer(), 0o775, owner);
+    let named = definition.volumes.iter().chain(&definition.workdir);
+    let modes = named.map(|path| (path, 0o775));
+    for (path, mode) in [(&user.home, 0o755)].into_iter().chain(modes) {
+        // `/tmp` stays everybody's.
+        if !path.in_layer().is_empty() && !facts.has_directory(path.in_layer()) {
+            tree.put_directory(path.in_layer(), mode, owner);
+        }
     }
     let home = definition.flink.home.in_layer();
     tree.put_directory(home, 0o775, owner);
@@ -119,15 +141,6 @@ fn accounts(definition: &Definition, facts: &Facts) -> Tree {
         tree.put_directory(&format!("{home}/{below}"), 0o775, owner);
     }
     tree
-}
-
-/// Files belong to the user, and to group 0: a container that runs as another user runs in that
-/// group, and what is writable for the one is for the other.
-fn group_zero(definition: &Definition) -> Owner {
-    Owner {
-        user: definition.user.uid,
-        group: 0,
-    }
 }
 
 /// Flink as it is, but for three things: group 0 may do what the user may, the directories that
@@ -142,11 +155,7 @@ fn flink(definition: &Definition, home: &Path) -> Result<Tree, ImageError> {
     for below in &flink.writable {
         tree.put_directory(&format!("{at}/{below}"), 0o775, group_zero(definition));
     }
-    tree.change_below(at, |entry| {
-        if !matches!(entry.node, Node::Link(_)) {
-            entry.mode |= (entry.mode & 0o700) >> 3;
-        }
-    });
+    open_to_group(&mut tree, at);
     fit_configuration(&mut tree, at, home)?;
     lead_clients(&mut tree, at, home)?;
     Ok(tree)
@@ -160,10 +169,20 @@ fn lead_clients(tree: &mut Tree, at: &str, home: &Path) -> Result<(), ImageError
     }
     let text = std::fs::read_to_string(&path).map_err(|error| ImageError::read(&path, error))?;
     let text = with_clients(&text);
-    tree.change_below(&format!("{at}/{SCRIPT}"), |entry| {
+    tree.change_below(&format!("{at}/{SCRIPT}"), |_, entry| {
         entry.node = Node::Bytes(text.clone().into_bytes());
     });
     Ok(())
+}
+
+/// Lets the group do what the user may.
+fn open_to_group(tree: &mut Tree, at: &str) {
+    tree.change_below(at, |_, entry| {
+        if !matches!(entry.node, Node::Link(_)) {
+            let mode = &mut entry.permissions.mode;
+            *mode |= (*mode & 0o700) >> 3;
+        }
+    });
 }
 
 /// What the official image does with `sed`: what listens on `localhost` listens everywhere.
@@ -178,47 +197,64 @@ fn fit_configuration(tree: &mut Tree, at: &str, home: &Path) -> Result<(), Image
     let text = std::fs::read_to_string(&path).map_err(|error| ImageError::read(&path, error))?;
     let fitted = fit_container(&text, dialect, &path.display().to_string())
         .map_err(|error| unfit(error.to_string()))?;
-    tree.change_below(&format!("{at}/conf/{}", dialect.file_name()), |entry| {
+    tree.change_below(&format!("{at}/conf/{}", dialect.file_name()), |_, entry| {
         entry.node = Node::Bytes(fitted.clone().into_bytes());
     });
     Ok(())
 }
 
-fn flugs(definition: &Definition, binary: &Path) -> Result<Tree, ImageError> {
+fn flugs(definition: &Definition, binary: &Path, ground: &Ground) -> Result<Tree, ImageError> {
     let mut tree = Tree::default();
-    tree.put(
-        definition.binary.in_layer(),
-        Entry {
-            mode: 0o755,
-            owner: Owner::default(),
-            node: Node::File(binary.to_owned()),
-        },
-    );
+    let node = Node::File(binary.to_owned());
+    let entry = Entry::new(0o755, Owner::default(), node);
+    tree.put(definition.binary.in_layer(), entry);
     for file in &definition.files {
-        let path = file.path.in_layer();
-        let put = |tree: &mut Tree, default: u32, node: Node| {
-            let mode = file.mode.map_or(default, super::definition::Mode::bits);
-            let owner = file.owner;
-            tree.put(path, Entry { mode, owner, node });
-        };
-        match &file.what {
-            Added::Content(text) => put(&mut tree, 0o644, Node::Bytes(text.clone().into_bytes())),
-            Added::Link(target) => put(&mut tree, 0o777, Node::Link(target.clone())),
-            Added::Directory => put(&mut tree, 0o755, Node::Directory),
-            Added::Source(source) => {
-                tree.put_source(path, source, file.owner)?;
-                if let Some(mode) = file.mode {
-                    let is_file = |entry: &mut Entry| {
-                        if matches!(entry.node, Node::File(_)) {
-                            entry.mode = mode.bits();
-                        }
-                    };
-                    tree.change_below(path, is_file);
-                }
-            }
-        }
+        add_file(&mut tree, file, ground)?;
     }
     Ok(tree)
+}
+
+fn add_file(tree: &mut Tree, file: &AddedFile, ground: &Ground) -> Result<(), ImageError> {
+    let path = file.path.in_layer();
+    let owner = file.owner.unwrap_or_default();
+    let mode = file.mode.map(super::definition::Mode::bits);
+    match &file.what {
+        Added::Content(text) => {
+            let node = Node::Bytes(text.clone().into_bytes());
+            tree.put(path, Entry::new(mode.unwrap_or(0o644), owner, node));
+        }
+        Added::Link(target) => {
+            let node = Node::Link(target.clone());
+            tree.put(path, Entry::new(mode.unwrap_or(0o777), owner, node));
+        }
+        Added::Directory => {
+            let there = ground.permissions(path);
+            let owner = file.owner.unwrap_or(there.owner);
+            tree.put_directory(path, mode.unwrap_or(there.mode), owner);
+        }
+        Added::Source(source) => {
+            tree.put_source(path, source, owner)?;
+            match file.owner {
+                None => keep_directories(tree, path, ground),
+                Some(_) => keep_modes(tree, path, ground),
+            }
+            tree.change_below(path, |_, entry| {
+                if let (Node::File(_), Some(mode)) = (&entry.node, mode) {
+                    entry.permissions.mode = mode;
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+/// As [`keep_directories`], for whoever named an owner.
+fn keep_modes(tree: &mut Tree, path: &str, ground: &Ground) {
+    tree.change_below(path, |at, entry| {
+        if matches!(entry.node, Node::Directory) {
+            entry.permissions.mode = ground.permissions(at).mode;
+        }
+    });
 }
 
 fn user_files(definition: &Definition, files: &[PathBuf]) -> Result<Tree, ImageError> {
@@ -233,6 +269,7 @@ fn user_files(definition: &Definition, files: &[PathBuf]) -> Result<Tree, ImageE
         })?;
         tree.put_source(&format!("{below}/{name}"), file, group_zero(definition))?;
     }
+    open_to_group(&mut tree, &below);
     Ok(tree)
 }
 

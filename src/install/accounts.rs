@@ -1,9 +1,10 @@
 //! The user flink, added to what accounts the base has.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{InstallError, failed, make_parent};
+use super::{InstallError, failed};
 
 /// The images' user, as in the official image.
 pub const USER: &str = "flink";
@@ -17,8 +18,9 @@ pub(super) fn add(base: &Path, root: &Path) -> Result<(), InstallError> {
     for (path, entry) in [("etc/passwd", user), ("etc/group", group)] {
         let existing = fs::read_to_string(base.join(path)).unwrap_or_default();
         let target = root.join(path);
-        make_parent(&target)?;
         fs::write(&target, with_entry(&existing, &entry)).map_err(failed(&target))?;
+        // Whatever the umask: everybody looks names up here.
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).map_err(failed(&target))?;
     }
     Ok(())
 }

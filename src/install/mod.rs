@@ -75,8 +75,9 @@ impl Installation<'_> {
             .is_root()
             .then_some(Owner { uid: ID, gid: 0 });
         let flink = root.join(FLINK_HOME);
+        self.make_parents(root, FLINK_HOME)?;
         tree::copy(self.flink, &flink, owner)?;
-        for directory in ["log", "usrlib", "plugins"] {
+        for directory in ["log", "usrlib", "plugins", "class-data"] {
             tree::make_directory(&flink.join(directory), owner)?;
         }
         fit(
@@ -84,12 +85,40 @@ impl Installation<'_> {
             home.version().configuration_files().rendered(),
         )?;
         lead_clients(&flink.join(SCRIPT))?;
+        self.make_parents(root, "etc/passwd")?;
         accounts::add(self.base, root)?;
+        self.make_parents(root, BINARY)?;
         copy_binary(self.binary, &root.join(BINARY))?;
         for (path, text) in SCRIPTS {
+            self.make_parents(root, path)?;
             write_script(&root.join(path), text)?;
         }
+        self.make_parents(root, RUN_DIRECTORY)?;
         make_open_directory(&root.join(RUN_DIRECTORY))
+    }
+
+    /// Makes the directories above a path with the owners and modes that they have in the base:
+    /// an engine that copies them over the base's gives those away otherwise.
+    fn make_parents(&self, root: &Path, path: &str) -> Result<(), InstallError> {
+        fs::create_dir_all(root).map_err(failed(root))?;
+        for above in path.match_indices('/').filter_map(|(at, _)| path.get(..at)) {
+            let directory = root.join(above);
+            if directory.exists() {
+                continue;
+            }
+            fs::create_dir(&directory).map_err(failed(&directory))?;
+            let there = fs::metadata(self.base.join(above)).ok();
+            let mode = there
+                .as_ref()
+                .map_or(0o755, |there| there.permissions().mode() & 0o7777);
+            if let Some(there) = there.filter(|_| nix::unistd::geteuid().is_root()) {
+                tree::set_owner(&directory, Some(owner_of(&there)))?;
+            }
+            // After the owner, whose change takes set-group-id away.
+            fs::set_permissions(&directory, fs::Permissions::from_mode(mode))
+                .map_err(failed(&directory))?;
+        }
+        Ok(())
     }
 }
 
@@ -134,13 +163,11 @@ fn owner_of(metadata: &fs::Metadata) -> Owner {
 }
 
 fn copy_binary(from: &Path, to: &Path) -> Result<(), InstallError> {
-    make_parent(to)?;
     fs::copy(from, to).map_err(failed(to))?;
     fs::set_permissions(to, fs::Permissions::from_mode(0o755)).map_err(failed(to))
 }
 
 fn write_script(path: &Path, text: &str) -> Result<(), InstallError> {
-    make_parent(path)?;
     let mut file = File::create(path).map_err(failed(path))?;
     file.write_all(text.as_bytes()).map_err(failed(path))?;
     file.set_permissions(fs::Permissions::from_mode(0o755))
@@ -151,11 +178,6 @@ fn write_script(path: &Path, text: &str) -> Result<(), InstallError> {
 fn make_open_directory(path: &Path) -> Result<(), InstallError> {
     fs::create_dir_all(path).map_err(failed(path))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o1777)).map_err(failed(path))
-}
-
-fn make_parent(path: &Path) -> Result<(), InstallError> {
-    let parent = path.parent().unwrap_or(path);
-    fs::create_dir_all(parent).map_err(failed(parent))
 }
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> InstallError {
@@ -204,7 +226,10 @@ mod tests {
         let binary = directory.path().join("binary");
         fs::write(&binary, "binary").unwrap();
         let base = directory.path().join("base");
-        fs::create_dir(&base).unwrap();
+        for (path, mode) in [("usr", 0o755), ("usr/local", 0o2775), ("run", 0o1777)] {
+            fs::create_dir_all(base.join(path)).unwrap();
+            fs::set_permissions(base.join(path), fs::Permissions::from_mode(mode)).unwrap();
+        }
         let installation = Installation {
             flink: &flink,
             binary: &binary,
@@ -223,6 +248,12 @@ mod tests {
             ("docker-entrypoint.sh", 0o755),
             (BINARY, 0o755),
             (RUN_DIRECTORY, 0o1777),
+            ("opt", 0o755),
+            ("opt/flink", 0o775),
+            ("opt/flink/bin", 0o775),
+            ("opt/flink/class-data", 0o775),
+            ("usr/local", 0o2775),
+            ("run", 0o1777),
         ] {
             assert_eq!(mode(path), expected, "{path}");
         }

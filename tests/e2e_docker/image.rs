@@ -42,6 +42,48 @@ fn the_two_images_are_one_set_of_layers_and_say_what_they_are() {
     assert_eq!(ports(&worker), ["6121/tcp", "6122/tcp"]);
 }
 
+/// What docs/images.md says of owners: of directories of Flink's home, of those that flugs adds to,
+/// and of the files in them.
+#[test]
+fn what_the_dockerfiles_add_belongs_to_whom_it_should() {
+    let image = images("2.3.0").worker;
+    let find = |words: &str| {
+        let command = ["run", "--rm", "--entrypoint", "find", &image];
+        let words: Vec<&str> = words.split(' ').collect();
+        docker_ok(&[command.as_slice(), &words].concat())
+    };
+    let others = find("/opt/flink -type d ( -not -user 9999 -o -not -group 0 -o -not -perm 0775 )");
+    assert_eq!(others, "", "directories of Flink's home");
+    let files = find(
+        "/opt/flink -type f -not -path */class-data/* -not -name mesos-* ( -not -user 9999 -o -not -group 0 -o -not -perm -0664 )",
+    );
+    assert_eq!(files, "", "files of Flink's home");
+    let stat = [
+        "run",
+        "--rm",
+        "--entrypoint",
+        "stat",
+        &image,
+        "-c",
+        "%a %u:%g %n",
+    ];
+    let places = [
+        "/opt",
+        "/etc",
+        "/usr/local",
+        "/usr/local/bin",
+        "/run",
+        "/run/flugs",
+        "/tmp",
+        "/etc/passwd",
+    ];
+    assert_eq!(
+        docker_ok(&[stat.as_slice(), &places].concat()),
+        "755 0:0 /opt\n755 0:0 /etc\n755 0:0 /usr/local\n755 0:0 /usr/local/bin\n755 0:0 /run\n\
+         1777 0:0 /run/flugs\n1777 0:0 /tmp\n644 0:0 /etc/passwd"
+    );
+}
+
 #[test]
 fn the_engine_builds_from_a_streamed_context_and_a_failed_build_shows_its_log() {
     images("1.20.5");

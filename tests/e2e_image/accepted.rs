@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::workshop::{Workshop, engine, read, run};
+use crate::workshop::{Workshop, engine, read, run, said};
 
 #[test]
 fn docker_skopeo_umoci_and_a_mesos_image_directory_take_the_same_archive() {
@@ -192,4 +192,176 @@ fn the_engine_gets_the_same_bytes_and_an_image_of_it_is_a_base() {
     .collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     run(&["docker", "image", "rm", name]);
+}
+
+/// The table in docs/images.md, as far as Debian has the programs.
+#[test]
+fn who_reads_layers_in_gzip_and_in_zstd_is_as_the_table_says() {
+    engine();
+    let shop = Workshop::new();
+    for compression in ["gzip", "zstd"] {
+        let (archive, layout) = (
+            format!("{compression}.tar"),
+            format!("layout-{compression}"),
+        );
+        let name = format!("flugs-image-test:{compression}");
+        let words = [
+            "--compression",
+            compression,
+            "--name",
+            &name,
+            "--output",
+            &format!("oci:{layout}"),
+        ];
+        shop.build("worker", &format!("archive:{archive}"), &words);
+        let (archive, layout) = (
+            shop.text(&archive),
+            format!("{}:{compression}", shop.text(&layout)),
+        );
+        let store = format!("--root {0}/root --runroot {0}/run", shop.text("containers"));
+        let readers = [
+            format!("docker load --quiet --input {archive}"),
+            format!("podman {store} load --quiet --input {archive}"),
+            format!("podman {store} pull --quiet docker-archive:{archive}"),
+            format!("buildah {store} from oci:{layout}"),
+            format!(
+                "skopeo copy oci:{layout} dir:{}",
+                shop.text(&format!("copied-{compression}"))
+            ),
+            format!("skopeo copy oci:{layout} docker-archive:{archive}.docker"),
+            format!(
+                "umoci unpack --image {layout} {}",
+                shop.text(&format!("bundle-{compression}"))
+            ),
+            format!(
+                "ctr --namespace flugs-image-test images import --snapshotter native {archive}"
+            ),
+        ];
+        let reads = readers.map(|words| {
+            let words: Vec<&str> = words.split(' ').collect();
+            let program = words[0].to_owned();
+            let read = std::process::Command::new(words[0])
+                .args(&words[1..])
+                .output()
+                .unwrap();
+            (program, read.status.success())
+        });
+        let refusing: Vec<&str> = reads
+            .iter()
+            .filter(|(_, success)| !success)
+            .map(|(program, _)| program.as_str())
+            .collect();
+        // skopeo reads zstd, and cannot write it into Docker's archive.
+        let expected: &[&str] = if compression == "zstd" {
+            &["docker", "skopeo", "umoci"]
+        } else {
+            &[]
+        };
+        assert_eq!(refusing, expected, "{compression}");
+        run(&[
+            "ctr",
+            "--namespace",
+            "flugs-image-test",
+            "images",
+            "remove",
+            &format!("docker.io/library/{name}"),
+        ]);
+    }
+    run(&["docker", "image", "rm", "flugs-image-test:gzip"]);
+    // With the engine itself as the place, it is known before anything is built.
+    let words = [
+        "image",
+        "build",
+        "images/worker.yaml",
+        "--base",
+        "base.tar",
+        "--flink-home",
+        "flink",
+    ];
+    let more = [
+        "--binary",
+        "flugs",
+        "--compression",
+        "zstd",
+        "--output",
+        "docker",
+        "--cache",
+        "fresh",
+    ];
+    let refused = shop.flugs(&[words.as_slice(), &more].concat());
+    let message = said(&refused);
+    assert_eq!(refused.status.code(), Some(97), "{message}");
+    assert!(
+        message.contains("is 20.10") && message.contains("--compression gzip"),
+        "{message}"
+    );
+    assert!(!message.contains("may this user"), "{message}");
+    assert!(!shop.path("fresh").exists(), "nothing was built");
+    // What a base has brought along is noticed before it is sent.
+    let words = [
+        "image",
+        "build",
+        "images/worker.yaml",
+        "--base",
+        "oci:layout-zstd",
+        "--flink-home",
+        "flink",
+    ];
+    let more = [
+        "--binary", "flugs", "--output", "docker", "--cache", "cache",
+    ];
+    let refused = shop.flugs(&[words.as_slice(), &more].concat());
+    assert!(
+        said(&refused).contains("whose layers are not in zstd"),
+        "{}",
+        said(&refused)
+    );
+    // And a bundle's.
+    shop.ok(&[
+        "bundle",
+        "create",
+        "--unsigned",
+        "--output",
+        "air.bundle",
+        "--image",
+        "oci:layout-zstd",
+    ]);
+    let load = [
+        "bundle",
+        "load",
+        "air.bundle",
+        "--unsigned",
+        "--to",
+        "oci:first",
+        "--to",
+        "docker",
+    ];
+    let refused = shop.flugs(&load);
+    assert_eq!(refused.status.code(), Some(97), "{}", said(&refused));
+    assert!(!shop.path("first").exists(), "nothing was changed");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_missed_before_anything_is_built() {
+    let shop = Workshop::new();
+    let words = [
+        "image",
+        "build",
+        "images/worker.yaml",
+        "--base",
+        "base.tar",
+        "--flink-home",
+        "flink",
+    ];
+    let more = [
+        "--binary", "flugs", "--output", "docker", "--cache", "fresh",
+    ];
+    let missed = std::process::Command::new(crate::workshop::FLUGS)
+        .args([words.as_slice(), &more].concat())
+        .current_dir(shop.path(""))
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .output()
+        .unwrap();
+    assert_eq!(missed.status.code(), Some(97), "{}", said(&missed));
+    assert!(!shop.path("fresh").exists(), "nothing was built");
 }

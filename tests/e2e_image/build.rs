@@ -146,6 +146,61 @@ fn both_images_share_their_layers_and_only_what_changed_is_built_again() {
 }
 
 #[test]
+fn a_layout_keeps_all_names_and_says_when_a_tag_is_not_enough() {
+    let shop = Workshop::new();
+    let build = |definition: &str, name: &str| {
+        let definition = format!("images/{definition}.yaml");
+        let words = [
+            "image",
+            "build",
+            &definition,
+            "--base",
+            "base.tar",
+            "--flink-home",
+            "flink",
+        ];
+        let more = [
+            "--binary",
+            "flugs",
+            "--cache",
+            "cache",
+            "--output",
+            "oci:layout",
+            "--name",
+            name,
+        ];
+        let output = shop.flugs(&[words.as_slice(), &more].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(build("worker", "flugs-worker:1"), "");
+    assert_eq!(build("worker", "flugs-worker:2"), "");
+    assert_eq!(build("worker", "flugs-worker:1"), "");
+    let word = build("appmaster", "flugs-appmaster:2");
+    for part in ["the tag 2", "flugs-worker:2", "flugs-appmaster:2", "--name"] {
+        assert!(word.contains(part), "{word}");
+    }
+    let listed = shop.ok(&["image", "inspect", "oci:layout", "--json"]);
+    for name in ["flugs-worker:1", "flugs-worker:2", "flugs-appmaster:2"] {
+        assert!(listed.contains(name), "{name}: {listed}");
+        let one = shop.ok(&["image", "inspect", &format!("oci:layout:{name}"), "--json"]);
+        assert!(one.contains(name), "{one}");
+    }
+    let both = shop.flugs(&["image", "inspect", "oci:layout:2"]);
+    assert!(
+        said(&both).contains("that alone is named 2"),
+        "{}",
+        said(&both)
+    );
+    // Another image under a name that is there already takes its place, and that is said.
+    let word = build("appmaster", "flugs-worker:1");
+    assert!(
+        word.contains("flugs-worker:1 in oci:layout was sha256:"),
+        "{word}"
+    );
+}
+
+#[test]
 fn one_index_holds_the_images_of_both_machines() {
     let shop = Workshop::new();
     tiny_base(&shop.path("base-arm64.tar"), "arm64");

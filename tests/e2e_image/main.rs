@@ -1,5 +1,5 @@
-//! Images and bundles, made by the real binary and judged by others: Docker, skopeo, umoci, tar,
-//! OpenSSL, Debian's registry. `tools/install-packages.sh test` installs what is missing.
+//! Images and bundles, made by the real binary and judged by others: Docker, podman, buildah, skopeo,
+//! umoci, containerd, tar, OpenSSL, Debian's registry. `tools/install-packages.sh test` installs what is missing.
 #![expect(
     clippy::disallowed_methods,
     reason = "the tests drive other programs; nothing supervises children here"
@@ -13,9 +13,13 @@
 )]
 
 mod accepted;
+mod base;
 mod build;
 mod bundle;
 mod cluster;
+mod inputs;
+mod owners;
+mod podman;
 mod registry;
 mod server;
 mod training;

@@ -39,11 +39,8 @@ fn debians_registry_takes_the_image_and_gives_it_back() {
     assert_eq!(registry.uploads(), before);
 }
 
-#[test]
-fn a_push_that_is_cut_off_goes_on_where_it_stopped() {
-    let shop = Workshop::new();
-    let registry = Registry::start(None);
-    // Three pieces of 8 MiB that do not compress.
+/// A job of three pieces of 8 MiB that do not compress.
+fn large_job(shop: &Workshop) {
     let jar: Vec<u8> = (0..70).flat_map(|_| program(62)).collect();
     let mut state = 1_u64;
     let noise = jar.into_iter().map(|byte| {
@@ -53,36 +50,82 @@ fn a_push_that_is_cut_off_goes_on_where_it_stopped() {
         byte ^ (state >> 56) as u8
     });
     fs::write(shop.path("job.jar"), noise.collect::<Vec<u8>>()).unwrap();
-    let cutting = Cutting::start(registry.port, &[12 << 20, 3 << 20, 9 << 20]);
-    let name = format!("localhost:{}/flugs/worker:cut", cutting.port);
-    let built = shop.build(
-        "worker",
-        &format!("registry:{name}"),
-        &["--user-jar", "job.jar", "--name", "flugs/worker:cut"],
-    );
-    assert_eq!(cutting.cuts(), 3);
-    let sent = cutting.sent();
-    let size: u64 = built["layers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|layer| layer["size"].as_u64().unwrap())
-        .sum();
-    // Each cut costs a piece at most.
-    assert!(
-        sent < size + 4 * (8 << 20),
-        "{sent} bytes for an image of {size}"
-    );
+}
+
+/// Pushes the image with that job; gives what was said of it, and the image's size.
+fn push_large(shop: &Workshop, port: u16, registry: &Registry) -> (String, u64) {
+    let name = format!("localhost:{port}/flugs/worker:cut");
+    let words = [
+        "image",
+        "build",
+        "images/worker.yaml",
+        "--base",
+        "base.tar",
+        "--flink-home",
+        "flink",
+    ];
+    let more = [
+        "--binary",
+        "flugs",
+        "--cache",
+        "cache",
+        "--user-jar",
+        "job.jar",
+        "--json",
+    ];
+    let output = format!("registry:{name}");
+    let pushed = shop.flugs(&[words.as_slice(), &more, &["--output", &output]].concat());
+    assert!(pushed.status.success(), "{}", said(&pushed));
+    let built: serde_json::Value = serde_json::from_slice(&pushed.stdout).unwrap();
+    let layers = built["layers"].as_array().unwrap();
+    let size = layers.iter().map(|layer| layer["size"].as_u64().unwrap());
     let direct = format!("docker://localhost:{}/flugs/worker:cut", registry.port);
-    let inspected = run(&[
+    let words = [
         "skopeo",
         "inspect",
         "--tls-verify=false",
         "--format",
         "{{.Digest}}",
         &direct,
-    ]);
-    assert_eq!(inspected, built["digest"].as_str().unwrap());
+    ];
+    assert_eq!(run(&words), built["digest"].as_str().unwrap());
+    let said = String::from_utf8(pushed.stderr).unwrap();
+    (said, size.sum())
+}
+
+#[test]
+fn a_push_that_is_cut_off_between_pieces_goes_on_where_it_stopped() {
+    let shop = Workshop::new();
+    let registry = Registry::start(None);
+    large_job(&shop);
+    // Before the second whole piece, and before it once more.
+    let cutting = Cutting::before_pieces(registry.port, 8 << 20, &[1, 2]);
+    let (word, size) = push_large(&shop, cutting.port, &registry);
+    assert_eq!((cutting.cuts(), word.as_str()), (2, ""));
+    let sent = cutting.sent();
+    assert!(
+        sent < size + (8 << 20),
+        "{sent} bytes for an image of {size}"
+    );
+}
+
+/// docker-registry 2.8 keeps what came of a piece, and refuses to go on from anywhere but the end of
+/// the last whole one: the blob begins again.
+#[test]
+fn a_push_that_is_cut_off_within_a_piece_begins_that_blob_again_and_says_so() {
+    let shop = Workshop::new();
+    let registry = Registry::start(None);
+    large_job(&shop);
+    let cutting = Cutting::start(registry.port, &[12 << 20, 11 << 20]);
+    let (word, size) = push_large(&shop, cutting.port, &registry);
+    assert_eq!(cutting.cuts(), 2);
+    for part in [
+        "does not go on with an upload that was cut off",
+        "begun again",
+    ] {
+        assert!(word.contains(part), "{word}");
+    }
+    assert!(cutting.sent() > size, "{} of {size}", cutting.sent());
 }
 
 #[test]

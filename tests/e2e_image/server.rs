@@ -94,73 +94,101 @@ impl Drop for Registry {
     }
 }
 
-/// Passes connections on, and cuts each of the first ones off after so many bytes.
+/// Passes connections on, and cuts some of them off.
 pub(crate) struct Cutting {
     pub(crate) port: u16,
-    sent: Arc<AtomicU64>,
-    cuts: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+}
+
+/// When a connection is cut.
+enum Cuts {
+    /// After so many bytes, whatever the connection; then the next limit counts.
+    After(Mutex<Vec<u64>>),
+    /// Before requests that send so many bytes: those of these numbers, counted from 0.
+    BeforePieces(u64, Vec<usize>),
+}
+
+#[derive(Default)]
+struct Counts {
+    sent: AtomicU64,
+    cuts: AtomicUsize,
+    pieces: AtomicUsize,
 }
 
 impl Cutting {
+    /// Cuts off after so many bytes each.
     pub(crate) fn start(to: u16, limits: &[u64]) -> Self {
+        Self::with(to, Cuts::After(Mutex::new(limits.to_vec())))
+    }
+
+    /// Cuts off before anything of a piece of that length gets through.
+    pub(crate) fn before_pieces(to: u16, length: u64, numbers: &[usize]) -> Self {
+        Self::with(to, Cuts::BeforePieces(length, numbers.to_vec()))
+    }
+
+    fn with(to: u16, cuts: Cuts) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (sent, cuts) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
-        let budget = Arc::new(Mutex::new(limits.to_vec()));
-        let (all, count) = (Arc::clone(&sent), Arc::clone(&cuts));
+        let counts = Arc::new(Counts::default());
+        let (all, cuts) = (Arc::clone(&counts), Arc::new(cuts));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
                 let (back_from, back_to) =
                     (server.try_clone().unwrap(), client.try_clone().unwrap());
                 std::thread::spawn(move || drop(std::io::copy(&mut &back_from, &mut &back_to)));
-                let (all, count, budget) =
-                    (Arc::clone(&all), Arc::clone(&count), Arc::clone(&budget));
-                std::thread::spawn(move || pass(&client, &server, &all, &count, &budget));
+                let (all, cuts) = (Arc::clone(&all), Arc::clone(&cuts));
+                std::thread::spawn(move || pass(&client, &server, &all, &cuts));
             }
         });
-        Self { port, sent, cuts }
+        Self { port, counts }
     }
 
     pub(crate) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::SeqCst)
+        self.counts.sent.load(Ordering::SeqCst)
     }
 
     pub(crate) fn cuts(&self) -> usize {
-        self.cuts.load(Ordering::SeqCst)
+        self.counts.cuts.load(Ordering::SeqCst)
     }
 }
 
-/// Whatever the connection, bytes count against the limit that is next.
-fn pass(
-    mut client: &TcpStream,
-    mut server: &TcpStream,
-    all: &AtomicU64,
-    cuts: &AtomicUsize,
-    budget: &Mutex<Vec<u64>>,
-) {
+impl Cuts {
+    fn is_due(&self, bytes: &[u8], counts: &Counts) -> bool {
+        match self {
+            Self::After(limits) => {
+                let mut limits = limits.lock().unwrap();
+                match limits.first_mut() {
+                    Some(left) if *left < bytes.len() as u64 => {
+                        limits.remove(0);
+                        true
+                    }
+                    Some(left) => {
+                        *left -= bytes.len() as u64;
+                        false
+                    }
+                    None => false,
+                }
+            }
+            Self::BeforePieces(length, numbers) => {
+                let head = String::from_utf8_lossy(bytes).to_lowercase();
+                head.starts_with("patch ")
+                    && head.contains(&format!("content-length: {length}\r\n"))
+                    && numbers.contains(&counts.pieces.fetch_add(1, Ordering::SeqCst))
+            }
+        }
+    }
+}
+
+fn pass(mut client: &TcpStream, mut server: &TcpStream, counts: &Counts, cuts: &Cuts) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(read) = client.read(&mut buffer) {
         if read == 0 {
             break;
         }
-        all.fetch_add(read as u64, Ordering::SeqCst);
-        let cut = {
-            let mut budget = budget.lock().unwrap();
-            match budget.first_mut() {
-                Some(left) if *left < read as u64 => {
-                    budget.remove(0);
-                    true
-                }
-                Some(left) => {
-                    *left -= read as u64;
-                    false
-                }
-                None => false,
-            }
-        };
-        if cut {
-            cuts.fetch_add(1, Ordering::SeqCst);
+        counts.sent.fetch_add(read as u64, Ordering::SeqCst);
+        if cuts.is_due(&buffer[..read], counts) {
+            counts.cuts.fetch_add(1, Ordering::SeqCst);
             break;
         }
         if server.write_all(&buffer[..read]).is_err() {

@@ -137,15 +137,23 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let inputs = inputs(args, &definition)?;
     let progress = output::Progress::new("building");
     let built = runtime()?.block_on(async {
+        for sink in &args.outputs {
+            sink.check(inputs.compression).await?;
+        }
         let built = crate::image::build(&definition, &inputs, &args.cache.directory).await?;
+        let mut remarks = Vec::new();
         for sink in &args.outputs {
             progress.update(&format!("writing {sink}"));
-            built.send(sink).await?;
+            remarks.extend(built.send(sink).await?);
         }
-        Ok::<_, ImageError>(built)
+        Ok::<_, ImageError>((built, remarks))
     });
     progress.finish();
-    tell(&built?, args);
+    let (built, remarks) = built?;
+    for remark in remarks {
+        output::note(&format!("flugs: {remark}"));
+    }
+    tell(&built, args);
     Ok(ProcessExit::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode as ProcessExit;
 
+use crate::cli::printable::printable;
 use crate::cli::{Ending, output, runtime, table};
 use crate::image::{Architecture, Change, ChangeKind, SourceName};
 
@@ -35,7 +36,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         return Ok(ProcessExit::SUCCESS);
     }
     for (field, before, after) in &found.config {
-        output::line(&format!("{field}: {before} -> {after}"));
+        output::line(&printable(&format!("{field}: {before} -> {after}")));
     }
     if !found.files.is_empty() {
         let rows = found.files.iter().map(|change| {
@@ -46,7 +47,8 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
                 change.what.join(", "),
             ]
         });
-        output::line(&table::render(&["", "BYTES", "PATH", "DIFFERS IN"], rows));
+        let table = table::render(&["", "BYTES", "PATH", "DIFFERS IN"], rows);
+        output::line(&printable(&table));
     }
     output::line(&format!(
         "{} files differ, {} -> {} ({} bytes); {} layers in common",

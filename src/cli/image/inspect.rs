@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode as ProcessExit;
 
+use crate::cli::printable::printable;
 use crate::cli::{Ending, output, runtime, table};
 use crate::image::{Inspected, SourceName};
 
@@ -83,13 +84,13 @@ fn show(image: &Inspected) {
         ),
     ];
     for (fact, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
-        output::line(&format!("{fact:<12} {value}"));
+        output::line(&printable(&format!("{fact:<12} {value}")));
     }
     for variable in &config.env {
-        output::line(&format!("{:<12} {variable}", "environment"));
+        output::line(&printable(&format!("{:<12} {variable}", "environment")));
     }
     for (label, value) in &config.labels {
-        output::line(&format!("{:<12} {label}={value}", "label"));
+        output::line(&printable(&format!("{:<12} {label}={value}", "label")));
     }
     let rows = image.layers.iter().map(|layer| {
         [
@@ -98,5 +99,8 @@ fn show(image: &Inspected) {
             layer.created_by.clone().unwrap_or_default(),
         ]
     });
-    output::line(&table::render(&["LAYER", "SIZE", "CREATED BY"], rows));
+    output::line(&printable(&table::render(
+        &["LAYER", "SIZE", "CREATED BY"],
+        rows,
+    )));
 }

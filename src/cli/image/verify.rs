@@ -2,6 +2,7 @@
 
 use std::process::ExitCode as ProcessExit;
 
+use crate::cli::printable::printable;
 use crate::cli::{Ending, output, runtime};
 use crate::image::SourceName;
 use crate::spec::ExitCode;
@@ -25,7 +26,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         output::json(&found);
     } else {
         for problem in &found.problems {
-            output::line(problem);
+            output::line(&printable(problem));
         }
     }
     if found.problems.is_empty() {

@@ -6,6 +6,9 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::definition::Owner;
+use crate::image::layer::Permissions;
+
 /// An account file longer than this is none.
 const LONGEST_ACCOUNTS: u64 = 4 << 20;
 
@@ -16,8 +19,8 @@ pub(in crate::image) struct Facts {
     pub(in crate::image) passwd: String,
     /// The content of `/etc/group`.
     pub(in crate::image) group: String,
-    /// The directories, without a slash in front.
-    pub(in crate::image) directories: BTreeSet<String>,
+    /// The directories, without a slash in front, and whose they are.
+    pub(in crate::image) directories: BTreeMap<String, Permissions>,
     /// The symbolic links, and their targets.
     pub(in crate::image) links: BTreeMap<String, String>,
     /// Directories that hold a `bin/java`.
@@ -52,7 +55,8 @@ impl Facts {
         let kind = entry.header().entry_type();
         if kind.is_dir() {
             self.links.remove(path);
-            self.directories.insert(path.to_owned());
+            let permissions = permissions(entry.header())?;
+            self.directories.insert(path.to_owned(), permissions);
             return Ok(());
         }
         self.forget(path);
@@ -100,7 +104,7 @@ impl Facts {
             format!("{path}/")
         };
         let gone = |at: &str| at.starts_with(&prefix);
-        self.directories.retain(|at| !gone(at));
+        self.directories.retain(|at, _| !gone(at));
         self.links.retain(|at, _| !gone(at));
         self.java_homes
             .retain(|home| !gone(&format!("{home}/bin/java")));
@@ -114,7 +118,7 @@ impl Facts {
 
     /// Whether the base has a directory, or a link in its place, at this path.
     pub(in crate::image) fn has_directory(&self, path: &str) -> bool {
-        self.directories.contains(path) || self.links.contains_key(path)
+        self.directories.contains_key(path) || self.links.contains_key(path)
     }
 
     /// The link of the base that a path would go through, and its target.
@@ -124,6 +128,12 @@ impl Facts {
             let (link, target) = self.links.get_key_value(above)?;
             Some((link.as_str(), target.as_str()))
         })
+    }
+
+    /// The link of the base at a path, and its target.
+    pub(in crate::image) fn link_at(&self, path: &str) -> Option<(&str, &str)> {
+        let (link, target) = self.links.get_key_value(path)?;
+        Some((link.as_str(), target.as_str()))
     }
 
     /// The content of `/etc/passwd` and `/etc/group` with this user and group in it (passwd(5),
@@ -165,6 +175,19 @@ impl Facts {
     }
 }
 
+fn permissions(header: &tar::Header) -> io::Result<Permissions> {
+    let number = |id: u64| u32::try_from(id).map_err(|_| io::ErrorKind::InvalidData.into());
+    let (user, group): (io::Result<u32>, io::Result<u32>) =
+        (number(header.uid()?), number(header.gid()?));
+    Ok(Permissions {
+        mode: header.mode()? & 0o7777,
+        owner: Owner {
+            user: user?,
+            group: group?,
+        },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +197,9 @@ mod tests {
         for (path, kind, content) in entries {
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(*kind);
+            header.set_mode(0o1777);
+            header.set_uid(7);
+            header.set_gid(8);
             header.set_size(0);
             if kind.is_symlink() {
                 builder.append_link(&mut header, path, content).unwrap();
@@ -205,6 +231,8 @@ mod tests {
         ]);
         facts.add_layer(below.as_slice()).unwrap();
         assert!(facts.has_directory("opt") && facts.has_directory("bin"));
+        let opt = facts.directories["opt"];
+        assert_eq!((opt.mode, String::from(opt.owner)), (0o1777, "7:8".into()));
         assert_eq!(facts.link_above("bin/x"), Some(("bin", "usr/bin")));
         let above = layer(&[
             ("usr/lib/jvm/.wh.a", Regular, ""),

@@ -12,7 +12,7 @@ use crate::image::cache::{Cache, Key};
 use crate::image::content::{Image, Layer};
 use crate::image::layer::{Compression, Hashed};
 use crate::image::oci::ImageConfig;
-use crate::image::{Architecture, ImageError};
+use crate::image::{Architecture, ImageError, packing};
 use crate::spec::Sha256Digest;
 
 /// A base, ready to be built on.
@@ -37,7 +37,10 @@ pub(in crate::image) fn rootfs(
     demanded: Option<Sha256Digest>,
     making: Making,
 ) -> Result<Base, ImageError> {
-    let (digest, _) = cache.store().digest_of(path)?;
+    let (digest, size) = cache.store().digest_of(path)?;
+    if size == 0 {
+        return Err(no_root(path));
+    }
     demand(&path.display().to_string(), demanded, digest)?;
     let region = Region::whole(path).map_err(|error| ImageError::read(path, error))?;
     let layer = compressed(cache, &region, digest, making)?;
@@ -53,8 +56,13 @@ pub(in crate::image) fn image(
 ) -> Result<Base, ImageError> {
     let mut layers = Vec::new();
     for layer in image.layers() {
-        let plain = layer.descriptor.media_type == Compression::None.media_type();
-        let made = if plain && making.compression != Compression::None {
+        let found = layer.descriptor.layer_compression().ok_or_else(|| {
+            ImageError::damaged(
+                format!("{}: {}", blobs.place(), layer.descriptor.digest),
+                format!("{} is no layer of files", layer.descriptor.media_type),
+            )
+        })?;
+        let made = if found == Compression::None && making.compression != Compression::None {
             let region = blobs.region(&layer.descriptor)?;
             let made = compressed(cache, &region, layer.descriptor.digest.0, making)?;
             blobs.check(&layer.descriptor, made.diff_id.0)?;
@@ -97,8 +105,7 @@ fn compressed(
         return Ok(layer);
     }
     let reader = open(region).map_err(|error| ImageError::read(&region.path, error))?;
-    let mut tar = BufReader::with_capacity(1 << 18, reader);
-    check_tar(&mut tar, &region.path)?;
+    let mut tar = BufReader::with_capacity(1 << 18, checked_tar(reader, &region.path)?);
     cache.make_layer(&key, making.compression, making.threads, |to| {
         io::copy(&mut tar, &mut Chunked(to)).map(drop)
     })
@@ -117,18 +124,27 @@ impl Write for Chunked<'_> {
     }
 }
 
-fn check_tar(tar: &mut impl io::BufRead, path: &Path) -> Result<(), ImageError> {
-    let start = tar
-        .fill_buf()
+/// What is read from here, if it can be a tar.
+fn checked_tar(mut content: impl Read, path: &Path) -> Result<impl Read, ImageError> {
+    let mut start = Vec::new();
+    content
+        .by_ref()
+        .take(512)
+        .read_to_end(&mut start)
         .map_err(|error| ImageError::read(path, error))?;
-    if start.get(257..262) == Some(b"ustar") {
-        return Ok(());
+    // A layer may well be empty.
+    if packing::is_tar(&start) {
+        return Ok(io::Cursor::new(start).chain(content));
     }
-    Err(ImageError::Unfit {
+    Err(no_root(path))
+}
+
+fn no_root(path: &Path) -> ImageError {
+    ImageError::Unfit {
         path: path.to_owned(),
         reason: "it is no tar of a root file system, plain or compressed with gzip or zstd"
             .to_owned(),
-    })
+    }
 }
 
 /// A layer as it is, once its digest and its diffID are verified.
@@ -172,28 +188,14 @@ pub(in crate::image) fn diff_id(region: &Region) -> io::Result<Sha256Digest> {
 }
 
 /// The tar in a layer or file, decompressed if need be. What it is, its first bytes say.
-pub(in crate::image) fn open(region: &Region) -> io::Result<Box<dyn Read + Send>> {
-    let mut magic = [0; 4];
-    let mut start = region.open()?;
-    let mut filled = 0;
-    while let Some(rest) = magic.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match start.read(rest)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    let content = BufReader::with_capacity(1 << 18, region.open()?);
-    Ok(match magic {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(content)),
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::with_buffer(content)?),
-        _ => Box::new(content),
-    })
+pub(in crate::image) fn open(region: &Region) -> io::Result<packing::Unpacked> {
+    packing::open(region.open()?)
 }
 
 fn with_facts(cache: &Cache, layers: Vec<Layer>, config: ImageConfig) -> Result<Base, ImageError> {
     let key = layers
         .iter()
-        .fold(Key::of("facts 1"), |key, layer| {
+        .fold(Key::of("facts 2"), |key, layer| {
             key.with(layer.diff_id.0.as_bytes())
         })
         .finish();

@@ -1,11 +1,11 @@
 //! A base from Debian packages, by mmdebstrap: the same packages give the same bytes.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Read as _};
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::keystore;
+use super::traces::{Treatment, treatment};
 use crate::image::layer::Hashed;
 use crate::image::{Architecture, Epoch, ImageError};
 use crate::spec::Sha256Digest;
@@ -44,8 +44,24 @@ const LEFT_OUT: [&str; 4] = [
     "path-include=/usr/share/doc/*/copyright",
 ];
 
-/// Java's store of authorities, as the tar names it.
-const KEYSTORE: &str = "./etc/ssl/certs/java/cacerts";
+/// Java's store of authorities.
+const KEYSTORE: &str = "etc/ssl/certs/java/cacerts";
+
+/// What mmdebstrap is told of this machine: where programs are, where it may work, and how the
+/// network is reached. Scripts of packages see the rest of nobody's environment.
+const PASSED_ON: [&str; 11] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+];
 
 impl BaseRecipe {
     /// Makes the base and writes its tar to `target`, whole or not at all.
@@ -84,6 +100,8 @@ impl BaseRecipe {
         let output = Command::new("mmdebstrap")
             .args(self.arguments(target))
             .args(self.sources()?)
+            .env_clear()
+            .envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .env("SOURCE_DATE_EPOCH", self.epoch.seconds().to_string())
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")
@@ -158,21 +176,29 @@ impl BaseRecipe {
 }
 
 /// Copies the tar with what varies set right.
-fn normalised(raw: &File, to: &File, epoch: Epoch) -> std::io::Result<MadeBase> {
+fn normalised(raw: impl Read, to: impl Write, epoch: Epoch) -> std::io::Result<MadeBase> {
     let mut archive = tar::Archive::new(BufReader::with_capacity(1 << 18, raw));
     let hashed = Hashed::new(BufWriter::with_capacity(1 << 20, to));
     let mut builder = tar::Builder::new(hashed);
     for entry in archive.entries()? {
         let mut entry = entry?;
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = path.trim_start_matches("./").to_owned();
+        let is_directory = entry.header().entry_type().is_dir();
+        let treatment = match treatment(&name) {
+            Treatment::LeaveOut if !is_directory => continue,
+            Treatment::Empty if entry.header().entry_type().is_file() => Treatment::Empty,
+            _ => Treatment::Keep,
+        };
         let mut header = entry.header().clone();
-        let path = PathBuf::from(String::from_utf8_lossy(&entry.path_bytes()).into_owned());
-        // Names of users are the building machine's.
-        header.set_username("")?;
-        header.set_groupname("")?;
+        forget_names(&mut header);
         if let Some(target) = entry.link_name()? {
             let target = target.into_owned();
             builder.append_link(&mut header, &path, target)?;
-        } else if path.as_os_str() == KEYSTORE {
+        } else if treatment == Treatment::Empty {
+            header.set_size(0);
+            builder.append_data(&mut header, &path, std::io::empty())?;
+        } else if name == KEYSTORE {
             let mut keystore = Vec::new();
             entry.read_to_end(&mut keystore)?;
             let keystore = keystore::normal(&keystore, epoch).unwrap_or(keystore);
@@ -183,6 +209,75 @@ fn normalised(raw: &File, to: &File, epoch: Epoch) -> std::io::Result<MadeBase> 
         }
     }
     let (mut file, (digest, size)) = builder.into_inner()?.finish();
-    std::io::Write::flush(&mut file)?;
+    file.flush()?;
     Ok(MadeBase { digest, size })
+}
+
+/// Names of users are the building machine's. The whole field goes: a shorter name put over
+/// another leaves the other's end behind.
+fn forget_names(header: &mut tar::Header) {
+    if let Some(ustar) = header.as_ustar_mut() {
+        ustar.uname.fill(0);
+        ustar.gname.fill(0);
+    } else if let Some(gnu) = header.as_gnu_mut() {
+        gnu.uname.fill(0);
+        gnu.gname.fill(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A base as one machine makes it: its name, its user, its log.
+    fn raw(machine: &str) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut put = |path: &str, kind: tar::EntryType, content: &str| {
+            let mut header = tar::Header::new_ustar();
+            header.set_entry_type(kind);
+            header.set_mode(0o640);
+            header.set_username(machine).unwrap();
+            header.set_size(content.len() as u64);
+            builder
+                .append_data(&mut header, path, content.as_bytes())
+                .unwrap();
+        };
+        put("./etc/", tar::EntryType::Directory, "");
+        put("./etc/hostname", tar::EntryType::Regular, machine);
+        put("./etc/passwd", tar::EntryType::Regular, "root");
+        put("./tmp/", tar::EntryType::Directory, "");
+        put("./var/log/boot.log", tar::EntryType::Regular, machine);
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn nothing_of_the_machine_that_makes_a_base_is_in_it() {
+        let epoch = Epoch::resolve(Some("1")).unwrap();
+        let made = |machine: &str| {
+            let mut tar = Vec::new();
+            normalised(raw(machine).as_slice(), &mut tar, epoch).unwrap();
+            tar
+        };
+        assert!(made("one") == made("other.example"), "the tars differ");
+        let tar = made("one");
+        let mut archive = tar::Archive::new(tar.as_slice());
+        let entries: Vec<(String, u64)> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (entry.path().unwrap().display().to_string(), entry.size())
+            })
+            .collect();
+        let expected = [
+            ("etc/", 0),
+            ("etc/passwd", 4),
+            ("tmp/", 0),
+            ("var/log/boot.log", 0),
+        ];
+        assert_eq!(
+            entries,
+            expected.map(|(path, size)| (path.to_owned(), size))
+        );
+    }
 }

@@ -4,6 +4,7 @@ mod facts;
 mod import;
 mod keystore;
 mod make;
+mod traces;
 
 pub(super) use facts::Facts;
 pub(super) use import::{Base, Making, architecture_of, demand, diff_id, image, open, rootfs};

@@ -14,7 +14,7 @@ use super::opened::Opened;
 use super::undo::Undo;
 use crate::image::blobs::Blobs;
 use crate::image::content::Content;
-use crate::image::sink::registry;
+use crate::image::sink::{Remark, engine, registry};
 use crate::image::{Reference, Sink};
 
 /// Where a bundle is loaded to.
@@ -72,6 +72,9 @@ impl fmt::Display for LoadTarget {
 pub struct LoadPlan {
     /// The steps.
     pub steps: Vec<Step>,
+    /// What is worth a remark, now that they are done.
+    #[serde(skip)]
+    pub remarks: Vec<Remark>,
 }
 
 /// One step of a load.
@@ -97,19 +100,21 @@ pub async fn load(
 ) -> Result<LoadPlan, BundleError> {
     bundle.verify()?;
     let tasks = tasks(bundle, targets)?;
-    let plan = LoadPlan {
-        steps: tasks.iter().map(Task::step).collect(),
-    };
+    let steps = tasks.iter().map(Task::step).collect();
     if dry_run {
-        return Ok(plan);
+        return Ok(LoadPlan {
+            steps,
+            remarks: Vec::new(),
+        });
     }
     let blobs = bundle.blobs();
+    check_engine(&tasks, &blobs).await?;
     let mut undo = Undo::default();
     let done = run(&tasks, &blobs, &mut undo).await;
     match done {
-        Ok(()) => {
+        Ok(remarks) => {
             undo.forget();
-            Ok(plan)
+            Ok(LoadPlan { steps, remarks })
         }
         Err((what, source)) => Err(BundleError::RolledBack {
             what,
@@ -117,6 +122,22 @@ pub async fn load(
             source: Box::new(source),
         }),
     }
+}
+
+/// Refuses what the engine would refuse, before anything is changed anywhere.
+async fn check_engine(tasks: &[Task<'_>], blobs: &Blobs) -> Result<(), BundleError> {
+    let mut for_engine = false;
+    let mut zstd = false;
+    for task in tasks {
+        if let Task::Image(image, Sink::Docker) = task {
+            for_engine = true;
+            zstd |= read(blobs, image)?.has_zstd();
+        }
+    }
+    if for_engine {
+        engine::check(zstd).await?;
+    }
+    Ok(())
 }
 
 fn tasks<'a>(bundle: &'a Opened, targets: &[LoadTarget]) -> Result<Vec<Task<'a>>, BundleError> {
@@ -183,7 +204,8 @@ impl Task<'_> {
 
 type Failed = (String, BundleError);
 
-async fn run(tasks: &[Task<'_>], blobs: &Blobs, undo: &mut Undo) -> Result<(), Failed> {
+async fn run(tasks: &[Task<'_>], blobs: &Blobs, undo: &mut Undo) -> Result<Vec<Remark>, Failed> {
+    let mut remarks = Vec::new();
     // Registries get all bytes before any gets a tag: most of what can fail fails before that.
     for task in tasks {
         if let Task::Image(image, Sink::Registry(reference)) = task {
@@ -193,25 +215,34 @@ async fn run(tasks: &[Task<'_>], blobs: &Blobs, undo: &mut Undo) -> Result<(), F
                     .map_err(BundleError::from),
                 Err(error) => Err(error),
             };
-            pushed.map_err(|error| (format!("{} to {reference}", image.name), error))?;
+            let pushed =
+                pushed.map_err(|error| (format!("{} to {reference}", image.name), error))?;
+            remarks.extend(pushed);
         }
     }
     for task in tasks {
         let step = task.step();
-        do_one(task, blobs, undo)
-            .await
-            .map_err(|error| (format!("{} to {}", step.what, step.to), error))?;
+        let done = do_one(task, blobs, undo).await;
+        let done = done.map_err(|error| (format!("{} to {}", step.what, step.to), error))?;
+        remarks.extend(done);
     }
-    Ok(())
+    Ok(remarks)
 }
 
 fn read(blobs: &Blobs, image: &BundledImage) -> Result<Content, BundleError> {
     Ok(Content::read(blobs, &image.root, Some(image.name.clone()))?)
 }
 
-async fn do_one(task: &Task<'_>, blobs: &Blobs, undo: &mut Undo) -> Result<(), BundleError> {
+async fn do_one(
+    task: &Task<'_>,
+    blobs: &Blobs,
+    undo: &mut Undo,
+) -> Result<Vec<Remark>, BundleError> {
     match task {
-        Task::File(file, path) => put_file(file, path, blobs, undo),
+        Task::File(file, path) => {
+            put_file(file, path, blobs, undo)?;
+            Ok(Vec::new())
+        }
         Task::Image(image, sink) => {
             let content = read(blobs, image)?;
             prepare(sink, &content, undo).await?;

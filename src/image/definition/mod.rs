@@ -129,8 +129,8 @@ pub struct AddedFile {
     pub what: Added,
     /// Its permission bits: 0755 for directories and executable sources, else 0644, unless given.
     pub mode: Option<Mode>,
-    /// Its owner: 0:0 unless given.
-    pub owner: Owner,
+    /// Its owner: 0:0 unless given; of a directory that is there already, the one it has.
+    pub owner: Option<Owner>,
 }
 
 /// What is added.
@@ -277,7 +277,7 @@ fn added(file: raw::RawFile) -> AddedFile {
             RawWhat::Directory => Added::Directory,
         },
         mode: file.mode,
-        owner: file.owner.unwrap_or_default(),
+        owner: file.owner,
     }
 }
 

@@ -6,16 +6,26 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::image::ImageError;
 use crate::image::definition::Owner;
 
-/// What an entry of a layer is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+/// Whose an entry is, and who may do what with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Permissions {
     /// Permission bits.
     pub mode: u32,
     /// Who owns it.
     pub owner: Owner,
+}
+
+/// What an entry of a layer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Whose it is.
+    pub permissions: Permissions,
     /// What it is.
     pub node: Node,
 }
@@ -31,6 +41,16 @@ pub(crate) enum Node {
     Bytes(Vec<u8>),
     /// A file with the content of this file of the building machine.
     File(PathBuf),
+}
+
+impl Entry {
+    /// An entry.
+    pub(crate) fn new(mode: u32, owner: Owner, node: Node) -> Self {
+        Self {
+            permissions: Permissions { mode, owner },
+            node,
+        }
+    }
 }
 
 /// The entries of a layer by their path, which has no slash in front.
@@ -52,26 +72,24 @@ impl Tree {
         self.entries.insert(path.to_owned(), entry);
     }
 
-    /// Adds a directory of root's.
+    /// Adds a directory.
     pub(crate) fn put_directory(&mut self, path: &str, mode: u32, owner: Owner) {
-        let node = Node::Directory;
-        self.put(path, Entry { mode, owner, node });
+        self.put(path, Entry::new(mode, owner, Node::Directory));
     }
 
-    /// Adds the directories above everything that is here, as root's with mode 0755, except those
-    /// that `is_there` says the layers below have.
-    pub(crate) fn complete(&mut self, is_there: impl Fn(&str) -> bool) {
+    /// Adds the directories above everything that is here, with the permissions that they are said
+    /// to have.
+    pub(crate) fn complete(&mut self, permissions: impl Fn(&str) -> Permissions) {
         let above: Vec<String> = self
             .entries
             .keys()
             .flat_map(|path| path.match_indices('/').filter_map(|(at, _)| path.get(..at)))
-            .filter(|path| !is_there(path))
             .map(str::to_owned)
             .collect();
         for path in above {
+            let permissions = permissions(&path);
             self.entries.entry(path).or_insert(Entry {
-                mode: 0o755,
-                owner: Owner::default(),
+                permissions,
                 node: Node::Directory,
             });
         }
@@ -124,7 +142,7 @@ impl Tree {
                 reason: "it is neither a file, nor a directory, nor a link".to_owned(),
             });
         };
-        self.put(path, Entry { mode, owner, node });
+        self.put(path, Entry::new(mode, owner, node));
         Ok(())
     }
 
@@ -143,12 +161,12 @@ impl Tree {
     }
 
     /// Changes what is at or below a path, if anything is.
-    pub(crate) fn change_below(&mut self, path: &str, change: impl Fn(&mut Entry)) {
+    pub(crate) fn change_below(&mut self, path: &str, change: impl Fn(&str, &mut Entry)) {
         let below = format!("{path}/");
         self.entries
             .iter_mut()
             .filter(|(at, _)| at.as_str() == path || at.starts_with(&below))
-            .for_each(|(_, entry)| change(entry));
+            .for_each(|(at, entry)| change(at, entry));
     }
 
     /// Removes what is below a path, but not the path itself.

@@ -7,5 +7,5 @@ mod entry;
 mod write;
 
 pub use compression::{Compression, CompressionError};
-pub(super) use entry::{Entry, Node, Tree};
+pub(super) use entry::{Entry, Node, Permissions, Tree};
 pub(super) use write::{Hashed, stream, tar};

@@ -64,9 +64,9 @@ fn append(
     epoch: Epoch,
 ) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
-    header.set_mode(entry.mode);
-    header.set_uid(u64::from(entry.owner.user));
-    header.set_gid(u64::from(entry.owner.group));
+    header.set_mode(entry.permissions.mode);
+    header.set_uid(u64::from(entry.permissions.owner.user));
+    header.set_gid(u64::from(entry.permissions.owner.group));
     header.set_mtime(epoch.seconds());
     match &entry.node {
         Node::Directory => {
@@ -150,6 +150,7 @@ impl<R: io::Read> io::Read for Hashed<R> {
 mod tests {
     use super::*;
     use crate::image::definition::Owner;
+    use crate::image::layer::Permissions;
 
     #[test]
     fn a_tree_becomes_the_same_layer_whatever_the_umask_of_its_files() {
@@ -173,10 +174,13 @@ mod tests {
                 },
             )
             .unwrap();
-            tree.complete(|_| false);
+            tree.complete(|_| Permissions {
+                mode: 0o755,
+                owner: Owner::default(),
+            });
             let names: Vec<_> = tree
                 .entries()
-                .map(|(path, entry)| format!("{path} {:o}", entry.mode))
+                .map(|(path, entry)| format!("{path} {:o}", entry.permissions.mode))
                 .collect();
             assert_eq!(
                 names,

@@ -5,6 +5,7 @@ mod archive;
 pub(in crate::image) mod engine;
 mod layout;
 pub(in crate::image) mod registry;
+mod remark;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +13,10 @@ use std::str::FromStr;
 
 use super::blobs::Blobs;
 use super::content::Content;
+use super::layer::Compression;
 use super::{ImageError, Reference};
+
+pub use remark::Remark;
 
 /// A place that takes images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,16 +80,33 @@ impl fmt::Display for Sink {
 }
 
 impl Sink {
-    /// Takes an image.
+    /// Refuses, before there is an image, what cannot end well: an engine that is not there, or
+    /// that cannot read such layers.
+    pub async fn check(&self, compression: Compression) -> Result<(), ImageError> {
+        match self {
+            Self::Docker => engine::check(compression == Compression::Zstd).await,
+            Self::Oci(_) | Self::Archive(_) | Self::Registry(_) => Ok(()),
+        }
+    }
+
+    /// Takes an image, and says what is worth a remark.
     pub(in crate::image) async fn take(
         &self,
         content: &Content,
         blobs: &Blobs,
-    ) -> Result<(), ImageError> {
+    ) -> Result<Vec<Remark>, ImageError> {
         match self {
             Self::Oci(path) => layout::write(path, content, blobs),
-            Self::Archive(path) => archive::write_file(path, content, blobs),
-            Self::Docker => engine::load(content, blobs).await,
+            Self::Archive(path) => {
+                archive::write_file(path, content, blobs)?;
+                let archive = path.display().to_string();
+                let remark = content.has_zstd().then_some(Remark::NotForAll { archive });
+                Ok(remark.into_iter().collect())
+            }
+            Self::Docker => {
+                engine::load(content, blobs).await?;
+                Ok(Vec::new())
+            }
             Self::Registry(reference) => registry::push(reference, content, blobs).await,
         }
     }

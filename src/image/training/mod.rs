@@ -31,6 +31,7 @@ use tokio::process::Command;
 use super::cache::{Cache, Key};
 use super::content::Layer;
 use super::definition::{Definition, Owner};
+use super::ground::Ground;
 use super::layer::{self, Entry, Node, Tree};
 use super::oci::RunConfig;
 use super::{Architecture, BuildInputs, ImageError};
@@ -68,6 +69,8 @@ pub(super) struct Subject<'a> {
     pub(super) definition: &'a Definition,
     /// How the image is run.
     pub(super) run: &'a RunConfig,
+    /// The directories that it has so far.
+    pub(super) ground: &'a Ground,
     /// The layers that there are so far.
     pub(super) layers: &'a [&'a Layer],
 }
@@ -112,7 +115,7 @@ pub(super) async fn layer(
     let order = order(cache, subject)?;
     place.write(&order)?;
     run(trainer, &place).await?;
-    let tree = archives(&place, subject.definition)?;
+    let tree = archives(&place, subject)?;
     let layer = cache.make_layer(&key, inputs.compression, inputs.threads, |to| {
         layer::tar(&tree, inputs.epoch, to)
     })?;
@@ -122,7 +125,7 @@ pub(super) async fn layer(
 /// JVM, class path and binary are files of the layers; their digests stand for all of them.
 fn key(inputs: &BuildInputs, subject: Subject<'_>) -> crate::spec::Sha256Digest {
     let definition = subject.definition;
-    let key = Key::of("class-data 1")
+    let key = Key::of("class-data 2")
         .with(inputs.compression.recipe())
         .with(inputs.epoch.seconds().to_le_bytes())
         .with(definition.binary.as_str())
@@ -247,14 +250,12 @@ async fn run(trainer: &Path, place: &Place) -> Result<(), ImageError> {
     }))
 }
 
-/// The archives of both roles as a tree: root's, and for everybody to read.
-fn archives(place: &Place, definition: &Definition) -> Result<Tree, ImageError> {
+/// The archives of both roles as a tree: files of root's, for everybody to read.
+fn archives(place: &Place, subject: Subject<'_>) -> Result<Tree, ImageError> {
     let directory = place.path(ARCHIVES);
     let unreadable = |error| ImageError::read(&directory, error);
-    let below = format!("{}/class-data", definition.flink.home.in_layer());
-    let owner = Owner::default();
+    let below = format!("{}/class-data", subject.definition.flink.home.in_layer());
     let mut tree = Tree::default();
-    tree.put_directory(&below, 0o755, owner);
     let mut roles = Vec::new();
     for entry in fs::read_dir(&directory).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -266,9 +267,10 @@ fn archives(place: &Place, definition: &Definition) -> Result<Tree, ImageError> 
         };
         roles.extend(name.split_once('-').map(|(role, _)| role.to_owned()));
         let node = Node::File(entry.path());
-        let mode = 0o644;
-        tree.put(&format!("{below}/{name}"), Entry { mode, owner, node });
+        let entry = Entry::new(0o644, Owner::default(), node);
+        tree.put(&format!("{below}/{name}"), entry);
     }
+    subject.ground.clone().lay(&mut tree);
     roles.sort_unstable();
     if roles == ["jobmanager", "taskmanager"] {
         return Ok(tree);

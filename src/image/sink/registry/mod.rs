@@ -1,5 +1,6 @@
 //! A registry (opencontainers/distribution-spec 1.1, "Push"): what it has is not sent, a blob that
-//! was cut off goes on where it stopped, and a tag appears when all of its image is there.
+//! was cut off goes on where it stopped if the registry knows where that was, else from its
+//! beginning, and a tag appears when all of its image is there.
 
 mod credentials;
 mod session;
@@ -17,9 +18,11 @@ use crate::artifact::fetch::http_client;
 use crate::image::blobs::Blobs;
 use crate::image::content::Content;
 use crate::image::oci::Descriptor;
+use crate::image::sink::Remark;
 use crate::image::{ImageError, Reference};
 
-/// A blob is sent in pieces of this size: what a cut connection costs at most.
+/// A blob is sent in pieces of this size: what a cut connection costs at most, with a registry
+/// that keeps what came of an upload.
 const PIECE: u64 = 8 << 20;
 
 /// Pushes an image.
@@ -27,9 +30,10 @@ pub(in crate::image) async fn push(
     reference: &Reference,
     content: &Content,
     blobs: &Blobs,
-) -> Result<(), ImageError> {
-    let session = push_all(reference, content, blobs).await?;
-    put_manifest(&session, content, &content.root, &reference.tag).await
+) -> Result<Vec<Remark>, ImageError> {
+    let (session, remarks) = push_all(reference, content, blobs).await?;
+    put_manifest(&session, content, &content.root, &reference.tag).await?;
+    Ok(remarks)
 }
 
 /// Pushes an image without its tag: whoever does not know its digest does not see it yet.
@@ -37,19 +41,21 @@ pub(in crate::image) async fn push_untagged(
     reference: &Reference,
     content: &Content,
     blobs: &Blobs,
-) -> Result<(), ImageError> {
-    push_all(reference, content, blobs).await.map(drop)
+) -> Result<Vec<Remark>, ImageError> {
+    let (_, remarks) = push_all(reference, content, blobs).await?;
+    Ok(remarks)
 }
 
 async fn push_all(
     reference: &Reference,
     content: &Content,
     blobs: &Blobs,
-) -> Result<Session, ImageError> {
+) -> Result<(Session, Vec<Remark>), ImageError> {
     let registry = reference.registry.clone().unwrap_or_default();
     let credentials = credentials::find(&registry)?;
     let client = http_client(&FetchOptions::default())?;
     let session = Session::new(client, &registry, &reference.repository, credentials)?;
+    let mut remarks = Vec::new();
     for descriptor in content.blobs() {
         if descriptor.is_manifest() || descriptor.is_index() {
             put_manifest(
@@ -60,17 +66,16 @@ async fn push_all(
             )
             .await?;
         } else {
-            Upload {
+            let upload = Upload {
                 session: &session,
                 content,
                 blobs,
                 blob: &descriptor,
-            }
-            .run()
-            .await?;
+            };
+            remarks.extend(upload.run().await?);
         }
     }
-    Ok(session)
+    Ok((session, remarks))
 }
 
 async fn put_manifest(
@@ -136,31 +141,73 @@ struct Place {
     sent: u64,
 }
 
+/// What cuts have cost so far.
+#[derive(Default)]
+struct Toll {
+    /// The most bytes that the registry had at a time.
+    furthest: u64,
+    /// So often it had forgotten them.
+    begun_again: u32,
+    lost: u64,
+}
+
 impl Upload<'_> {
-    async fn run(&self) -> Result<(), ImageError> {
+    async fn run(&self) -> Result<Option<Remark>, ImageError> {
         let mut failures = 0;
         let mut place: Option<Place> = None;
+        let mut toll = Toll::default();
         loop {
-            let before = place.as_ref().map_or(0, |place| place.sent);
-            match self.go_on(&mut place).await {
-                Ok(()) => return Ok(()),
+            match self.go_on(&mut place, &mut toll).await {
+                Ok(()) => return Ok(self.remark(&toll)),
                 Err(trouble) => {
-                    // As long as it gets further, it may be cut off as often as it likes.
-                    if place.as_ref().is_some_and(|place| place.sent > before) {
+                    let sent = place.as_ref().map_or(0, |place| place.sent);
+                    // As long as it gets further than ever, it may be cut off as often as it likes.
+                    if sent > toll.furthest {
+                        toll.furthest = sent;
                         failures = 0;
                     }
+                    let trouble = self.explained(trouble, &toll);
                     failed(self.session, trouble, &mut failures).await?;
                 }
             }
         }
     }
 
-    async fn go_on(&self, place: &mut Option<Place>) -> Result<(), Trouble> {
+    fn remark(&self, toll: &Toll) -> Option<Remark> {
+        (toll.begun_again > 0).then(|| Remark::BegunAgain {
+            registry: self.session.registry.clone(),
+            blob: self.blob.digest,
+            times: toll.begun_again,
+            lost: toll.lost,
+        })
+    }
+
+    /// Why a large blob never gets through, if the registry begins each time anew.
+    fn explained(&self, trouble: Trouble, toll: &Toll) -> Trouble {
+        match trouble {
+            Trouble::Passing(reason) if toll.begun_again > 0 => Trouble::Passing(format!(
+                "{reason}; it forgets what came of an upload that is cut off, so that the blob {} \
+                 was begun again {} times and got no further than {} of {} bytes",
+                self.blob.digest, toll.begun_again, toll.furthest, self.blob.size
+            )),
+            other => other,
+        }
+    }
+
+    async fn go_on(&self, place: &mut Option<Place>, toll: &mut Toll) -> Result<(), Trouble> {
         let digest = self.blob.digest;
         let what = format!("the blob {digest}");
         // A place that is known already means that the connection was cut.
         let resumed = match place.take() {
-            Some(old) => self.ask_place(&what, old).await?,
+            Some(old) => {
+                let sent = old.sent;
+                let resumed = self.ask_place(&what, old).await?;
+                if resumed.is_none() {
+                    toll.begun_again += 1;
+                    toll.lost += sent;
+                }
+                resumed
+            }
             None => None,
         };
         let mut at = match resumed {
