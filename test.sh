@@ -116,7 +116,17 @@ doc_tests() {
     "$(sed -E 's/.* ([0-9]+) failed.*/\1/' <<<"$result")"
 }
 
+# Namespaces, mounts, networks, other users and containers are root's to make.
+need_root() {
+  if [ "$(id -u)" -eq 0 ]; then return; fi
+  local command="sudo --preserve-env=PATH,HOME,CARGO_HOME,RUSTUP_HOME ./test.sh"
+  printf '%s\n' 'The tests make namespaces, mounts, networks, other users and containers, which only root may.' \
+    "As who may use sudo: $command" >&2
+  exit 77
+}
+
 main() {
+  need_root
   say 'packages'
   tools/install-packages.sh test
   # Before anything keeps the machine busy: an engine's first start takes its time.

@@ -74,9 +74,9 @@ SQL
 }
 
 client_is_complete() {
-  # The gateway came with 1.16; before that the client needs no other jar.
+  # From 1.17 on the client is one of the gateway's; before that it needs no other jar.
   compgen -G "$home/opt/flink-sql-gateway*.jar" >/dev/null ||
-    [[ $(basename "$home"/lib/flink-dist*.jar .jar) =~ -1\.1[0-5]\. ]]
+    [[ $(basename "$home"/lib/flink-dist*.jar .jar) =~ -1\.1[0-6]\. ]]
 }
 
 run_script() {
@@ -96,7 +96,12 @@ main() {
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   write_session >"$work/session.sql"
-  export FLINK_CONF_DIR=$conf FLINK_LOG_DIR=$work/log
+  # Flink's scripts trip over blanks in their own path, and find their home by the first of
+  # these variables instead of by that path if it is set.
+  ln -s "$home" "$work/flink"
+  ln -s "$conf" "$work/conf"
+  export _FLINK_HOME_DETERMINED=true FLINK_HOME=$work/flink
+  export FLINK_CONF_DIR=$work/conf FLINK_LOG_DIR=$work/log
   mkdir "$work/log"
   # Flink 1.13 knows nothing of Java's modules: on Java 17 its client needs these
   # packages opened. The first option lets Java 8 pass over the others.

@@ -12,6 +12,7 @@
     reason = "a test that cannot set its scene up fails on the spot; not every suite uses all of the support"
 )]
 
+mod everybody;
 mod supervise_support;
 
 use std::fs;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use everybody::Everybodys;
 use flugs::supervise::{ExitReport, Phase, Reason};
 use nix::sys::signal::Signal;
 use supervise_support::{FLUGS, Init, Mode, command, runs, until};
@@ -500,7 +502,7 @@ fn the_end_of_the_parent_ends_the_command_in_order() {
     let report = place.text("report.json");
     // The shell is the parent: it ends while the supervised command runs.
     let script = format!(
-        "{FLUGS} supervise --follow-parent --report {report} -- sleep {mark} & sleep 0.5; exit 0"
+        "'{FLUGS}' supervise --follow-parent --report {report} -- sleep {mark} & sleep 0.5; exit 0"
     );
     let mut shell = Init::start(Mode::Plain, &["sh", "-c", &script]);
     until("the command runs", || runs(&mark).then_some(()));
@@ -565,12 +567,14 @@ fn root_becomes_a_user_by_name_or_number_with_its_groups_its_home_and_its_sandbo
 
 #[test]
 fn who_is_not_root_cannot_become_another_and_is_told() {
+    let place = Everybodys::new();
+    let flugs = place.flugs();
     let words = [
         "setpriv",
         "--reuid",
         "1",
         "--clear-groups",
-        FLUGS,
+        flugs.to_str().expect("UTF-8"),
         "supervise",
         "--user",
         "2",
@@ -597,7 +601,7 @@ fn the_report_is_whole_on_a_disk_that_has_filled_up() {
     fs::create_dir(&disk).expect("a directory");
     let script = format!(
         "mount -t tmpfs -o size=256k none {disk} && \
-         {FLUGS} supervise --report {disk}/report.json -- \
+         '{FLUGS}' supervise --report {disk}/report.json -- \
          sh -c 'cat /dev/zero > {disk}/fill; echo full >&2; exit 11'; \
          code=$?; cp {disk}/report.json {}; df --output=avail {disk} | tail -1; exit $code",
         place.text("report.json")
@@ -621,7 +625,7 @@ fn a_read_only_root_with_one_writable_directory_is_enough() {
     let script = format!(
         "mount -t tmpfs none {writable} && mount -o remount,bind,ro / 2>/dev/null || mount --bind / / ; \
          mount -o remount,bind,ro /; touch /probe 2>/dev/null && exit 99; \
-         {FLUGS} supervise --report {writable}/report.json --status {writable}/s -- \
+         '{FLUGS}' supervise --report {writable}/report.json --status {writable}/s -- \
          sh -c 'exit 12' || exit $?"
     );
     let words = ["unshare", "--mount", "sh", "-c", &script];
@@ -638,7 +642,7 @@ fn a_read_only_root_with_one_writable_directory_is_enough() {
 
 #[test]
 fn without_proc_it_supervises_all_the_same() {
-    let script = format!("umount -l /proc && exec {FLUGS} supervise -- sh -c 'exit 14'");
+    let script = format!("umount -l /proc && exec '{FLUGS}' supervise -- sh -c 'exit 14'");
     let words = ["unshare", "--mount", "--fork", "--pid", "sh", "-c", &script];
     let output = command(Mode::Plain, &words).output().expect("unshare runs");
     assert_eq!(output.status.code(), Some(14), "{}", text(&output.stderr));

@@ -14,23 +14,29 @@
     reason = "a test that cannot set its scene up fails on the spot"
 )]
 
+mod everybody;
 mod supervise_support;
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use everybody::Everybodys;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use supervise_support::{FLUGS, Init, Mode, below, pause, runs, status_field, until};
 
 /// The words that start the init under test, with those of its command.
 fn words(command: &[&str]) -> Vec<String> {
-    let init = std::env::var("FLUGS_PID1")
-        .unwrap_or_else(|_| format!("{FLUGS} supervise --grace 2 --exit-code-on-stop child --"));
-    let own = init.split_whitespace().map(str::to_owned);
-    own.chain(command.iter().map(|&word| word.to_owned()))
-        .collect()
+    const OWN: &str = "supervise --grace 2 --exit-code-on-stop child --";
+    // The binary's path may have blanks in it.
+    let (program, words) = match std::env::var("FLUGS_PID1") {
+        Ok(init) => (None, init),
+        Err(_) => (Some(FLUGS.to_owned()), OWN.to_owned()),
+    };
+    let words = words.split_whitespace().map(str::to_owned);
+    let command = command.iter().map(|&word| word.to_owned());
+    program.into_iter().chain(words).chain(command).collect()
 }
 
 fn start(mode: Mode, command: &[&str]) -> Init {
@@ -315,7 +321,12 @@ fn a_killed_init_takes_its_command_with_it(mode: Mode) {
 }
 
 fn a_user_without_an_entry_is_no_matter(mode: Mode) {
-    let words = words(&["sh", "-c", "id -u; exit 5"]);
+    let place = Everybodys::new();
+    let flugs = place.flugs().to_str().expect("UTF-8").to_owned();
+    let words = words(&["sh", "-c", "id -u; exit 5"]).into_iter();
+    let words: Vec<String> = words
+        .map(|word| if word == FLUGS { flugs.clone() } else { word })
+        .collect();
     let mut all = vec![
         "setpriv",
         "--reuid",

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::everybody::Everybodys;
 use crate::workshop::{EPOCH, FLUGS, Workshop, copy_tree, program, read, run, said, tiny_base};
 
 /// Everything that could leak into an image is another: directory, umask, time zone, user, locale,
@@ -22,7 +23,13 @@ fn the_same_definition_gives_the_same_bytes_whatever_surrounds_the_build() {
     let deep = elsewhere(&one, other.path());
     let words = "image build images/appmaster.yaml --base base.tar --flink-home flink --binary flugs \
                  --user-jar job.jar --threads 7 --cache elsewhere --output archive:image.tar";
-    let script = format!("umask 077; cd {} && exec {FLUGS} {words}", deep.display());
+    let program = Everybodys::new();
+    let flugs = program.flugs();
+    let script = format!(
+        "umask 077; cd {} && exec {} {words}",
+        deep.display(),
+        flugs.display()
+    );
     let build = Command::new("unshare")
         .args([
             "-n",

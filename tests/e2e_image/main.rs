@@ -20,6 +20,8 @@ mod cluster;
 mod inputs;
 mod owners;
 mod podman;
+#[path = "../everybody/mod.rs"]
+mod everybody;
 mod registry;
 mod server;
 mod training;

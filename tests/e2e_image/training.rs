@@ -17,21 +17,46 @@ fn left_over(cache: &Path) -> Vec<String> {
         .collect()
 }
 
+/// Who builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Builder {
+    Root,
+    /// One who cannot reach what is below the clone.
+    Ordinary,
+}
+
+/// Puts the binary, the base and the Flink home where everybody reaches them, and becomes an
+/// ordinary user.
+const REACH: &str = "set -e; mkdir -p reach/flink; touch reach/flugs reach/base.tar; \
+    mount --bind \"$1\" reach/flugs; mount --bind \"$2\" reach/base.tar; \
+    mount --bind \"$3\" reach/flink; shift 3; \
+    exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$PWD/reach/flugs\" \"$@\"";
+
 /// A build of a worker of real inputs, with training.
-fn trained(directory: &Path, program: &str, output: &str) -> Command {
-    let mut build = Command::new(program);
+fn trained(directory: &Path, builder: Builder, output: &str) -> Command {
+    let (base, home) = (debian_base(), flink_home());
+    let mut build = match builder {
+        Builder::Root => Command::new(FLUGS),
+        Builder::Ordinary => {
+            let mut build = Command::new("unshare");
+            build.args(["--mount", "sh", "-c", REACH, "sh", FLUGS]);
+            build.args([&base, &home]);
+            build
+        }
+    };
     build
         .current_dir(directory)
         .env("SOURCE_DATE_EPOCH", "1700000000");
-    if program != FLUGS {
-        build.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-        build.arg(FLUGS);
-    }
     build.args(["image", "build", "images/worker.yaml", "--train", "--json"]);
     build.args(["--cache", "cache", "--compression", "none"]);
     build.args(["--output", output]);
-    build.arg("--base").arg(debian_base());
-    build.arg("--flink-home").arg(flink_home());
+    let reached = Path::new("reach");
+    let (base, home) = match builder {
+        Builder::Root => (base, home),
+        Builder::Ordinary => (reached.join("base.tar"), reached.join("flink")),
+    };
+    build.arg("--base").arg(base);
+    build.arg("--flink-home").arg(home);
     build
 }
 
@@ -44,7 +69,7 @@ fn an_ordinary_user_trains_and_a_killed_build_leaves_nothing() {
         copy_tree(&shop.path(below), &place.path().join(below));
     }
     run(&["chown", "-R", "65534:65534", place.path().to_str().unwrap()]);
-    let build = trained(place.path(), "setpriv", "oci:image").output();
+    let build = trained(place.path(), Builder::Ordinary, "oci:image").output();
     let build = build.unwrap();
     assert!(build.status.success(), "{}", said(&build));
     let cache = place.path().join("cache");
@@ -64,7 +89,7 @@ fn an_ordinary_user_trains_and_a_killed_build_leaves_nothing() {
         text.replace("environment:", "environment:\n  X: y"),
     )
     .unwrap();
-    let mut build = trained(place.path(), FLUGS, "oci:image")
+    let mut build = trained(place.path(), Builder::Root, "oci:image")
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
@@ -81,7 +106,7 @@ fn an_ordinary_user_trains_and_a_killed_build_leaves_nothing() {
     assert!(!is_mapped(jvm), "a JVM lives on");
     // This one finds its layer in the cache, and trains nothing.
     fs::write(&shared, text).unwrap();
-    let again = trained(place.path(), "setpriv", "oci:image").output();
+    let again = trained(place.path(), Builder::Ordinary, "oci:image").output();
     let again = said(&again.unwrap());
     assert_eq!(again.matches("\"cached\": true").count(), 5, "{again}");
 }
