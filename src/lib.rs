@@ -6,12 +6,14 @@
 //! pipeline ([`launch`]), and kept alive ([`supervise`]); [`entrypoint`] reads the
 //! words of older scripts as such launches. Above it, the application master
 //! ([`appmaster`]) decides how many workers there should be ([`fleet`]), starts them
-//! ([`provider`]), and remembers them ([`store`]). [`cli`] turns arguments into calls.
+//! ([`provider`]), and remembers them ([`store`]). [`cli`] turns arguments into calls; what it is
+//! asked to write goes to a [`destination`].
 
 pub mod appmaster;
 pub mod artifact;
 pub mod cli;
 pub mod conf;
+pub mod destination;
 pub mod entrypoint;
 pub mod fleet;
 pub mod flink;

@@ -5,7 +5,7 @@
 # project publishes on PyPI: apache-flink-libraries (lib, opt, plugins,
 # licenses) and apache-flink (bin, conf). Together they hold what the release
 # tarball holds, except the optional jars in opt/ (file systems, CEP, Gelly …;
-# since 1.19 also the SQL gateway, without which bin/sql-client.sh does not
+# since 1.17 also the SQL gateway, without which bin/sql-client.sh does not
 # start) and the Java examples. Every file is pinned by its SHA-256 below.
 set -euo pipefail
 

@@ -85,6 +85,7 @@ impl<P: Provider> Cluster<P> {
                 _ = signals.next() => return Ok(()),
                 event = self.provider.event() => self.ended(&event, notify)?,
                 registered = ask_at(&self.rest, look_at) => {
+                    let registered = registered.by_name(&self.terms.resource_suffix);
                     self.observe(&registered, notify)?;
                     look_at = Instant::now() + pause(self.state.phase == ClusterPhase::Ready);
                 }

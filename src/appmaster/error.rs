@@ -71,6 +71,16 @@ pub enum AppMasterError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// Nobody names the cluster, and its directory has been that of another one.
+    #[error(
+        "the cluster in {directory} has run with high-availability.cluster-id={id}, and now names none: to go on with what it has left there, give it -D high-availability.cluster-id={id}; to begin anew, another id or another directory. Flink's own, /default, is every cluster's of this ZooKeeper that names none"
+    )]
+    ClusterId {
+        /// The directory.
+        directory: PathBuf,
+        /// The id that it has run with.
+        id: String,
+    },
     /// No free port was to be had.
     #[error("cannot get a free port of localhost")]
     NoFreePort {
@@ -334,6 +344,7 @@ impl Failure for AppMasterError {
             | Self::MasterAuthorities { .. }
             | Self::Read { .. }
             | Self::Place(_)
+            | Self::ClusterId { .. }
             | Self::SecretsInTheClear { .. }
             | Self::ArtifactCertificate { .. }
             | Self::NoJavaInArchive { .. }

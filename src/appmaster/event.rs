@@ -9,6 +9,8 @@ use super::distribution::Progress;
 pub enum ClusterEvent {
     /// Files are being added to the artifact store.
     Publishing(Progress),
+    /// Something that people should know.
+    Notice(String),
     /// A member's process was started.
     Started {
         /// The member.

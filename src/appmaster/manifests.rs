@@ -29,6 +29,8 @@ pub(super) struct ClusterTerms {
     pub addresses: Addresses,
     /// What a member of each role may use; of a role that is absent, whatever the host allows.
     pub resources: BTreeMap<Role, Resources>,
+    /// What the resource ids of workers end in, beyond their names.
+    pub resource_suffix: String,
     /// Seconds a member has between the request to stop and SIGKILL.
     pub stop_grace_seconds: f64,
 }
@@ -99,7 +101,8 @@ fn forced(terms: &ClusterTerms, role: Role, id: &WorkerId) -> BTreeMap<String, S
     forced.extend(of_place.map(|(key, value)| (key.to_owned(), value)));
     match role {
         Role::TaskManager => {
-            forced.insert("taskmanager.resource-id".to_owned(), id.to_string());
+            let resource_id = format!("{id}{}", terms.resource_suffix);
+            forced.insert("taskmanager.resource-id".to_owned(), resource_id);
         }
         Role::JobManager | Role::StandaloneJob => {
             forced.insert("rest.bind-port".to_owned(), terms.rest_port.to_string());
@@ -124,6 +127,7 @@ mod tests {
             rest_port: 40002,
             addresses: Addresses::Loopback,
             resources: BTreeMap::new(),
+            resource_suffix: String::new(),
             stop_grace_seconds: 9.0,
         }
     }

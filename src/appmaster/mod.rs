@@ -5,6 +5,7 @@
 
 mod client_configuration;
 mod cluster;
+mod cluster_id;
 mod distribution;
 mod error;
 mod event;

@@ -27,6 +27,7 @@ use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_V
 use crate::supervise::RestartPolicy;
 
 use super::cluster::Notify;
+use super::cluster_id::{OwnId, resource_suffix};
 use super::manifests::{ADDRESS, ClusterTerms};
 use super::place::Place;
 use super::teardown::clear_leftovers;
@@ -69,7 +70,15 @@ pub async fn prepare(
 ) -> Result<PreparedCluster, AppMasterError> {
     let started = Instant::now();
     let (lock, file, earlier) = take_directory(&settings.directory, settings.grace).await?;
-    let ([job_manager, task_manager], java) = settle_members(settings)?;
+    let (mut settled, java) = settle_members(settings)?;
+    let [first, _] = &settled;
+    let own_id = OwnId::of(&settings.directory, &first.configuration)?;
+    let mut named = settings.clone();
+    if let Some(own_id) = &own_id {
+        named.properties.push(own_id.property());
+        settled = settle_roles(&named)?;
+    }
+    let (settings, [job_manager, task_manager]) = (&named, settled);
     let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;
     let configured = |key: &str| job_manager.configuration.get(key);
@@ -77,6 +86,9 @@ pub async fn prepare(
     let web_url = format!("{}://{ADDRESS}:{rest_port}", rest_scheme(&configured));
     let state = first_state(settings, &job_manager, earlier, web_url);
     file.save(&state)?;
+    if let Some(own_id) = own_id.filter(|own_id| own_id.is_new) {
+        notify(&ClusterEvent::Notice(own_id.text()), &state);
+    }
 
     let artifacts = Store::open_refillable(&distribution::store_directory(&settings.directory))?;
     let overlays = overlays_of(settings, &job_manager)?;
@@ -105,6 +117,8 @@ pub async fn prepare(
         resources: [&job_manager, &task_manager]
             .map(|launch| (launch.role, settings.place.resources(launch)))
             .into(),
+        resource_suffix: resource_suffix(&settings.directory, &job_manager.configuration)
+            .unwrap_or_default(),
         stop_grace_seconds: settings.grace.as_secs_f64(),
         overlay_properties: gathered(&overlays, |one| &one.properties),
         environment: gathered(&overlays, |one| &one.environment),
@@ -201,11 +215,7 @@ fn identity_for(
 /// machine's Java, containers run on their image's.
 fn settle_members(settings: &ClusterSettings) -> Result<SettledMembers, AppMasterError> {
     let job_manager = request(settings, Role::JobManager);
-    let task_manager = request(settings, Role::TaskManager);
-    let settled = [
-        launch::settle(&job_manager)?,
-        launch::settle(&task_manager)?,
-    ];
+    let settled = settle_roles(settings)?;
     let [first, _] = &settled;
     let java = launch::java_of(&job_manager, first);
     let java = match settings.place {
@@ -213,6 +223,13 @@ fn settle_members(settings: &ClusterSettings) -> Result<SettledMembers, AppMaste
         Place::Containers(_) => java.ok(),
     };
     Ok((settled, java))
+}
+
+fn settle_roles(settings: &ClusterSettings) -> Result<[SettledLaunch; 2], AppMasterError> {
+    Ok([
+        launch::settle(&request(settings, Role::JobManager))?,
+        launch::settle(&request(settings, Role::TaskManager))?,
+    ])
 }
 
 /// The two roles' launches, and this machine's Java.

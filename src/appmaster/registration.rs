@@ -54,6 +54,23 @@ async fn ask(client: &RestClient) -> Registered {
     }
 }
 
+impl Registered {
+    /// The same by the workers' own names; resource ids end in `suffix` beyond them, and what ends
+    /// otherwise is somebody else's.
+    pub(super) fn by_name(self, suffix: &str) -> Self {
+        let names = |ids: BTreeMap<String, u32>| {
+            let name =
+                |(id, slots): (String, u32)| Some((id.strip_suffix(suffix)?.to_owned(), slots));
+            ids.into_iter().filter_map(name).collect()
+        };
+        Self {
+            job_manager: self.job_manager,
+            task_managers: names(self.task_managers),
+            free: names(self.free),
+        }
+    }
+}
+
 /// Asks when the time has come.
 pub(super) async fn ask_at(client: &RestClient, at: Instant) -> Registered {
     sleep_until(at).await;
@@ -99,6 +116,23 @@ pub(super) fn states(fleet: &Fleet, registered: &Registered) -> Vec<(WorkerId, M
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_of_another_cluster_is_not_counted_for_one_of_this() {
+        let registered = Registered {
+            job_manager: true,
+            task_managers: [
+                ("taskmanager-1-0a".to_owned(), 1),
+                ("taskmanager-2-0b".to_owned(), 4),
+            ]
+            .into(),
+            free: [("taskmanager-1-0a".to_owned(), 1)].into(),
+        };
+        let seen = registered.clone().by_name("-0b");
+        assert_eq!(seen.task_managers, [("taskmanager-2".to_owned(), 4)].into());
+        assert!(seen.job_manager && seen.free.is_empty());
+        assert_eq!(registered.clone().by_name(""), registered);
+    }
 
     #[test]
     fn a_worker_that_a_restarted_job_manager_does_not_know_is_running_and_not_registered() {

@@ -17,7 +17,7 @@ use crate::spec::{ExitCode, Property, Role};
 use crate::supervise;
 
 use super::supervision::restart::{BackoffArgs, Restart, parse_restart};
-use super::{Ending, flink_home, output};
+use super::{Ending, flink_home, ineffective, number, output};
 
 /// Run a Flink cluster on Mesos: the JobManager here, the TaskManagers as tasks.
 ///
@@ -52,8 +52,8 @@ pub(super) struct Args {
     #[arg(long)]
     job: bool,
     /// Seconds that the JobManager has between the request to stop and SIGKILL.
-    #[arg(long, value_name = "SECONDS", default_value_t = 9)]
-    grace: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "9", value_parser = number::seconds)]
+    grace: Duration,
     /// On SIGTERM: leave the workers for a successor, or end the framework and its workers.
     #[arg(long, value_enum, value_name = "END", default_value = "failover")]
     on_term: End,
@@ -133,7 +133,8 @@ pub(super) fn run_in_image(
     flink_home: PathBuf,
 ) -> Result<ProcessExit, Ending> {
     let program = [OsString::from("appmaster")];
-    let mut args = match Words::try_parse_from(program.iter().chain(words)) {
+    let words = program.iter().chain(words);
+    let mut args = match ineffective::parse::<Words>(words, &["appmaster"]) {
         Ok(words) => words.args,
         Err(error) => return Ok(output::usage(&error)),
     };
@@ -183,7 +184,7 @@ fn settings(args: &Args) -> Result<MesosClusterSettings, Ending> {
         arguments: args.arguments.clone(),
         properties: properties.collect::<Result<_, _>>()?,
         overlays: args.overlays.clone(),
-        grace: Duration::from_secs(args.grace),
+        grace: args.grace,
         restart: args.backoff.policy(args.restart, fleet::default_policy()),
         on_terminate: args.on_term.into(),
         on_interrupt: args.on_int.into(),

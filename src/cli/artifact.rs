@@ -43,6 +43,10 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Add files to the store; prints their digests.
+    #[command(after_help = "Examples:
+  flugs artifact add job.jar
+  flugs artifact add --tree /opt/flink
+  flugs artifact add --secret keystore.p12 --store /var/lib/flugs/artifacts --json")]
     Add {
         /// The files.
         #[arg(required = true, value_name = "FILE")]
@@ -58,16 +62,27 @@ enum Command {
         store: StoreArgs,
     },
     /// List what the store holds.
+    #[command(after_help = "Examples:
+  flugs artifact ls
+  flugs artifact ls --store /var/lib/flugs/artifacts --json")]
     Ls {
         #[command(flatten)]
         store: StoreArgs,
     },
     /// Rehash everything; what is damaged is removed.
+    #[command(after_help = "Examples:
+  flugs artifact verify
+  flugs artifact verify --store /var/lib/flugs/artifacts --json
+
+Exit code: 0, or 86 if something was damaged.")]
     Verify {
         #[command(flatten)]
         store: StoreArgs,
     },
     /// Remove what was used least recently, until the rest fits. What running launches hold stays.
+    #[command(after_help = "Examples:
+  flugs artifact gc --max-size 10000000000
+  flugs artifact gc --max-size 0 --store /var/lib/flugs/artifacts")]
     Gc {
         /// So many bytes may stay.
         #[arg(long, value_name = "BYTES")]
@@ -77,14 +92,24 @@ enum Command {
     },
     Train(super::train::Args),
     /// Fetch a file from the first URL that has it.
+    #[command(after_help = "Examples:
+  flugs artifact fetch https://master:8085/sha256/HEX --sha256 HEX --to lib --token-file token
+  flugs artifact fetch https://repo.example/flink.tgz https://mirror.example/flink.tgz \\
+      --sha256 HEX --to . --name flink --extract
+  flugs artifact fetch https://master:8085/sha256/HEX --sha256 HEX --tree --to flink")]
     Fetch(Box<FetchArgs>),
     /// Note the digests of all files below a directory in a file there, so that a fetch which needs
     /// one of them takes it from there. For the last step of building an image.
+    #[command(after_help = "Examples:
+  flugs artifact stamp /opt/flink")]
     Stamp {
         /// The directory.
         directory: PathBuf,
     },
     /// Unpack an archive into a new directory, or refuse it.
+    #[command(after_help = "Examples:
+  flugs artifact unpack job.tar.gz job
+  flugs artifact unpack job.tar.gz job --sha256 HEX")]
     Unpack {
         /// The archive: tar, tar.gz, tar.zst or zip.
         file: PathBuf,

@@ -31,6 +31,9 @@ pub(super) struct Args {
 enum Command {
     Create(Box<CreateArgs>),
     /// Check everything in a bundle, without a network; say all that is wrong.
+    #[command(after_help = "Examples:
+  flugs bundle verify air.bundle --key release.key.pub
+  flugs bundle verify delta.bundle --earlier air.bundle --key release.key.pub --json")]
     Verify {
         /// The bundle.
         bundle: PathBuf,
@@ -42,6 +45,10 @@ enum Command {
     },
     /// Load a bundle. Nothing is done unless all of it is right; if a step fails, those before are
     /// taken back.
+    #[command(after_help = "Examples:
+  flugs bundle load air.bundle --key release.key.pub --to docker --to files:/srv/flink --dry-run
+  flugs bundle load air.bundle --key release.key.pub --to mesos:/var/lib/mesos/images
+  flugs bundle load delta.bundle --earlier air.bundle --key release.key.pub --to docker")]
     Load {
         /// The bundle.
         bundle: PathBuf,
@@ -59,6 +66,9 @@ enum Command {
         json: bool,
     },
     /// Show how two bundles differ, and how many bytes a delta would carry.
+    #[command(after_help = "Examples:
+  flugs bundle diff air.bundle newer.bundle
+  flugs bundle diff air.bundle newer.bundle --json")]
     Diff {
         /// The bundle before.
         before: PathBuf,
@@ -69,6 +79,8 @@ enum Command {
         json: bool,
     },
     /// Make a pair of Ed25519 keys: FILE to sign with, FILE.pub to verify with.
+    #[command(after_help = "Examples:
+  flugs bundle key release.key")]
     Key {
         /// The private key's file; it must not exist.
         file: PathBuf,
@@ -77,8 +89,13 @@ enum Command {
 
 /// Make a bundle.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flugs bundle create --output air.bundle --key release.key --image oci:worker --flink /opt/flink \\
+      --jar job.jar --conf conf
+  flugs bundle create --output delta.bundle --earlier air.bundle --key release.key --image oci:worker
+  flugs bundle create --output - --unsigned --jar job.jar --conf conf > air.bundle")]
 struct CreateArgs {
-    /// The file to write.
+    /// The file to write, or - for standard output.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// What the bundle is called.
@@ -243,10 +260,11 @@ fn create(args: &CreateArgs) -> Result<ProcessExit, Ending> {
     let created = runtime()?.block_on(bundle::create(&inputs, &args.output));
     progress.finish();
     let created = created?;
+    let report = output::beside(&args.output);
     if args.json {
-        output::json(&created);
+        report.json(&created);
     } else {
-        output::line(&format!(
+        report.line(&format!(
             "{}  {}  {} blobs, {} in the earlier bundle  manifest sha256:{}",
             args.output.display(),
             indicatif::BinaryBytes(created.size),

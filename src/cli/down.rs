@@ -8,7 +8,7 @@ use crate::appmaster::{TornDown, tear_down};
 use crate::spec::ExitCode;
 
 use super::left::LeftOnMesos;
-use super::{Ending, output};
+use super::{Ending, number, output};
 
 /// Stop the cluster in a directory; its logs stay.
 #[derive(Debug, clap::Args)]
@@ -23,15 +23,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", default_value = super::DEFAULT_DIRECTORY)]
     dir: PathBuf,
     /// Seconds after which whatever still runs is killed.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    patience: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = number::seconds)]
+    patience: Duration,
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let directory = super::absolute(&args.dir)?;
     let state = super::load_cluster(&directory)?;
-    let patience = Duration::from_secs(args.patience);
-    let done = super::runtime()?.block_on(tear_down(&directory, state, patience))?;
+    let done = super::runtime()?.block_on(tear_down(&directory, state, args.patience))?;
     // The scheduler forgets a framework only when the master has confirmed its end.
     let state = super::load_cluster(&directory)?;
     if let Some(left) = LeftOnMesos::by(&state, &directory)? {

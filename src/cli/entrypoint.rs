@@ -10,13 +10,14 @@ use std::process::ExitCode as ProcessExit;
 use crate::conf::ConsoleLayout;
 use crate::entrypoint::{
     DockerCall, Entrypoint, HELP, NOT_EXECUTABLE, OtherCommand, RoleCall, RunDirectory,
-    appmaster_call, canonical_host_name, docker_call, find_program, is_usable, task_manager_call,
+    appmaster_call, canonical_host_name, docker_call, docker_commands, find_program, is_usable,
+    task_manager_call,
 };
 use crate::flink::FlinkHome;
 use crate::launch::{
     Extent, HostFacts, ImageTerms, LaunchError, LaunchOrder, LaunchRequest, publish,
 };
-use crate::spec::{ExitCode, Role, WorkerId};
+use crate::spec::{ExitCode, Role, WorkerId, did_you_mean};
 use crate::supervise::{self, ExitOnStop, StatusAddress, StopPolicy, Supervision};
 
 use super::supervision::options::status_from_environment;
@@ -72,9 +73,10 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         None => Err(Ending {
             code: ExitCode::Usage,
             message: format!(
-                "unknown entry point \"{}\": expected one of {}",
+                "unknown entry point \"{}\": expected one of {}{}",
                 args.name,
-                Entrypoint::ALL.map(Entrypoint::word).join(", ")
+                Entrypoint::ALL.map(Entrypoint::word).join(", "),
+                did_you_mean(&args.name, Entrypoint::ALL.map(Entrypoint::word))
             ),
         }),
     }
@@ -248,9 +250,12 @@ fn run_other(command: &OtherCommand) -> Result<ProcessExit, Ending> {
         Ok(program) => program,
         Err(code) => {
             let name = command.program.display();
-            output::error(&match code {
-                NOT_EXECUTABLE => format!("{name}: cannot be executed"),
-                _ => format!("{name}: not found, and no command of this image (see help)"),
+            output::error(&if code == NOT_EXECUTABLE {
+                format!("{name}: cannot be executed")
+            } else {
+                let word = command.program.to_string_lossy();
+                let meant = did_you_mean(&word, docker_commands());
+                format!("{name}: not found, and no command of this image (see help){meant}")
             });
             return Ok(code.into());
         }

@@ -4,8 +4,7 @@ use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
 use super::supervision::options::{parse_status, parse_tcp, parse_url, status_from_environment};
-use super::supervision::parse_seconds;
-use super::{Ending, output};
+use super::{Ending, number, output};
 use crate::spec::ExitCode;
 use crate::supervise::{
     HealthCheck, StatusAddress, StatusError, ask_container, ask_status, check_now, is_container,
@@ -43,7 +42,7 @@ pub(super) struct Args {
     ready: bool,
 
     /// Give up after this many seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = number::some_seconds)]
     timeout: Duration,
 }
 

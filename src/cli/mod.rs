@@ -13,10 +13,12 @@ mod fetching;
 mod flink_home;
 mod health;
 mod image;
+mod ineffective;
 mod install;
 mod launch;
 mod left;
 mod memory;
+mod number;
 mod output;
 mod printable;
 mod serve;
@@ -40,6 +42,12 @@ use crate::store::{ClusterState, FileStore};
 /// Runs Apache Flink at once: on one machine, on Docker, on Apache Mesos.
 #[derive(Debug, Parser)]
 #[command(name = "flugs", version = VERSION, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  flugs up --flink-version 2.3.0
+  FLINK_HOME=/opt/flink flugs launch jobmanager
+  FLINK_HOME=/opt/flink flugs appmaster -D mesos.master=zk://zk1:2181/mesos
+
+`flugs COMMAND --help` has examples of each.")]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -105,6 +113,10 @@ impl<E: Failure> From<E> for Ending {
 
 /// Parses the process's arguments, runs the command they name, and says what to exit with.
 pub fn run() -> ProcessExit {
+    output::close(command())
+}
+
+fn command() -> ProcessExit {
     if let Some(ended) = supervise::before_parsing() {
         return ended.unwrap_or_else(Ending::tell);
     }
@@ -113,7 +125,7 @@ pub fn run() -> ProcessExit {
     if let Some((name, words)) = entrypoint::called() {
         return entrypoint::behave_as(name, &words).unwrap_or_else(Ending::tell);
     }
-    let command_line = match CommandLine::try_parse() {
+    let command_line = match ineffective::parse::<CommandLine>(std::env::args_os(), &[]) {
         Ok(command_line) => command_line,
         Err(error) => return output::usage(&error),
     };
@@ -207,9 +219,85 @@ fn runtime() -> Result<tokio::runtime::Runtime, Ending> {
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
 
     #[test]
     fn the_command_line_is_sound() {
         CommandLine::command().debug_assert();
+    }
+
+    /// Every command that people see, with its whole name.
+    fn commands() -> Vec<(String, clap::Command)> {
+        let mut root = CommandLine::command();
+        root.build();
+        let mut found = Vec::new();
+        let mut pending = vec![root];
+        while let Some(command) = pending.pop() {
+            let below = command.get_subcommands();
+            let seen = |one: &&clap::Command| !one.is_hide_set() && one.get_name() != "help";
+            pending.extend(below.filter(seen).cloned());
+            let name = command.get_bin_name().unwrap_or("flugs").to_owned();
+            found.push((name, command));
+        }
+        found
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_examples_of_it() {
+        let all = commands();
+        assert!(all.len() > 25, "{}", all.len());
+        for (name, mut command) in all {
+            let help = command.render_long_help().to_string();
+            let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_default();
+            // An image's entry point, and what Dockerfiles run, are written as JSON.
+            let words = name.replace(' ', "\", \"");
+            assert!(
+                examples.contains(&name) || examples.contains(&words),
+                "{name}: {help}"
+            );
+        }
+    }
+
+    /// Numbers that are none, or that nothing can be.
+    const IMPOSSIBLE: [&str; 7] = [
+        "99999999999999999999999",
+        "1e400",
+        "-1",
+        "nan",
+        "0x10",
+        "1 000",
+        "\u{661}",
+    ];
+
+    #[test]
+    fn a_number_that_cannot_be_is_wrong_usage_whichever_option_it_is_for() {
+        let mut tried = 0;
+        for (name, command) in commands() {
+            for argument in command.get_arguments() {
+                let names = argument.get_value_names().unwrap_or_default();
+                let value_name = names.first().map_or("", |name| name.as_str());
+                let numeric = ["N", "SECONDS", "COUNT", "MIB", "BYTES", "LIMIT", "CODE"];
+                let Some(long) = argument
+                    .get_long()
+                    .filter(|_| numeric.contains(&value_name))
+                else {
+                    continue;
+                };
+                for number in IMPOSSIBLE {
+                    tried += 1;
+                    let option = format!("--{long}={number}");
+                    let words = name.split(' ').chain([option.as_str()]);
+                    let error = CommandLine::command()
+                        .try_get_matches_from(words)
+                        .unwrap_err();
+                    let kind = error.kind();
+                    assert!(
+                        matches!(kind, ErrorKind::ValueValidation | ErrorKind::InvalidValue),
+                        "{name} {option}: {error}"
+                    );
+                }
+            }
+        }
+        assert!(tried > 200, "{tried}");
     }
 }

@@ -1,36 +1,103 @@
 //! Writing to the terminal: results to standard output, everything else to standard error.
 //!
-//! A reader that went away (a closed pipe) is not an error worth a word.
+//! A reader that went away (a closed pipe) is not an error worth a word. Any other failure of
+//! standard output is one: what was asked for is not there, so the exit code says so.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode as ProcessExit;
+use std::sync::OnceLock;
 
 use super::printable::printable;
+use crate::destination::is_standard_output;
 use crate::spec::ExitCode;
+
+/// The first error of standard output, for the end.
+static FAILED: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints one line of result.
 pub(super) fn line(text: &str) {
-    // Standard output writes a line at a time: what it is given at once, it writes at once.
-    let _ = std::io::stdout()
-        .lock()
-        .write_all(format!("{text}\n").as_bytes());
+    print(&format!("{text}\n"));
 }
 
 /// Prints a result of many lines, each with its end, in one go.
 pub(super) fn text(lines: &str) {
-    let _ = std::io::stdout().lock().write_all(lines.as_bytes());
+    print(lines);
 }
 
 /// Prints one JSON document.
 pub(super) fn json(document: &impl serde::Serialize) {
-    if let Ok(text) = serde_json::to_string_pretty(document) {
-        line(&text);
+    Report::Result.json(document);
+}
+
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes());
+    remember(written.and_then(|()| stdout.flush()));
+}
+
+fn remember(written: io::Result<()>) {
+    match written {
+        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+            let text = format!("cannot write to standard output: {failed}");
+            // The first one says why.
+            if FAILED.set(failed).is_ok() {
+                error(&text);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Ends a command: what it could not print is an error, whatever else became of it.
+pub(super) fn close(exit: ProcessExit) -> ProcessExit {
+    remember(io::stdout().lock().flush());
+    let Some(failed) = FAILED.get() else {
+        return exit;
+    };
+    if exit == ProcessExit::SUCCESS {
+        ProcessExit::from(ExitCode::of_io(failed).code())
+    } else {
+        exit
+    }
+}
+
+/// Where a command reports what it has done.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Report {
+    /// On standard output.
+    Result,
+    /// On standard error.
+    Note,
+}
+
+/// Where a command reports that has written this file: beside it, if it went to standard output.
+pub(super) fn beside(file: &Path) -> Report {
+    if is_standard_output(file) {
+        Report::Note
+    } else {
+        Report::Result
+    }
+}
+
+impl Report {
+    pub(super) fn line(self, text: &str) {
+        match self {
+            Self::Result => line(text),
+            Self::Note => note(text),
+        }
+    }
+
+    pub(super) fn json(self, document: &impl serde::Serialize) {
+        if let Ok(text) = serde_json::to_string_pretty(document) {
+            self.line(&text);
+        }
     }
 }
 
 /// Prints one line that is not a result.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Prints an error.
@@ -40,17 +107,17 @@ pub(super) fn error(text: &str) {
 
 /// Prints what clap has to say (help and version are not errors) and gives the exit code.
 pub(super) fn usage(error: &clap::Error) -> ProcessExit {
-    let _ = error.print();
+    let printed = error.print();
     if error.use_stderr() {
-        ProcessExit::from(ExitCode::Usage.code())
-    } else {
-        ProcessExit::SUCCESS
+        return ProcessExit::from(ExitCode::Usage.code());
     }
+    remember(printed);
+    ProcessExit::SUCCESS
 }
 
 /// Passes on bytes that another process wrote for people.
 pub(super) fn raw(bytes: &[u8]) {
-    let mut stderr = std::io::stderr().lock();
+    let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }
 
@@ -62,7 +129,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Progress that begins with `message`.
     pub(super) fn new(message: &'static str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = io::stderr().is_terminal().then(|| {
             let bar = indicatif::ProgressBar::new_spinner().with_message(message);
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
             bar

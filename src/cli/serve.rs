@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
-use super::{Ending, output};
+use super::{Ending, number, output};
 use crate::artifact::server::{AccessRecord, TlsIdentity};
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::spec::ExitCode;
@@ -71,7 +71,7 @@ pub(super) struct Args {
     #[arg(long)]
     access_log: bool,
     /// Threads that serve; the number of CPUs unless given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::threads())]
     threads: Option<usize>,
     /// Print one JSON document instead of lines.
     #[arg(long)]

@@ -1,8 +1,11 @@
 //! `flugs supervise`: the supervisor for any command.
 
 use std::ffi::OsString;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
+
+use nix::sys::stat::SFlag;
 
 use super::Ending;
 use super::supervision::SupervisionArgs;
@@ -44,7 +47,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
 
-    /// Hand the terminal to the command, so that it can read from it and gets Ctrl-C itself
+    /// Hand the terminal to the command even if its output goes through a pipe, whose reader may
+    /// want the terminal too. Without a pipe it is handed over anyway
     #[arg(long)]
     foreground: bool,
 
@@ -125,11 +129,24 @@ impl Args {
             directory: self.directory.clone(),
             report: self.report.clone(),
             crash_directories: self.crash_directory.clone(),
-            foreground: self.foreground,
+            // A pager at the other end of a pipe would be stopped for reading its keys.
+            foreground: self.foreground || !is_piped(),
             program: program.into(),
             ..self.supervision.supervision()?
         })
     }
+}
+
+/// Whether what the command says goes to another process of the same job.
+fn is_piped() -> bool {
+    let kind = |stream: BorrowedFd<'_>| {
+        let found = nix::sys::stat::fstat(stream).ok()?;
+        Some(SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT)
+    };
+    let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+    [stdout.as_fd(), stderr.as_fd()]
+        .into_iter()
+        .any(|stream| kind(stream) == Some(SFlag::S_IFIFO))
 }
 
 fn not_utf8(argument: &OsString) -> Ending {

@@ -8,7 +8,7 @@ pub(super) mod restart;
 
 use self::options::{HealthArgs, LogArgs};
 use self::restart::{BackoffArgs, Restart, parse_restart};
-use super::Ending;
+use super::{Ending, number};
 use crate::supervise::{
     self, ExitOnStop, LimitValue, Limits, Privileges, RestartPolicy, Signal, StopPolicy,
     Supervision,
@@ -18,7 +18,7 @@ use crate::supervise::{
 pub(super) struct SupervisionArgs {
     /// Seconds from the request to stop until SIGKILL [default: a second less than the engine's
     /// own grace period; 9 where there is no telling]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = number::seconds)]
     grace: Option<Duration>,
 
     /// The signal that asks the command to stop [default: the one that was received]
@@ -120,14 +120,6 @@ impl SupervisionArgs {
             ..Supervision::of("")
         })
     }
-}
-
-pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
-    number
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "a number of seconds, zero or more, is expected".to_owned())
 }
 
 fn parse_exit_on_stop(text: &str) -> Result<ExitOnStop, String> {

@@ -8,7 +8,7 @@ use crate::appmaster::Training;
 use crate::flink::{JavaRuntime, class_data_directories};
 use crate::launch::{LaunchError, RuntimeAnswers};
 
-use super::{Ending, flink_home, output};
+use super::{Ending, flink_home, number, output};
 
 /// Train the JVM on a Flink home: start a JobManager and a TaskManager, and keep the classes that
 /// they loaded in archives that later starts map instead of loading them.
@@ -31,8 +31,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Seconds within which the TaskManager must have found the JobManager.
-    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "180", value_parser = number::some_seconds)]
+    timeout: Duration,
     /// Make an archive for workers that Flink travels to as well (Mesos without an image). The
     /// application master sends it along; agents with the same Java use it.
     #[arg(long)]
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let training = Training {
         output: super::absolute(&directory)?,
         flink_home,
-        timeout: Duration::from_secs(args.timeout),
+        timeout: args.timeout,
         program: super::own_program()?,
         java: java.map_err(LaunchError::from)?,
         travelling: args.travelling,

@@ -12,7 +12,7 @@ use crate::spec::Property;
 use crate::store::ClusterState;
 
 use super::supervision::restart::{BackoffArgs, Restart, parse_restart};
-use super::{Ending, detach, flink_home, output, status::Report};
+use super::{Ending, detach, flink_home, number, output, status::Report};
 
 /// Run a real Flink cluster on this machine: one JobManager and N TaskManagers.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,10 +29,10 @@ pub(super) struct Args {
     #[command(flatten)]
     flink: flink_home::Args,
     /// How many TaskManagers to run.
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = number::workers())]
     taskmanagers: usize,
     /// Slots of each TaskManager (sets taskmanager.numberOfTaskSlots).
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::slots())]
     slots: Option<u32>,
     /// Where the members run.
     #[arg(long, value_enum, value_name = "PLACE", default_value = "process")]
@@ -44,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "IMAGE", default_value = "flugs-worker")]
     worker_image: String,
     /// With --on docker: how many cores each container may use at most.
-    #[arg(long, value_name = "N", value_parser = parse_cpus)]
+    #[arg(long, value_name = "N", value_parser = number::cores)]
     cpus: Option<f64>,
     /// Set a Flink option for every member (repeatable).
     #[arg(short = 'D', value_name = "KEY=VALUE")]
@@ -62,11 +62,11 @@ pub(super) struct Args {
     #[arg(long)]
     pub(super) json: bool,
     /// Seconds within which the cluster must become ready.
-    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "180", value_parser = number::some_seconds)]
+    timeout: Duration,
     /// Seconds that a member has between the request to stop and SIGKILL.
-    #[arg(long, value_name = "SECONDS", default_value_t = 9)]
-    grace: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "9", value_parser = number::seconds)]
+    grace: Duration,
     /// When to start members again: never, on-failure, always; with ":N", at most N times in the
     /// window. A member that fails is replaced at once, then after 1 s, doubling to 30; a JobManager
     /// that was told by a client to shut down ends the cluster (unless always); more than 10
@@ -98,14 +98,6 @@ fn place(args: &Args) -> Place {
             cpus: args.cpus,
         }),
     }
-}
-
-fn parse_cpus(text: &str) -> Result<f64, String> {
-    let cpus = text
-        .parse()
-        .ok()
-        .filter(|cpus: &f64| *cpus >= 0.01 && cpus.is_finite());
-    cpus.ok_or_else(|| "a number of cores, 0.01 or more, is expected".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
@@ -157,6 +149,7 @@ fn tell(event: &ClusterEvent, progress: &output::Progress) {
             progress.say(&format!("{id} ended by itself with code {code}{reason}"));
         }
         ClusterEvent::NotStarted { reason } => progress.say(reason),
+        ClusterEvent::Notice(text) => progress.say(&format!("flugs: {text}")),
         ClusterEvent::Ready => progress.say("the cluster is whole again"),
         ClusterEvent::Finished => progress.say("the JobManager has finished"),
         ClusterEvent::Stopping => progress.say("stopping"),
@@ -182,8 +175,8 @@ fn settings(args: &Args) -> Result<ClusterSettings, Ending> {
         task_managers: args.taskmanagers,
         properties,
         overlays: args.overlays.clone(),
-        timeout: Duration::from_secs(args.timeout),
-        grace: Duration::from_secs(args.grace),
+        timeout: args.timeout,
+        grace: args.grace,
         restart: args.backoff.policy(args.restart, fleet::default_policy()),
         environment: super::environment(),
         program: super::own_program()?,

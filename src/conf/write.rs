@@ -9,6 +9,7 @@ use super::dialect::Dialect;
 use super::error::ConfError;
 use super::render::render;
 use super::sensitive::is_sensitive;
+use crate::destination::is_shut;
 
 /// The mode of a file that holds a secret.
 const PRIVATE: u32 = 0o600;
@@ -58,8 +59,12 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         .set_permissions(std::fs::Permissions::from_mode(mode))?;
     // Not synced: a launch renders anew each time, and would wait for the disk once a file. The
     // rename alone keeps readers from ever seeing a part.
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    match file.persist(path) {
+        Ok(_) => Ok(()),
+        // A mount's place, as for one file of a container, cannot be replaced.
+        Err(failed) if is_shut(&failed.error) && path.is_file() => std::fs::write(path, bytes),
+        Err(failed) => Err(failed.error),
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,12 @@ Variables:
   FLINK_CONF_DIR, FLINK_LOG_DIR        other directories of configuration and of logs
   FLUGS_RUN_DIR                        the directory that is written to [/run/flugs, else /tmp]";
 
+/// The commands of the image that are no programs of it.
+pub fn docker_commands() -> impl Iterator<Item = &'static str> {
+    let roles = Role::ALL.map(Role::as_str).into_iter();
+    roles.chain(["appmaster", "help"])
+}
+
 /// Reads the words behind `docker-entrypoint.sh`.
 pub fn docker_call(words: &[OsString]) -> Result<DockerCall, EntrypointError> {
     let Some((first, rest)) = words.split_first() else {

@@ -13,7 +13,7 @@ mod other;
 mod run_directory;
 
 pub use arguments::RoleCall;
-pub use docker::{DockerCall, HELP, docker_call};
+pub use docker::{DockerCall, HELP, docker_call, docker_commands};
 pub use error::EntrypointError;
 pub use host::canonical_host_name;
 pub use mesos::{AppMasterCall, MesosTaskManager, appmaster_call, task_manager_call};

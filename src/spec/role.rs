@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::did_you_mean;
+
 /// The part a launched JVM plays. The spellings are those of the official image's commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,7 +26,8 @@ pub enum Role {
 /// A role that is none of [`Role::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown role \"{found}\": expected one of jobmanager, taskmanager, standalone-job, history-server"
+    "unknown role \"{found}\": expected one of jobmanager, taskmanager, standalone-job, history-server{}",
+    did_you_mean(found, Role::ALL.map(Role::as_str))
 )]
 pub struct RoleError {
     /// The word that was given.
@@ -92,5 +95,8 @@ mod tests {
         let error = "worker".parse::<Role>().unwrap_err();
         assert!(error.to_string().contains("\"worker\""));
         assert!(error.to_string().contains("standalone-job"));
+        assert!(!error.to_string().contains("did you mean"));
+        let error = "taskmanger".parse::<Role>().unwrap_err().to_string();
+        assert!(error.ends_with("; did you mean taskmanager?"), "{error}");
     }
 }

@@ -37,8 +37,10 @@ pub(super) trait Sys {
 pub(super) enum Happening {
     /// A run of the program began.
     Started(i32),
-    /// A run of the program ended.
-    Ended,
+    /// A run of the program ended: of this first process.
+    Ended(i32),
+    /// The program's first process was stopped by this signal.
+    Stopped(i32, Signal),
     /// The program is asked for a thread dump.
     DumpAsked,
     /// Tell people.
@@ -143,6 +145,10 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
         for _ in 0..REAPED_AT_ONCE {
             match self.sys.reap() {
                 Reaped::Ended { pid, how } => self.note_end(pid, how),
+                Reaped::Stopped { pid, by } if self.machine.leader() == Some(pid) => {
+                    self.happenings.push(Happening::Stopped(pid, by));
+                }
+                Reaped::Stopped { .. } => {}
                 Reaped::NoneReady => {
                     self.reaped(true);
                     return false;
@@ -160,7 +166,7 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
         if self.machine.leader() == Some(pid) {
             self.tally.last_end = Some(how);
             self.machine.leader_ended(how);
-            self.happenings.push(Happening::Ended);
+            self.happenings.push(Happening::Ended(pid));
         } else {
             self.tally.orphans = self.tally.orphans.saturating_add(1);
         }

@@ -25,6 +25,13 @@ impl Ended {
         }
     }
 
+    /// Whether it looks like the answer to Ctrl-C or Ctrl-\ at a terminal.
+    pub(super) fn is_by_key(self) -> bool {
+        [Signal::INT, Signal::QUIT]
+            .map(Signal::exit_code)
+            .contains(&self.code())
+    }
+
     /// Whether this is an orderly answer to `signal`: success, death of that signal, or its
     /// 128 + n as an exit code (a JVM whose shutdown hooks ran).
     pub(super) fn answers(self, signal: Signal) -> bool {

@@ -185,6 +185,8 @@ pub fn receive_document(descriptor: i32) -> Result<Supervision, SuperviseError> 
     let held = held
         .collect::<io::Result<Vec<_>>>()
         .map_err(|error| refuse(format!("a descriptor that was to be held: {error}")))?;
+    // Executed by way of /proc, it would be called "exe".
+    let _ = nix::sys::prctl::set_name(c"flugs");
     HELD.get_or_init(|| held);
     PARENT.get_or_init(|| handover.parent);
     Ok(handover.supervision)

@@ -11,6 +11,7 @@ use super::error::SuperviseError;
 use super::start::start;
 use super::supervision::Supervision;
 use super::sys::{self, Reaped};
+use super::terminal::Terminal;
 
 /// Real processes and real signals.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(super) struct Kernel {
     supervision: Supervision,
     user: Vec<(&'static str, String)>,
     is_init: bool,
+    terminal: Terminal,
     dice: u64,
     /// What the program's streams are to be, for the next start.
     pub(super) streams: Streams,
@@ -32,11 +34,16 @@ pub(super) struct Streams {
 
 impl Kernel {
     /// `user` holds the variables that come with a change of user.
-    pub(super) fn new(supervision: Supervision, user: Vec<(&'static str, String)>) -> Self {
+    pub(super) fn new(
+        supervision: Supervision,
+        user: Vec<(&'static str, String)>,
+        terminal: Terminal,
+    ) -> Self {
         Self {
             supervision,
             user,
             is_init: getpid().as_raw() == 1,
+            terminal,
             dice: getrandom::u64().unwrap_or_default(),
             streams: Streams::default(),
         }
@@ -54,7 +61,14 @@ impl Sys for Kernel {
         };
         let stdout = copy(&self.streams.stdout)?;
         let stderr = copy(&self.streams.stderr)?;
-        start(&self.supervision, &self.user, stdout, stderr)
+        let takes_terminal = self.terminal.is_to_hand_over();
+        start(
+            &self.supervision,
+            &self.user,
+            stdout,
+            stderr,
+            takes_terminal,
+        )
     }
 
     fn signal_group(&mut self, leader: i32, signal: Signal) {

@@ -81,6 +81,7 @@ pub(super) struct Machine {
     restart: RestartPolicy,
     dump: Duration,
     interactive: bool,
+    takes_keys: bool,
     stage: Stage,
     cause: Option<Cause>,
     interrupts: u32,
@@ -106,6 +107,7 @@ impl Machine {
             restart,
             dump,
             interactive,
+            takes_keys: false,
             stage: Stage::Ready,
             cause: None,
             interrupts: 0,
@@ -115,6 +117,12 @@ impl Machine {
             history: History::default(),
             brief: 0,
         }
+    }
+
+    /// The same, where what is typed goes to the program: Ctrl-C included.
+    pub(super) const fn taking_keys(mut self, takes_keys: bool) -> Self {
+        self.takes_keys = takes_keys;
+        self
     }
 
     /// The program's first process, while it is alive.
@@ -386,6 +394,8 @@ impl Machine {
         let failed = cause == Some(Cause::Unhealthy) || ended != Ended::Exited(0);
         let restart = match self.restart.when {
             _ if self.is_stopping() => false,
+            // A person wanted it to end.
+            _ if self.takes_keys && ended.is_by_key() => false,
             RestartWhen::Never => false,
             RestartWhen::OnFailure => failed,
             RestartWhen::Always => true,

@@ -6,7 +6,8 @@
 //! nothing is due. What to do is decided by a pure machine ([`machine`]); what the kernel has to
 //! do for that is in one module ([`sys`]).
 //!
-//! Never knows what it supervises: no word of Flink here. Uses only `spec` of this crate.
+//! Never knows what it supervises: no word of Flink here. Uses only `spec` and
+//! `destination` of this crate.
 
 mod accounts;
 mod backoff;
@@ -37,6 +38,7 @@ mod summary;
 mod supervision;
 mod supervisor;
 mod sys;
+mod terminal;
 mod verdict;
 mod wait;
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Signal;
 use super::cause::Cause;
 use super::clock::seconds;
+use crate::destination::{Target, is_shut};
 use crate::spec::{ExitCode, Failure};
 
 /// Room kept on disk for the report. What a report holds is bounded so that it fits.
@@ -261,7 +262,7 @@ impl ExitReport {
         }
     }
 
-    /// Writes the report to `path`: whole, or not at all.
+    /// Writes the report to `path`: whole, or not at all, where it is a file that can be replaced.
     pub fn write(&self, path: &Path) -> Result<(), ReportError> {
         let mut file = ReportFile::reserve(path)?;
         file.write(self)
@@ -276,76 +277,127 @@ impl ExitReport {
     }
 }
 
-/// A place on disk for a report, taken while there is room.
+/// A place for a report. On disk, room is taken while there is some.
 #[derive(Debug)]
 pub(super) struct ReportFile {
     path: PathBuf,
-    spare: PathBuf,
-    file: Option<File>,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// A file that is replaced by a spare one, beside it, that the report was written to.
+    Replaced {
+        target: PathBuf,
+        spare: PathBuf,
+        file: Option<File>,
+    },
+    /// What is written to as it stands.
+    AsItStands(Target),
 }
 
 impl ReportFile {
-    /// Takes room next to `path`. A file system that cannot reserve (ENOTSUP) is written to
-    /// without.
+    /// Takes room next to `path`, where it is a file that can be replaced. A file system that
+    /// cannot reserve (ENOTSUP) is written to without.
     pub(super) fn reserve(path: &Path) -> Result<Self, ReportError> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.tmp", std::process::id()));
-        let mut reserved = Self {
-            path: path.to_owned(),
-            spare: path.with_file_name(name),
-            file: None,
-        };
-        let file = reserved.open_spare().map_err(|e| reserved.failed(e))?;
-        reserved.file = Some(file);
-        Ok(reserved)
+        match Place::of(path) {
+            Ok(place) => Ok(Self {
+                path: path.to_owned(),
+                place,
+            }),
+            Err(error) => Err(ReportError {
+                path: path.to_owned(),
+                error,
+            }),
+        }
     }
 
-    fn open_spare(&self) -> io::Result<File> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&self.spare)?;
-        match fallocate(&file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, RESERVED) {
-            Ok(()) | Err(nix::errno::Errno::EOPNOTSUPP) => Ok(file),
-            Err(error) => {
-                let _ = fs::remove_file(&self.spare);
-                Err(error.into())
-            }
-        }
+    /// Whether the report can be replaced by a later one. What went into a pipe or to a device
+    /// stays said.
+    pub(super) const fn can_be_replaced(&self) -> bool {
+        !matches!(self.place, Place::AsItStands(Target::Stream(_)))
     }
 
     /// Writes the report into the reserved room and puts it in place. Can be done again: later
     /// reports replace earlier ones, with room taken anew.
     pub(super) fn write(&mut self, report: &ExitReport) -> Result<(), ReportError> {
-        let written = self.try_write(report);
-        written.map_err(|error| self.failed(error))
+        self.place
+            .write(report.to_json().as_bytes())
+            .map_err(|error| ReportError {
+                path: self.path.clone(),
+                error,
+            })
     }
+}
 
-    fn try_write(&mut self, report: &ExitReport) -> io::Result<()> {
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => self.open_spare()?,
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        let target = match Target::of(path)? {
+            Target::Replaceable(target) => target,
+            target => return Ok(Self::AsItStands(target)),
         };
-        file.write_all(report.to_json().as_bytes())?;
-        let length = file.metadata()?.len();
-        file.set_len(length)?; // Gives back what was reserved and not used.
-        file.sync_all()?;
-        fs::rename(&self.spare, &self.path)
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let spare = target.with_file_name(name);
+        match open_spare(&spare) {
+            Ok(file) => Ok(Self::Replaced {
+                target,
+                spare,
+                file: Some(file),
+            }),
+            Err(error) if is_shut(&error) && target.is_file() => {
+                Ok(Self::AsItStands(Target::Kept(target)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    fn failed(&self, error: io::Error) -> ReportError {
-        ReportError {
-            path: self.path.clone(),
-            error,
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::AsItStands(target) => target.open_at_once()?.write_all(bytes),
+            Self::Replaced {
+                target,
+                spare,
+                file,
+            } => {
+                let mut file = match file.take() {
+                    Some(file) => file,
+                    None => open_spare(spare)?,
+                };
+                file.write_all(bytes)?;
+                let length = file.metadata()?.len();
+                file.set_len(length)?; // Gives back what was reserved and not used.
+                file.sync_all()?;
+                fs::rename(spare, target)
+            }
+        }
+    }
+}
+
+fn open_spare(spare: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(spare)?;
+    match fallocate(&file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, RESERVED) {
+        Ok(()) | Err(nix::errno::Errno::EOPNOTSUPP) => Ok(file),
+        Err(error) => {
+            let _ = fs::remove_file(spare);
+            Err(error.into())
         }
     }
 }
 
 impl Drop for ReportFile {
     fn drop(&mut self) {
-        if self.file.is_some() {
-            let _ = fs::remove_file(&self.spare);
+        if let Place::Replaced {
+            spare,
+            file: Some(_),
+            ..
+        } = &self.place
+        {
+            let _ = fs::remove_file(spare);
         }
     }
 }

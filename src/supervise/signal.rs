@@ -84,6 +84,12 @@ impl Signal {
     pub const CHLD: Self = Self(17);
     /// Go on after a stop.
     pub const CONT: Self = Self(18);
+    /// Ctrl-Z.
+    pub const TSTP: Self = Self(20);
+    /// Reading from a terminal that another process group has.
+    pub const TTIN: Self = Self(21);
+    /// The same for writing, where the terminal is set so.
+    pub const TTOU: Self = Self(22);
 
     /// The signal of this number, if there is one.
     pub const fn from_number(number: u8) -> Option<Self> {

@@ -13,12 +13,13 @@ use super::sys::{self, BeforeExec};
 
 /// Starts the program of `supervision` and gives its process id. `stdout` and `stderr`, if given,
 /// are its streams; otherwise it has the supervisor's own. `user` holds the variables that come
-/// with a change of user.
+/// with a change of user. It takes the supervisor's terminal if `takes_terminal`.
 pub(super) fn start(
     supervision: &Supervision,
     user: &[(&'static str, String)],
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
+    takes_terminal: bool,
 ) -> Result<i32, SuperviseError> {
     check_texts(supervision)?;
     let mut command = Command::new(&supervision.program);
@@ -40,7 +41,7 @@ pub(super) fn start(
     }
     let steps = BeforeExec {
         supervisor: nix::unistd::getpid().as_raw(),
-        foreground: supervision.foreground,
+        takes_terminal,
     };
     sys::before_exec(&mut command, steps);
     match command.spawn() {

@@ -65,7 +65,8 @@ pub struct Supervision {
     /// Stop the program and end when the process that started this one ends.
     #[serde(default)]
     pub follow_parent: bool,
-    /// Make the program the terminal's foreground group, so that it can read from the terminal.
+    /// Hand the terminal of standard input to the program, if it is this process's to hand: the
+    /// program can read from it then, and what is typed goes to it, Ctrl-C and Ctrl-Z included.
     #[serde(default)]
     pub foreground: bool,
     /// Where crash files (`hs_err_pid*.log`, heap dumps) are looked for, beside the working

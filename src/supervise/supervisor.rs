@@ -28,6 +28,7 @@ use super::report::{ExitReport, Phase, Reason, ReportFile};
 use super::summary::Evidence;
 use super::supervision::{LogPolicy, Supervision};
 use super::sys::{self, SignalSet};
+use super::terminal::{Suspension, Terminal};
 use super::verdict::{Note, Verdict};
 
 /// How a supervision ended.
@@ -84,6 +85,7 @@ pub(super) struct Supervisor<'a> {
     pub(super) signals: OwnedFd,
     pub(super) own_pid: i32,
     pub(super) parent: ParentWatch,
+    pub(super) terminal: Terminal,
     pub(super) conductor: Conductor<Kernel, KernelClock>,
     pub(super) outputs: Outputs,
     pub(super) health: Option<Health>,
@@ -127,7 +129,8 @@ impl<'a> Supervisor<'a> {
         set_limits(&supervision.limits)?;
         let user = give_up(&supervision.privileges)?;
         outputs.open_files(&supervision.logs)?;
-        let mut kernel = Kernel::new(supervision.clone(), user);
+        let terminal = Terminal::new(supervision.foreground)?;
+        let mut kernel = Kernel::new(supervision.clone(), user, terminal);
         kernel.streams = outputs.program_ends()?;
         // Whose health is checked answers for its container as well.
         let inside = supervision.health.as_ref().and(listen_in_container());
@@ -140,7 +143,12 @@ impl<'a> Supervisor<'a> {
             signals,
             own_pid,
             parent,
-            conductor: Conductor::new(machine(supervision), kernel, KernelClock),
+            terminal,
+            conductor: Conductor::new(
+                machine(supervision).taking_keys(terminal.is_lent()),
+                kernel,
+                KernelClock,
+            ),
             outputs,
             health: supervision.health.as_ref().map(Health::new),
             readiness: signs.map(Readiness::new),
@@ -187,8 +195,16 @@ impl<'a> Supervisor<'a> {
                         readiness.started(now, self.conductor.clock.wall());
                     }
                 }
-                Happening::Ended => {
+                Happening::Ended(leader) => {
+                    self.terminal.take_back_from(leader);
                     self.outputs.end_dump(now, self.conductor.clock.wall());
+                }
+                Happening::Stopped(leader, by) => {
+                    if self.terminal.suspended(leader, by) == Some(Suspension::Waits) {
+                        self.say(&format!(
+                            "is stopped by {by}: it wants a terminal that others have"
+                        ));
+                    }
                 }
                 Happening::DumpAsked => {
                     if let Some(path) = self.dump_path() {
@@ -199,7 +215,9 @@ impl<'a> Supervisor<'a> {
                 Happening::StartFailed(error) => self.start_error = Some(error),
                 Happening::ReportEarly(verdict) => {
                     let report = self.report(verdict);
-                    if let Some(file) = &mut self.report_file {
+                    if let Some(file) = &mut self.report_file
+                        && file.can_be_replaced()
+                    {
                         // If it fails, the report at the end tells.
                         let _ = file.write(&report);
                     }
@@ -264,14 +282,20 @@ impl<'a> Supervisor<'a> {
             self.report_file = None; // The failure's own report takes its place.
             return Err(error);
         }
-        // The report first: a reader that is slow to the end must not cost it.
+        // The report first: a reader that is slow to the end must not cost it. Where it can be said
+        // but once, it is said after everything else.
+        let file = self.report_file.as_ref();
+        let early = file.is_some_and(ReportFile::can_be_replaced);
         self.outputs.take_in(now, wall);
         let mut report = self.report(verdict);
-        self.write(&report);
+        if early {
+            self.write(&report);
+        }
         self.outputs.drain(now, wall);
         let last = self.report(verdict);
-        if (last.output_bytes_dropped, &last.last_error_lines)
-            != (report.output_bytes_dropped, &report.last_error_lines)
+        if !early
+            || (last.output_bytes_dropped, &last.last_error_lines)
+                != (report.output_bytes_dropped, &report.last_error_lines)
         {
             self.write(&last);
             report = last;

@@ -103,7 +103,7 @@ pub(super) fn reset_disposition(signal: Signal) -> io::Result<()> {
     Ok(())
 }
 
-/// What one call of `waitpid(-1, WNOHANG)` found.
+/// What one call of `waitpid(-1, WNOHANG | WUNTRACED)` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reaped {
     /// A child ended.
@@ -113,18 +113,25 @@ pub(super) enum Reaped {
         /// How it ended.
         how: Ended,
     },
+    /// A child was stopped, and is still there.
+    Stopped {
+        /// Its process id.
+        pid: i32,
+        /// By which signal.
+        by: Signal,
+    },
     /// Children remain, and none has ended.
     NoneReady,
     /// There are no children.
     NoChildren,
 }
 
-/// Reaps one child, whoever started it, if one has ended. Stops and continues are not ends.
+/// Reaps one child, whoever started it, if one has ended; or tells of one that was stopped.
 pub(super) fn reap() -> io::Result<Reaped> {
     loop {
         let mut status = 0;
         // SAFETY: the pointer is to a live value of the type that the call writes.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
         if pid < 0 {
             let error = io::Error::last_os_error();
             match error.raw_os_error() {
@@ -136,11 +143,21 @@ pub(super) fn reap() -> io::Result<Reaped> {
         if pid == 0 {
             return Ok(Reaped::NoneReady);
         }
+        if let Some(by) = stopped_by(status) {
+            return Ok(Reaped::Stopped { pid, by });
+        }
         let Some(how) = how_ended(status) else {
             continue;
         };
         return Ok(Reaped::Ended { pid, how });
     }
+}
+
+fn stopped_by(status: i32) -> Option<Signal> {
+    if !libc::WIFSTOPPED(status) {
+        return None;
+    }
+    Signal::from_number(u8::try_from(libc::WSTOPSIG(status)).ok()?)
 }
 
 fn how_ended(status: i32) -> Option<Ended> {
@@ -249,8 +266,8 @@ pub(super) fn drop_capabilities() -> io::Result<()> {
 pub(super) struct BeforeExec {
     /// The supervisor: if it is not the parent any more, the child ends at once.
     pub(super) supervisor: i32,
-    /// Take the terminal of standard input.
-    pub(super) foreground: bool,
+    /// Take the terminal of standard input, which is the supervisor's.
+    pub(super) takes_terminal: bool,
 }
 
 /// Has `command` do `steps` between fork and exec.
@@ -265,7 +282,7 @@ pub(super) fn before_exec(command: &mut Command, steps: BeforeExec) {
         if unsafe { libc::getppid() } != steps.supervisor {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
-        if steps.foreground {
+        if steps.takes_terminal {
             take_terminal()?;
         }
         mask(libc::SIG_SETMASK, 0)

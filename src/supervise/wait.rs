@@ -225,6 +225,12 @@ impl Supervisor<'_> {
         if one.signal == Signal::CHLD {
             self.reap_pending = true;
         } else if !one.from_self {
+            if one.signal == Signal::CONT
+                && let Some(leader) = self.conductor.machine.leader()
+            {
+                // A shell has brought this job back: to the foreground, or not.
+                self.terminal.give_to(leader);
+            }
             self.conductor.signal(one.signal);
         }
     }

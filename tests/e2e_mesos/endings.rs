@@ -53,6 +53,19 @@ fn succeeded(scene: &mut Scene) {
 }
 
 #[test]
+fn one_that_has_never_reached_a_master_ends_on_the_first_ctrl_c() {
+    let mut scene = pretended(&["mesos.master=zk://127.0.0.1:5/mesos".to_owned()]);
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    scene.wait_until("it misses the master", |scene| {
+        scene.log().contains("no contact with the Mesos master")
+    });
+    kill(scene.master(), "INT");
+    assert!(scene.ended().success(), "{}", scene.log());
+    assert_eq!(scene.status()["phase"], "stopped");
+}
+
+#[test]
 fn too_many_failed_workers_end_the_framework_with_115() {
     let mut scene = pretended(&["mesos.maximum-failed-tasks=1".to_owned()]);
     scene

@@ -100,6 +100,7 @@ impl Scene {
             "high-availability.type=zookeeper".to_owned(),
             format!("high-availability.zookeeper.quorum={}", zookeeper.address()),
             format!("high-availability.storageDir=file://{}", storage.display()),
+            "high-availability.cluster-id=/default".to_owned(),
         ])
     }
 

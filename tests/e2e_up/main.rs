@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
@@ -14,6 +15,9 @@ mod flink_homes;
 mod jobs;
 mod launch;
 mod lifecycle;
+mod neighbours;
 mod restarts;
 #[path = "../streaming_job/mod.rs"]
 mod streaming_job;
+#[path = "../zookeeper_support/server.rs"]
+mod zookeeper;

@@ -12,7 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE,
+};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -231,11 +233,15 @@ impl Door {
                 "there are /api/v1/state, /api/v1/why, /metrics, /healthz and /readyz",
             );
         };
-        if request.method() != Method::GET {
-            return says(
+        // Of an answer to HEAD the server sends the head alone.
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            let mut refusal = says(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "nothing can be changed here",
             );
+            let allowed = HeaderValue::from_static("GET, HEAD");
+            refusal.headers_mut().insert(ALLOW, allowed);
+            return refusal;
         }
         match self.ask(topic).await {
             Some(document) => reply(topic.status(&document), topic.content_type(), document),
@@ -351,6 +357,23 @@ mod tests {
             let url = format!("http://{address}{}", topic.path());
             let answer = client().get(url).send().await.unwrap();
             assert_eq!(answer.headers()["content-type"], expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn every_document_can_be_asked_for_its_head_and_nothing_can_be_changed() {
+        let address = start(None);
+        for topic in Topic::ALL {
+            let url = format!("http://{address}{}", topic.path());
+            let whole = client().get(&url).send().await.unwrap();
+            let length = whole.headers()["content-length"].clone();
+            let head = client().head(&url).send().await.unwrap();
+            assert_eq!(head.status(), 200, "{url}");
+            assert_eq!(head.headers()["content-length"], length);
+            assert_eq!(head.text().await.unwrap(), "");
+            let refused = client().post(&url).send().await.unwrap();
+            assert_eq!(refused.status(), 405);
+            assert_eq!(refused.headers()["allow"], "GET, HEAD");
         }
     }
 }

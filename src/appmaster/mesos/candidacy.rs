@@ -93,15 +93,24 @@ impl Candidate {
                     == Turn::Over
                 {
                     election.leave(Leave::ToTheNext).await;
-                    self.state.phase = ClusterPhase::Stopped;
-                    self.state.application_master = None;
-                    self.file.save(&self.state)?;
+                    give_up(&mut self.state, &self.file)?;
                     return Ok(None);
                 }
                 Some(election)
             }
         };
-        self.take_over(election, notify).await.map(Some)
+        // ZooKeeper may be gone again by now.
+        let snapshot = tokio::select! {
+            snapshot = self.memory.load() => snapshot?,
+            _ = signals.next() => {
+                if let Some(election) = &election {
+                    election.leave(Leave::ToTheNext).await;
+                }
+                give_up(&mut self.state, &self.file)?;
+                return Ok(None);
+            }
+        };
+        self.take_over(snapshot, election, notify).await.map(Some)
     }
 
     async fn wait(
@@ -175,10 +184,10 @@ impl Candidate {
     /// Goes on where the last leader was.
     async fn take_over(
         mut self,
+        snapshot: Snapshot,
         election: Option<Election>,
         notify: &mut NotifyMesos<'_>,
     ) -> Result<(RealMesosCluster, DirectoryLock), AppMasterError> {
-        let snapshot = self.memory.load().await?;
         let now = self.started.elapsed();
         let (mut fleet, last) = adopt(&snapshot, now);
         self.state.phase = ClusterPhase::Starting;
@@ -196,10 +205,8 @@ impl Candidate {
             Ok(ready) => ready,
             Err(error) => {
                 abandon(&mut self.job_manager, &fleet).await;
-                self.state.phase = ClusterPhase::Stopped;
                 self.state.members.clear();
-                self.state.application_master = None;
-                self.file.save(&self.state)?;
+                give_up(&mut self.state, &self.file)?;
                 return Err(error);
             }
         };
@@ -312,6 +319,13 @@ impl Candidate {
             last_offer_seconds: None,
         }
     }
+}
+
+/// Writes down that nothing runs here.
+fn give_up(state: &mut ClusterState, file: &FileStore) -> Result<(), StoreError> {
+    state.phase = ClusterPhase::Stopped;
+    state.application_master = None;
+    file.save(state)
 }
 
 /// Ends a JobManager that nothing can be launched for.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::AppMasterError;
+use super::super::cluster_id::{CLUSTER_ID, is_highly_available};
 use super::settings::MesosClusterSettings;
 use super::settling::Settled;
 use crate::artifact::Resolver;
@@ -55,7 +56,7 @@ impl Coordination {
         let place = ZooKeeperPlace::new(
             &of("zookeeper.quorum", ""),
             &of("zookeeper.path.root", "/flink"),
-            &of("cluster-id", "/default"),
+            configuration.get(CLUSTER_ID).unwrap_or("/default"),
             &settled.options.workers_path,
         )?;
         let (access, credentials) = permissions(configuration)?;
@@ -179,17 +180,6 @@ fn session_timeout(configuration: &Configuration) -> Result<Duration, PlaceError
     })
 }
 
-/// Whether the JobManager keeps its state in ZooKeeper. The option had two names before.
-fn is_highly_available(configuration: &Configuration) -> bool {
-    let keys = [
-        "high-availability.type",
-        "high-availability",
-        "recovery.mode",
-    ];
-    let mode = keys.iter().find_map(|key| configuration.get(key));
-    mode.is_some_and(|mode| mode.trim().eq_ignore_ascii_case("zookeeper"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,25 +245,6 @@ mod tests {
             let error = of(&settings).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_mode_is_read_under_each_of_its_names() {
-        for (key, value, expected) in [
-            ("high-availability.type", "zookeeper", true),
-            ("high-availability", "ZooKeeper", true),
-            ("recovery.mode", "zookeeper", true),
-            ("high-availability.type", "NONE", false),
-            ("high-availability.type", "kubernetes", false),
-        ] {
-            let mut configuration = Configuration::new();
-            configuration.set(key, value, Origin::of(Layer::CommandLine));
-            assert_eq!(
-                is_highly_available(&configuration),
-                expected,
-                "{key}: {value}"
-            );
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::super::cluster_id::OwnId;
 use super::super::distribution::store_directory;
 use super::super::preparation::{take_directory, write_secret};
 use super::super::{AppMasterError, client_configuration};
@@ -44,7 +45,17 @@ pub async fn prepare(
 ) -> Result<Candidate, AppMasterError> {
     let started = Instant::now();
     let (lock, file, earlier) = take_directory(&settings.directory, settings.grace).await?;
-    let settled = Settled::of(settings)?;
+    let mut named = settings.clone();
+    let mut settled = Settled::of(settings)?;
+    let configuration = &settled.job_manager.configuration;
+    if let Some(own_id) = OwnId::of(&settings.directory, configuration)? {
+        if own_id.is_new {
+            notify(&super::MesosEvent::Notice(own_id.text()));
+        }
+        named.properties.push(own_id.property());
+        settled = Settled::of(&named)?;
+    }
+    let settings = &named;
     for doubt in doubts(&settled.task_manager.configuration) {
         notify(&super::MesosEvent::Notice(doubt));
     }

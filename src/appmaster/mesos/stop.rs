@@ -1,6 +1,11 @@
 //! The end of an application master: of its JobManager, and of its framework or not.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::super::AppMasterError;
+use super::super::registration::until;
 use super::super::sandbox;
 use super::super::signals::StopSignals;
 use super::event::{MesosEvent, NotifyMesos};
@@ -11,6 +16,10 @@ use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::WorkersEvent;
 use crate::spec::MemberState;
 use crate::store::{ClusterPhase, Leave};
+
+/// How long a master has to answer a framework that it has never told of. One that was never
+/// reached does not, and one that has just been asked does: then there is something to end.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
 
 impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     /// Stops the JobManager, and ends the framework as `how` says. A second signal kills what is
@@ -38,6 +47,8 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         if !scheduling {
             self.leave(Leave::ToTheNext).await;
         }
+        let unknown = scheduling && self.framework.is_none();
+        let give_up = unknown.then(|| Instant::now() + FIRST_ANSWER);
         let mut hurried = false;
         while self.fleet.member(&id).is_some() || (scheduling && !hurried) {
             tokio::select! {
@@ -45,8 +56,15 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     self.fleet.ended(&id, &Ending::Stopped, self.started.elapsed());
                     sandbox::prune(self.job_manager.sandbox());
                 }
+                () = until(give_up), if scheduling && self.framework.is_none() => {
+                    scheduling = false;
+                    self.leave(left(how, &WorkersEvent::Ended)).await;
+                }
                 event = self.workers.event(), if scheduling => {
                     let event = event?;
+                    if let WorkersEvent::Subscribed(framework) = &event {
+                        self.framework = Some(framework.clone());
+                    }
                     scheduling = !is_end(&event, notify);
                     if !scheduling {
                         // Whoever is next need not wait for the JobManager's end.

@@ -21,6 +21,8 @@ pub(super) struct Reply {
     /// Header lines other than `Date`, `Content-Length` of texts and `Connection`.
     headers: String,
     pub(super) body: Body,
+    /// Whether it says something of the server itself: how it is, or what it counts.
+    pub(super) of_server: bool,
 }
 
 /// What follows the head.
@@ -48,13 +50,13 @@ pub(super) fn answer(
             "a query is not accepted here; the token goes into the Authorization header",
         ),
         (_, Method::Other) => text(405, "only GET and HEAD").with("Allow", "GET, HEAD"),
-        (Target::Health, _) => text(200, "ok"),
+        (Target::Health, _) => text(200, "ok").of_server(),
         (Target::Unknown, _) if options.token.is_some() && !bearer_fits(request, options) => {
             unauthorised()
         }
         (Target::Unknown, _) => text(404, "no such artifact"),
         (Target::Metrics, _) if !bearer_fits(request, options) => unauthorised(),
-        (Target::Metrics, _) => text(200, &metrics.render()),
+        (Target::Metrics, _) => text(200, &metrics.render()).of_server(),
         (Target::Artifact { digest, capability }, _) => {
             if may_have(request, options, digest, capability.as_ref()) {
                 artifact(request, store, options, digest)
@@ -180,7 +182,13 @@ impl Reply {
             status,
             headers: String::new(),
             body: Body::None,
+            of_server: false,
         }
+    }
+
+    const fn of_server(mut self) -> Self {
+        self.of_server = true;
+        self
     }
 
     fn of_file(status: u16, file: File, span: Span) -> Self {

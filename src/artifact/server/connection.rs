@@ -103,11 +103,14 @@ impl Connection {
         let shared = Arc::clone(&self.shared);
         let reply = answer::answer(request, &shared.store, &shared.options, &shared.metrics);
         let keep_alive = request.keep_alive && !*self.draining.borrow();
-        let status = reply.status;
+        let (status, of_server) = (reply.status, reply.of_server);
         let mut sent = 0;
         let outcome = self.send(reply, keep_alive, &mut sent).await;
-        add(&shared.metrics.bytes_sent, sent);
-        shared.metrics.count_reply(status);
+        // Who scrapes the numbers, or asks for health, does not change them.
+        if !of_server {
+            add(&shared.metrics.bytes_sent, sent);
+            shared.metrics.count_reply(status);
+        }
         if let Some(log) = &shared.options.access_log {
             log(&AccessRecord {
                 peer: self.peer,

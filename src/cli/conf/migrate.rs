@@ -8,9 +8,10 @@ use serde::Serialize;
 use super::{Ending, output};
 use crate::conf::options::OptionTable;
 use crate::conf::{
-    Configuration, Dialect, Layer, Parsed, is_sensitive, load_file, map_deprecated, render,
-    write_file,
+    ConfError, Configuration, Dialect, Layer, Parsed, is_sensitive, load_file, map_deprecated,
+    render,
 };
+use crate::destination::{self, Target};
 use crate::flink::FlinkVersion;
 use crate::spec::ExitCode;
 
@@ -20,6 +21,7 @@ use crate::spec::ExitCode;
   flugs conf migrate /opt/flink/conf
   flugs conf migrate flink-conf.yaml --out /opt/flink-2.3/conf/config.yaml
   flugs conf migrate old/conf --to 1.20.5 --out new/config.yaml --force --json
+  flugs conf migrate flink-conf.yaml --out -
 
 Older keys get the names that the version of --to knows. The old file is left as it is; remove it
 yourself, because Flink 1.19 and 1.20 prefer it where both exist.
@@ -28,7 +30,7 @@ Exit code: 0; 75 if the file cannot be migrated, 74 if the new file exists and -
 pub(super) struct Args {
     /// The flink-conf.yaml, or the directory that it is in.
     path: PathBuf,
-    /// The file to write; by default config.yaml beside the old one.
+    /// The file to write, or - for standard output; by default config.yaml beside the old one.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The Flink version that is to read the new file.
@@ -64,7 +66,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         .out
         .clone()
         .unwrap_or_else(|| from.with_file_name(Dialect::Nested.file_name()));
-    if to.exists() && !args.force {
+    if is_file(&to)? && !args.force {
         return Err(Ending {
             code: ExitCode::InputOutput,
             message: format!("{} exists; --force replaces it", to.display()),
@@ -74,7 +76,8 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let (configuration, warnings) = migrated(parsed, &from, &version);
     let text = render(&configuration, Dialect::Nested)?;
     let secret = configuration.iter().any(|(key, _)| is_sensitive(key));
-    write_file(&to, text.as_bytes(), if secret { 0o600 } else { 0o644 })?;
+    let mode = if secret { 0o600 } else { 0o644 };
+    destination::write(&to, text.as_bytes(), mode).map_err(|error| unwritable(&to, error))?;
     let report = Report {
         from,
         to,
@@ -83,6 +86,23 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     };
     report.print(args.json);
     Ok(ProcessExit::SUCCESS)
+}
+
+/// Whether writing there would end a file's content.
+fn is_file(path: &Path) -> Result<bool, Ending> {
+    let target = Target::of(path).map_err(|error| unwritable(path, error))?;
+    Ok(match target {
+        Target::Replaceable(file) => file.exists(),
+        Target::Kept(_) => true,
+        Target::Stream(_) => false,
+    })
+}
+
+fn unwritable(path: &Path, source: std::io::Error) -> ConfError {
+    ConfError::Write {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn old_file(path: &Path) -> PathBuf {
@@ -130,14 +150,15 @@ fn migrated(
 
 impl Report {
     fn print(&self, json: bool) {
+        let report = output::beside(&self.to);
         if json {
-            output::json(self);
+            report.json(self);
             return;
         }
         for warning in &self.warnings {
             output::note(&format!("flugs: warning: {warning}"));
         }
-        output::line(&format!(
+        report.line(&format!(
             "{}: {} settings",
             self.to.display(),
             self.settings

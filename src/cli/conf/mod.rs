@@ -16,6 +16,12 @@ use sources::Sources;
 
 /// Explain, check, compare and render Flink configuration.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flugs conf check --flink-home /opt/flink
+  flugs conf diff /opt/flink-1.18/conf /opt/flink-2.3/conf
+  flugs conf explain --flink-home /opt/flink taskmanager.memory.process.size
+  flugs conf migrate /opt/flink/conf
+  flugs conf render --flink-version 2.3.0 -D rest.port=8082")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

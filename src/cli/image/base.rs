@@ -16,7 +16,7 @@ use crate::image::{Architecture, BaseRecipe, BaseWay, Definition};
   flugs image base --package openjdk-21-jre-headless --suite trixie --output base.tar
   SOURCE_DATE_EPOCH=1700000000 flugs image base --definition images/worker.yaml --output base.tar --json")]
 pub(super) struct Args {
-    /// The file to write.
+    /// The file to write, or - for standard output.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Take suite and packages from the `base` of this definition.
@@ -80,14 +80,15 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let made = recipe.make(&args.output);
     progress.finish();
     let made = made?;
+    let report = output::beside(&args.output);
     if args.json {
-        output::json(&Made {
+        report.json(&Made {
             path: &args.output,
             sha256: made.digest,
             size: made.size,
         });
     } else {
-        output::line(&format!(
+        report.line(&format!(
             "{}  sha256:{}  {}",
             args.output.display(),
             made.digest,

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::CacheArgs;
 use super::engine::EngineRole;
-use crate::cli::{Ending, output, own_program, runtime, table, variable};
+use crate::cli::{Ending, number, output, own_program, runtime, table, variable};
+use crate::destination::is_standard_output;
 use crate::image::{
     Architecture, BaseInput, BaseWay, BlobDigest, BuildInputs, BuiltImage, BuiltLayer, Compression,
     Definition, ImageError, Reference, Sink,
@@ -68,8 +69,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOW", default_value_t = Compression::Gzip)]
     compression: Compression,
     /// Threads that compress; they change nothing but the time [default: the processors].
-    #[arg(long, value_name = "COUNT")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "COUNT", value_parser = number::threads())]
+    threads: Option<usize>,
     #[command(flatten)]
     cache: CacheArgs,
     /// Have the Docker engine build it from Dockerfile.appmaster or Dockerfile.worker instead. Of the
@@ -194,6 +195,7 @@ fn inputs(args: &Args, definition: &Definition) -> Result<BuildInputs, Ending> {
         compression: args.compression,
         threads: args
             .threads
+            .and_then(NonZeroUsize::new)
             .or_else(|| std::thread::available_parallelism().ok())
             .unwrap_or(NonZeroUsize::MIN),
         epoch: super::epoch()?,
@@ -228,8 +230,9 @@ fn base_way(text: &str) -> Result<BaseWay, Ending> {
 }
 
 fn tell(built: &BuiltImage, args: &Args) {
+    let report = report(&args.outputs);
     if args.json {
-        output::json(&Document {
+        report.json(&Document {
             name: built.name(),
             digest: built.digest(),
             ids: built.ids(),
@@ -247,11 +250,20 @@ fn tell(built: &BuiltImage, args: &Args) {
             layer.digest.to_string(),
         ]
     });
-    output::line(&table::render(
+    report.line(&table::render(
         &["PLATFORM", "LAYER", "SIZE", "", "DIGEST"],
         rows,
     ));
     if let Some(name) = built.name() {
-        output::line(&format!("{name}  {}", built.digest()));
+        report.line(&format!("{name}  {}", built.digest()));
     }
+}
+
+/// Where the table goes: not where an archive went.
+fn report(outputs: &[Sink]) -> output::Report {
+    let archive = outputs.iter().find_map(|sink| match sink {
+        Sink::Archive(path) => Some(path.as_path()).filter(|path| is_standard_output(path)),
+        _ => None,
+    });
+    output::beside(archive.unwrap_or(Path::new("")))
 }

@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::Ending;
-use super::parse_seconds;
+use super::super::{Ending, number};
 use crate::spec::ExitCode;
 use crate::supervise::{HealthCheck, HealthPolicy, LogPolicy, RotatingFiles, StatusAddress};
 
@@ -23,11 +22,11 @@ pub(super) struct LogArgs {
     log_directory: Option<PathBuf>,
 
     /// Rotate a log file before it grows beyond this many MiB
-    #[arg(long, value_name = "MIB", requires = "log_directory")]
+    #[arg(long, value_name = "MIB", value_parser = number::log_size(), requires = "log_directory")]
     log_size: Option<u64>,
 
     /// Keep this many older log files of each stream
-    #[arg(long, value_name = "COUNT", requires = "log_directory")]
+    #[arg(long, value_name = "COUNT", value_parser = number::generations(), requires = "log_directory")]
     log_keep: Option<u32>,
 
     /// Pass the output on as well
@@ -82,24 +81,24 @@ pub(super) struct HealthArgs {
     health_alive: bool,
 
     /// Seconds after a start in which failures do not count, until the first success
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "health_check")]
+    #[arg(long, value_name = "SECONDS", value_parser = number::seconds, requires = "health_check")]
     health_start: Option<Duration>,
 
     /// Seconds between two checks
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "health_check")]
+    #[arg(long, value_name = "SECONDS", value_parser = number::some_seconds, requires = "health_check")]
     health_interval: Option<Duration>,
 
     /// Seconds that one check may take
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "health_check")]
+    #[arg(long, value_name = "SECONDS", value_parser = number::some_seconds, requires = "health_check")]
     health_timeout: Option<Duration>,
 
     /// So many failures in a row make the command unhealthy
-    #[arg(long, value_name = "COUNT", requires = "health_check")]
+    #[arg(long, value_name = "COUNT", value_parser = number::times(), requires = "health_check")]
     health_failures: Option<u32>,
 
     /// Seconds from SIGQUIT, which has a JVM write its threads, to the stop of an unhealthy
     /// command; 0: no SIGQUIT
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "health_check")]
+    #[arg(long, value_name = "SECONDS", value_parser = number::seconds, requires = "health_check")]
     health_dump: Option<Duration>,
 
     /// Answer /healthz and /readyz on this Unix socket (a path) or loopback port (a number)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::supervise::{RestartPolicy, RestartWhen};
 
-use super::parse_seconds;
+use super::super::number;
 
 /// `--restart`: when, and how often at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,19 +17,19 @@ pub(in super::super) struct Restart {
 #[derive(Debug, Clone, clap::Args)]
 pub(in super::super) struct BackoffArgs {
     /// Seconds before the first restart; doubled for each further one
-    #[arg(long = "restart-backoff", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long = "restart-backoff", value_name = "SECONDS", value_parser = number::seconds)]
     backoff: Option<Duration>,
 
     /// The longest wait before a restart, in seconds
-    #[arg(long = "restart-backoff-max", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long = "restart-backoff-max", value_name = "SECONDS", value_parser = number::seconds)]
     backoff_max: Option<Duration>,
 
     /// After running this many seconds, the next wait is the first again
-    #[arg(long = "restart-stable", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long = "restart-stable", value_name = "SECONDS", value_parser = number::seconds)]
     stable: Option<Duration>,
 
     /// The window in which restarts are counted, in seconds
-    #[arg(long = "restart-window", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long = "restart-window", value_name = "SECONDS", value_parser = number::seconds)]
     window: Option<Duration>,
 }
 

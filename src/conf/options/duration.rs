@@ -8,7 +8,9 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     if text.starts_with('P') {
         let signed: jiff::SignedDuration = text.parse().ok()?;
-        return Duration::try_from(signed).ok();
+        let span = Duration::try_from(signed).ok();
+        // Flink counts milliseconds.
+        return span.filter(|span| i64::try_from(span.as_millis()).is_ok());
     }
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
@@ -47,6 +49,7 @@ mod tests {
             assert_eq!(parse_duration(text), Some(expected), "{text}");
         }
         for text in [
+            "PT9223372036854775807S",
             "",
             "s",
             "-1 s",

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::keystore;
 use super::traces::{Treatment, treatment};
+use crate::destination::Destination;
 use crate::image::layer::Hashed;
 use crate::image::{Architecture, Epoch, ImageError};
 use crate::spec::Sha256Digest;
@@ -64,30 +65,18 @@ const PASSED_ON: [&str; 11] = [
 ];
 
 impl BaseRecipe {
-    /// Makes the base and writes its tar to `target`, whole or not at all.
+    /// Makes the base and writes its tar to `target`, whole or not at all; `-` is standard output.
     pub fn make(&self, target: &Path) -> Result<MadeBase, ImageError> {
-        let directory = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
         let unwritable = |error| ImageError::write(target, error);
+        let made = Destination::create(target).map_err(unwritable)?;
         let raw = tempfile::Builder::new()
-            .prefix(".base-")
+            .prefix("flugs-base-")
             .suffix(".tar")
-            .tempfile_in(directory)
-            .map_err(unwritable)?;
+            .tempfile()
+            .map_err(|error| ImageError::write(&std::env::temp_dir(), error))?;
         self.bootstrap(raw.path())?;
-        let made = tempfile::Builder::new()
-            .prefix(".base-")
-            .tempfile_in(directory)
-            .map_err(unwritable)?;
-        let base = normalised(raw.as_file(), made.as_file(), self.epoch).map_err(unwritable)?;
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        made.as_file()
-            .set_permissions(readable)
-            .map_err(unwritable)?;
-        made.persist(target)
-            .map_err(|error| unwritable(error.error))?;
+        let base = normalised(raw.as_file(), made.file(), self.epoch).map_err(unwritable)?;
+        made.commit(0o644).map_err(unwritable)?;
         Ok(base)
     }
 

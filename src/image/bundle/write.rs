@@ -8,6 +8,7 @@ use std::path::Path;
 use super::create::{BundleInputs, CreatedBundle, Gathered};
 use super::manifest::{BundleManifest, BundleVersion, BundledBlob, Earlier, MAJOR, MINOR};
 use super::{BLOBS, BundleError, MANIFEST, SBOM, SIGNATURE, sbom};
+use crate::destination::Destination;
 use crate::image::Epoch;
 use crate::image::layer::Hashed;
 use crate::spec::Sha256Digest;
@@ -28,22 +29,16 @@ pub(super) fn write(
 ) -> Result<CreatedBundle, BundleError> {
     let documents = documents(inputs, gathered);
     let unwritable = |error| BundleError::write(target, error);
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let file = tempfile::Builder::new()
-        .prefix(".bundle-")
-        .tempfile_in(directory)
-        .map_err(unwritable)?;
-    entries(file.as_file(), target, &documents, gathered, inputs.epoch)?;
-    let size = file.as_file().metadata().map_err(unwritable)?.len();
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file()
-        .set_permissions(readable)
-        .map_err(unwritable)?;
-    file.persist(target)
-        .map_err(|error| unwritable(error.error))?;
+    let destination = Destination::create(target).map_err(unwritable)?;
+    entries(
+        destination.file(),
+        target,
+        &documents,
+        gathered,
+        inputs.epoch,
+    )?;
+    let size = destination.file().metadata().map_err(unwritable)?.len();
+    destination.commit(0o644).map_err(unwritable)?;
     let blobs = &documents.manifest.blobs;
     let blobs_earlier = blobs.values().filter(|blob| blob.earlier).count();
     Ok(CreatedBundle {

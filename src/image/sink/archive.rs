@@ -10,34 +10,20 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::layout;
+use crate::destination::Destination;
 use crate::image::ImageError;
 use crate::image::blobs::Blobs;
 use crate::image::content::{Content, Image};
 use crate::image::oci::{self, Index, RunConfig};
 use crate::spec::Sha256Digest;
 
-/// Writes the archive to a file, whole or not at all.
+/// Writes the archive to a file, whole or not at all; `-` is standard output.
 pub(super) fn write_file(path: &Path, content: &Content, blobs: &Blobs) -> Result<(), ImageError> {
     let unwritable = |error| ImageError::write(path, error);
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let temporary = tempfile::Builder::new()
-        .prefix(".archive-")
-        .tempfile_in(directory)
-        .map_err(unwritable)?;
+    let destination = Destination::create(path).map_err(unwritable)?;
     // From file to file the kernel copies, so nothing may be kept back in a buffer of ours.
-    write(temporary.as_file(), content, blobs)?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    temporary
-        .as_file()
-        .set_permissions(mode)
-        .map_err(unwritable)?;
-    temporary
-        .persist(path)
-        .map_err(|error| unwritable(error.error))
-        .map(drop)
+    write(destination.file(), content, blobs)?;
+    destination.commit(0o644).map_err(unwritable)
 }
 
 /// Writes the archive. Every byte follows from the image.

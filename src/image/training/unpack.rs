@@ -147,7 +147,9 @@ impl Top<'_> {
             self.own(entry, path)?;
             file.set_permissions(Permissions::from_mode(mode))?;
             let time = Duration::from_secs(entry.header().mtime()?);
-            file.set_modified(SystemTime::UNIX_EPOCH + time)
+            // A time that no clock will show is left out.
+            let time = SystemTime::UNIX_EPOCH.checked_add(time);
+            time.map_or(Ok(()), |time| file.set_modified(time))
         } else {
             // Devices are this machine's to give, and a pipe is of no use to a JVM.
             Ok(())

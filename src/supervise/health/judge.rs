@@ -42,7 +42,7 @@ impl Judge {
         self.passed_once && self.failures == 0
     }
 
-    /// What the latest failed check said.
+    /// What the latest check said, if it failed.
     pub(super) fn complaint(&self) -> &str {
         &self.complaint
     }
@@ -51,6 +51,7 @@ impl Judge {
     pub(super) fn passed(&mut self, now: Moment) {
         self.passed_once = true;
         self.failures = 0;
+        self.complaint.clear();
         self.next = now + self.interval;
     }
 
@@ -122,6 +123,16 @@ mod tests {
             judge.passed(at(now + 10));
         }
         assert!(judge.is_ready());
+    }
+
+    #[test]
+    fn who_is_ready_has_no_complaint_left() {
+        let mut judge = judge();
+        fail(&mut judge, 1);
+        assert_eq!(judge.complaint(), "down");
+        judge.passed(at(2));
+        assert!(judge.is_ready());
+        assert_eq!(judge.complaint(), "");
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn one(
         _ => source.key("workers", "mesos.initial-tasks"),
     };
     let mut profile = WorkerProfile {
-        workers: reader.count(&workers),
+        workers: reader.workers(&workers),
         slots: slots(source, &properties),
         cpus: cpus(source, &properties),
         memory_bytes: memory(source, &properties, version, environment).unwrap_or_default(),

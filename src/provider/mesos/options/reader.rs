@@ -9,6 +9,9 @@ use crate::conf::{Configuration, Setting, is_sensitive};
 
 use super::problem::{MesosOptionProblem, MesosOptionReason};
 
+/// The most workers of a kind: more than any cluster of Mesos has had, and each is kept in memory.
+pub(super) const MOST_WORKERS: u32 = 100_000;
+
 /// Reads one configuration. A value that is wrong is noted, and the default goes on in its place.
 pub(super) struct Reader<'a> {
     configuration: &'a Configuration,
@@ -118,8 +121,22 @@ impl<'a> Reader<'a> {
 
     /// A number that is not negative and can be counted in.
     pub(super) fn count(&self, key: &str) -> u32 {
-        let number = self.whole(key, 0, "zero or more");
-        u32::try_from(number).unwrap_or(u32::MAX)
+        self.up_to(key, u32::MAX, "zero or more")
+    }
+
+    /// A number of workers.
+    pub(super) fn workers(&self, key: &str) -> u32 {
+        self.up_to(key, MOST_WORKERS, "a number from 0 to 100000")
+    }
+
+    fn up_to(&self, key: &str, most: u32, expected: &'static str) -> u32 {
+        let number = self.whole(key, 0, expected);
+        let fitting = u32::try_from(number).ok().filter(|number| *number <= most);
+        fitting.unwrap_or_else(|| {
+            let found = number.to_string();
+            self.refuse(key, MesosOptionReason::Range { found, expected });
+            0
+        })
     }
 
     /// A port; 0 leaves the choice to the kernel.

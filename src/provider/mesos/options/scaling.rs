@@ -10,7 +10,7 @@ use crate::flink::FlinkVersion;
 
 use super::MesosOptionReason;
 use super::profiles::{DEFAULT_PROFILE, WorkerProfile};
-use super::reader::Reader;
+use super::reader::{MOST_WORKERS, Reader};
 
 const SCALING: &str = "flugs.mesos.scaling";
 const IDLE: &str = "resourcemanager.taskmanager-timeout";
@@ -63,6 +63,7 @@ pub(super) fn read(
             && (version.major(), version.minor()) >= (1, 18),
     };
     if scaling.on_demand {
+        check_most(reader, &scaling, workers);
         check(reader, &scaling, workers);
     }
     scaling
@@ -93,6 +94,30 @@ fn slots(reader: &Reader<'_>, key: &str, default: i64) -> u32 {
         reader.refuse(key, MesosOptionReason::Range { found, expected });
         0
     })
+}
+
+/// What is always kept has to fit into a number of workers that can be.
+fn check_most(
+    reader: &Reader<'_>,
+    scaling: &ScalingOptions,
+    workers: &BTreeMap<String, WorkerProfile>,
+) {
+    let each = workers
+        .get(DEFAULT_PROFILE)
+        .map_or(1, |worker| worker.slots.max(1));
+    let needed = scaling.least_slots.div_ceil(each);
+    if needed > MOST_WORKERS {
+        let problem = format!(
+            "{} slots need {needed} workers, and there can be {MOST_WORKERS}",
+            scaling.least_slots
+        );
+        reader.contradict(LEAST, problem);
+    }
+    if scaling.redundant > MOST_WORKERS {
+        let found = scaling.redundant.to_string();
+        let expected = "a number from 0 to 100000";
+        reader.refuse(REDUNDANT, MesosOptionReason::Range { found, expected });
+    }
 }
 
 /// Limits that contradict what is always kept would have either of them ignored.

@@ -79,6 +79,22 @@ fn everything_that_is_wrong_is_told_at_once_each_with_its_key_and_no_secret() {
     insta::assert_snapshot!(told);
 }
 
+#[test]
+fn more_workers_than_can_be_are_refused_before_anybody_counts_to_them() {
+    for (key, value) in [
+        ("mesos.initial-tasks", "2000000000"),
+        ("mesos.initial-tasks", "99999999999"),
+        ("flugs.mesos.profile.big.workers", "100001"),
+        ("slotmanager.redundant-taskmanager-num", "2147483647"),
+        ("slotmanager.number-of-slots.min", "2147483647"),
+    ] {
+        let configuration = configuration(&[LEAST[0], LEAST[1], (key, value)]);
+        let read = MesosOptions::read(&configuration, &FlinkVersion::new(1, 20, 5), &|_| None);
+        let told = read.unwrap_err().to_string();
+        assert!(told.contains(key), "{told}");
+    }
+}
+
 /// Those of other types: the test after this one.
 #[test]
 fn every_option_that_is_text_changes_something() {
