@@ -33,8 +33,10 @@ struct Cluster {
 impl Cluster {
     /// A cluster that is up.
     fn up(taskmanagers: &str) -> Self {
+        // Below a home that nobody else may enter, and whose name the images know as well: root's.
+        let home = std::env::home_dir().unwrap();
         let cluster = Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir_in(home).unwrap(),
         };
         let images = images(VERSION);
         let up = cluster
@@ -260,6 +262,28 @@ fn after_a_kill_9_of_up_a_down_removes_every_container_and_nothing_else() {
     assert!(cluster.status()["containersLeft"].is_null());
     let removed = docker(&["network", "rm", &bystander]);
     assert!(removed.status.success(), "{}", text(&removed));
+}
+
+#[test]
+fn a_container_that_the_engine_refuses_ends_the_start_with_the_engines_words() {
+    let cluster = Cluster {
+        directory: tempfile::tempdir().unwrap(),
+    };
+    let images = images(VERSION);
+    let up = cluster
+        .flugs("up")
+        .args(["--on", "docker", "--cpus", "100000", "--flink-home"])
+        .arg(flink_home(VERSION))
+        .args(["--worker-image", &images.worker])
+        .args(["--appmaster-image", &images.appmaster])
+        .output()
+        .unwrap();
+    let refused = flugs::spec::ExitCode::Engine.code();
+    assert_eq!(up.status.code(), Some(refused.into()), "{}", text(&up));
+    let said = text(&up);
+    assert!(said.contains("the container of jobmanager"), "{said}");
+    assert!(said.contains("CPUs"), "{said}");
+    assert_eq!(cluster.with_engine(), Vec::<String>::new());
 }
 
 #[test]

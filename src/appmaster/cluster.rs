@@ -149,6 +149,19 @@ impl<P: Provider> Cluster<P> {
         self.file.save(&self.state)?;
         let process = match self.provider.launch(&spec).await {
             Ok(process) => process,
+            // What the engine does not take at first it never takes: nobody waits for that.
+            Err(error @ ProviderError::Container { .. }) if !self.was_ready => {
+                self.fleet.ended(
+                    &id,
+                    &Ending::NotStarted {
+                        reason: error.to_string(),
+                    },
+                    self.started.elapsed(),
+                );
+                self.state.members.retain(|record| record.id != id);
+                self.file.save(&self.state)?;
+                return Err(error.into());
+            }
             Err(error) => return self.not_started(&id, &error, notify),
         };
         if let Some(record) = self.state.members.iter_mut().find(|record| record.id == id) {

@@ -10,7 +10,7 @@ use clap::Parser as _;
 
 use crate::appmaster::StopSignals;
 use crate::appmaster::mesos::{MesosClusterSettings, MesosEvent, prepare};
-use crate::entrypoint::AppMasterCall;
+use crate::entrypoint::{AppMasterCall, RunDirectory, is_usable};
 use crate::fleet;
 use crate::mesos::scheduler::Stop;
 use crate::spec::{ExitCode, Property, Role};
@@ -115,10 +115,16 @@ pub(super) fn run_script(call: AppMasterCall) -> Result<ProcessExit, Ending> {
         code: ExitCode::Internal,
         message: error.to_string(),
     })?;
-    let args = Args {
+    let mut args = Args {
         job: call.job,
         ..args
     };
+    // In an image the working directory is Flink's, where nobody may write: as `appmaster` there.
+    if !is_usable(Path::new(".")) {
+        args.dir = RunDirectory::choose(&super::environment())?
+            .path
+            .join("cluster");
+    }
     carry_out(&MesosClusterSettings {
         properties: call.properties,
         ..settings(&args)?

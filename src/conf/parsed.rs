@@ -98,6 +98,11 @@ pub enum WarningKind {
         /// Where the configuration in effect is.
         instead: PathBuf,
     },
+    /// Native code cannot be mapped from a directory for temporary files.
+    NoNativeCode {
+        /// The directory.
+        directory: String,
+    },
     /// A key is known by a newer name.
     Deprecated {
         /// The key that was set.
@@ -168,6 +173,13 @@ impl fmt::Display for WarningKind {
                 "cannot be written to: what this container's variables set is in {} for commands \
                  (FLINK_CONF_DIR)",
                 instead.display()
+            ),
+            Self::NoNativeCode { directory } => write!(
+                formatter,
+                "native code cannot be mapped from {directory} (read-only, not writable, or mounted noexec), where \
+                 RocksDB, Netty, Snappy, Zstandard and others unpack theirs: jobs that need it will fail. Mount it \
+                 with exec (docker run --tmpfs /tmp:exec), or put FLUGS_RUN_DIR or the launch's directory on a file \
+                 system that allows it"
             ),
             Self::Deprecated { key, instead } => {
                 write!(formatter, "\"{key}\" is deprecated: {instead}")

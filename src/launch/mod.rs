@@ -24,6 +24,7 @@ mod render;
 mod request;
 mod resolve;
 mod stages;
+mod temporary;
 
 pub use answers::RuntimeAnswers;
 pub use error::LaunchError;

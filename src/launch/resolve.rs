@@ -17,6 +17,7 @@ use crate::spec::{Role, WorkerId};
 
 use super::answers::RuntimeAnswers;
 use super::plugins::{self, PluginDirectory};
+use super::temporary::temporary;
 use super::{LaunchError, LaunchRequest, SandboxLayout, compatibility, configuration, memory};
 
 /// What of a launch is settled whichever Java runs it: also where that Java is in an image.
@@ -118,11 +119,9 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
     let later = compile_later(&java, &command.arguments);
     let start = class_data.options().into_iter().chain(later);
     command.arguments.splice(0..0, start);
-    if request.manifest.is_some() {
-        // The host may be shared: what libraries unpack goes, and ends, with the sandbox. In front,
-        // so that a user's own option wins.
-        let directory = settled.layout.tmp.display();
-        let option = format!("-Djava.io.tmpdir={directory}");
+    let mut decided = temporary(request, &settled, &command.arguments);
+    settled.warnings.append(&mut decided.warnings);
+    if let Some(option) = decided.option {
         command.arguments.insert(0, option);
     }
     Ok(ResolvedLaunch {

@@ -81,6 +81,18 @@ pub enum ProviderError {
         /// What the engine, or the way to it, said.
         reason: String,
     },
+    /// The engine refused a container.
+    #[error("the Docker engine does not {action} the container of {id}, whose sandbox is {}: {reason}", .sandbox.display())]
+    Container {
+        /// What it was asked to do: `create` or `start`.
+        action: &'static str,
+        /// The worker.
+        id: WorkerId,
+        /// Its sandbox, which is mounted into the container.
+        sandbox: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
     /// The engine does not have the image.
     #[error(
         "the Docker engine has no image {image}: build it (docker build -f Dockerfile.worker, or Dockerfile.appmaster), load it, or name another"
@@ -102,7 +114,7 @@ impl Failure for ProviderError {
         match self {
             Self::Sandbox { source, .. } => ExitCode::of_io(source),
             Self::Start { .. } => ExitCode::ChildStart,
-            Self::Engine { .. } => ExitCode::Engine,
+            Self::Engine { .. } | Self::Container { .. } => ExitCode::Engine,
             Self::NoImage { .. } => ExitCode::ImageMissing,
             Self::Watch { .. } => ExitCode::Internal,
         }

@@ -80,12 +80,15 @@ fn mesos_scripts_run_the_application_master_which_says_what_is_wrong_before_anyt
         "-Dmesos.initial-tasks=many",
         "-Ds3.secret-key=tell",
     ];
-    let output = docker(&[&["run", "--rm", &images.appmaster], &words[..]].concat());
-    assert_eq!(output.status.code(), Some(75), "{}", text(&output));
-    let said = text(&output);
-    assert!(said.contains("mesos.master"), "{said}");
-    assert!(said.contains("mesos.initial-tasks"), "{said}");
-    assert!(!said.contains("tell"), "{said}");
+    for options in [&[][..], &["--read-only", "--tmpfs", "/tmp"]] {
+        let run = [&["run", "--rm"], options, &[&images.appmaster], &words[..]];
+        let output = docker(&run.concat());
+        assert_eq!(output.status.code(), Some(75), "{}", text(&output));
+        let said = text(&output);
+        assert!(said.contains("mesos.master"), "{said}");
+        assert!(said.contains("mesos.initial-tasks"), "{said}");
+        assert!(!said.contains("tell"), "{said}");
+    }
 }
 
 #[test]

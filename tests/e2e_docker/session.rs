@@ -53,7 +53,7 @@ fn a_session_runs_a_job_under_any_user_and_stops_cleanly(version: &str) {
         "9999",
         "--read-only",
         "--tmpfs",
-        "/tmp",
+        "/tmp:exec",
         "--memory",
         "1300m",
         "--env",
@@ -70,6 +70,9 @@ fn a_session_runs_a_job_under_any_user_and_stops_cleanly(version: &str) {
         "ALL",
         "--security-opt",
         "no-new-privileges",
+        // No native code can be mapped there.
+        "--tmpfs",
+        "/tmp",
         "--env",
         "FLINK_PROPERTIES=jobmanager.rpc.address: jm\ntaskmanager.memory.process.size: 1200m",
     ];
@@ -79,10 +82,12 @@ fn a_session_runs_a_job_under_any_user_and_stops_cleanly(version: &str) {
 
     scene.job_jar();
     scene.make_open_file("counts");
+    // State in RocksDB, whose native library each worker unpacks and maps.
     let run = [
         "flink",
         "run",
         "--detached",
+        "-Dstate.backend.type=rocksdb",
         "/shared/job.jar",
         "--parallelism",
         "3",
@@ -93,6 +98,16 @@ fn a_session_runs_a_job_under_any_user_and_stops_cleanly(version: &str) {
     ];
     scene.exec("jm", &run);
     scene.wait_until("the job has counted", || scene.lines("counts") == 60);
+
+    // Whoever can map no code anywhere is told so, and how it can be.
+    let unhelpful = ["--read-only", "--tmpfs", "/tmp"];
+    scene.start("tm3", &unhelpful, &images.worker, &["taskmanager"]);
+    scene.wait_until("the remedy is said", || {
+        scene.end_of_logs("tm3").contains("--tmpfs /tmp:exec")
+    });
+    for name in ["tm1", "tm2"] {
+        assert!(!scene.end_of_logs(name).contains("native code"), "{name}");
+    }
 
     // The limit became the process's size where nobody chose one, and not where somebody did.
     let size = "taskmanager.memory.process.size";

@@ -1,9 +1,11 @@
 //! What the engine is told of a worker: the container as data.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, NetworkingConfig,
+    PortBinding,
 };
 
 use super::{DockerTerms, Label};
@@ -11,6 +13,12 @@ use crate::spec::{Role, WorkerSpec};
 
 /// Where the supervisor answers questions about health, in the container's own file system.
 const STATUS: &str = "/tmp/flugs.sock";
+
+/// Where a container finds its sandbox and the artifact cache: below no directory that an image may
+/// have as well. At their own paths they would be below the image's `/root`, say, which keeps
+/// everybody else out, or below a home that the image has for somebody.
+pub(super) const SANDBOX: &str = "/flugs/sandbox";
+pub(super) const CACHE: &str = "/flugs/cache";
 
 /// The binary in the images.
 const BINARY: &str = "/usr/local/bin/flugs";
@@ -30,7 +38,6 @@ pub(super) fn body(
     worker: &WorkerSpec,
     arguments: Vec<String>,
 ) -> ContainerCreateBody {
-    let paths = [&worker.sandbox, &worker.cache].map(|path| path.display().to_string());
     let port = format!("{}/tcp", terms.rest_port);
     let is_job_manager = worker.role.is_job_manager();
     let published = PortBinding {
@@ -49,12 +56,15 @@ pub(super) fn body(
         entrypoint: Some(vec![BINARY.to_owned()]),
         cmd: Some(arguments),
         user: Some(format!("{}:{}", terms.user, terms.group)),
-        working_dir: paths.first().cloned(),
+        working_dir: Some(SANDBOX.to_owned()),
         env: Some(vec![format!("FLUGS_STATUS={STATUS}")]),
         labels: Some(labels(terms, worker)),
         exposed_ports: is_job_manager.then(|| vec![port.clone()]),
         host_config: Some(HostConfig {
-            binds: Some(paths.iter().map(|path| format!("{path}:{path}")).collect()),
+            mounts: Some(vec![
+                mount(&worker.sandbox, SANDBOX),
+                mount(&worker.cache, CACHE),
+            ]),
             network_mode: Some(terms.network()),
             port_bindings: is_job_manager.then(|| HashMap::from([(port, Some(vec![published]))])),
             memory,
@@ -62,7 +72,8 @@ pub(super) fn body(
             memory_swap: memory,
             nano_cpus: worker.resources.cpus.map(nano_cpus),
             readonly_rootfs: Some(true),
-            tmpfs: Some(HashMap::from([("/tmp".to_owned(), String::new())])),
+            // Native libraries are unpacked there and mapped, which engines forbid by default.
+            tmpfs: Some(HashMap::from([("/tmp".to_owned(), "exec".to_owned())])),
             cap_drop: Some(vec!["ALL".to_owned()]),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
             ..HostConfig::default()
@@ -71,6 +82,17 @@ pub(super) fn body(
             endpoints_config: Some(HashMap::from([(terms.network(), endpoint)])),
         }),
         ..ContainerCreateBody::default()
+    }
+}
+
+/// A directory of this machine in the container. Unlike with `-v`, one that the engine does not find
+/// is an error, and not a new, empty directory of root's.
+fn mount(directory: &Path, place: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(directory.display().to_string()),
+        target: Some(place.to_owned()),
+        ..Mount::default()
     }
 }
 
@@ -108,7 +130,6 @@ impl DockerTerms {
 mod tests {
     use super::super::tests::{terms, worker};
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn a_workers_container_snapshot() {

@@ -13,6 +13,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bollard::errors::Error;
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptions, StartContainerOptions,
     StopContainerOptions,
@@ -28,6 +29,9 @@ pub use engine::Engine;
 
 /// The user of the images, whom containers run as if `up` runs as root.
 const IMAGE_USER: u32 = 9999;
+
+/// The file of a sandbox that holds the token.
+const TOKEN: &str = "token";
 
 /// What containers and networks of a cluster are marked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,11 +141,11 @@ impl DockerProvider {
         let api = &self.engine.api;
         api.create_container(Some(options), body)
             .await
-            .map_err(failed("create a container"))?;
+            .map_err(refused("create", worker))?;
         let started = api
             .start_container(&name, None::<StartContainerOptions>)
             .await
-            .map_err(failed("start a container"));
+            .map_err(refused("start", worker));
         if started.is_err() {
             self.engine.remove(&name).await?;
         }
@@ -206,16 +210,32 @@ impl Provider for DockerProvider {
     }
 }
 
+/// What the engine says of a container. An answer is a refusal, which another try would meet as
+/// well; no answer says nothing of the container.
+fn refused<'a>(
+    action: &'static str,
+    worker: &'a WorkerSpec,
+) -> impl FnOnce(Error) -> ProviderError + 'a {
+    move |error| match error {
+        Error::DockerResponseServerError { message, .. } => ProviderError::Container {
+            action,
+            id: worker.id.clone(),
+            sandbox: worker.sandbox.clone(),
+            reason: message,
+        },
+        error => failed("reach the Docker engine")(error),
+    }
+}
+
 /// The command line of a worker's launcher, as for a process. The token is in the sandbox, in a
 /// file that only the container's user can read.
 fn arguments(worker: &WorkerSpec) -> Vec<String> {
-    let text = |path: &Path| path.display().to_string();
     let options = [
         ("--manifest", worker.manifest_url.clone()),
         ("--sha256", worker.manifest_sha256.to_string()),
-        ("--token-file", text(&token_file(worker))),
-        ("--dir", text(&worker.sandbox)),
-        ("--cache", text(&worker.cache)),
+        ("--token-file", format!("{}/{TOKEN}", container::SANDBOX)),
+        ("--dir", container::SANDBOX.to_owned()),
+        ("--cache", container::CACHE.to_owned()),
     ];
     let options = options
         .into_iter()
@@ -228,7 +248,7 @@ fn arguments(worker: &WorkerSpec) -> Vec<String> {
 }
 
 fn token_file(worker: &WorkerSpec) -> PathBuf {
-    worker.sandbox.join("token")
+    worker.sandbox.join(TOKEN)
 }
 
 /// Makes the sandbox and the cache, and gives them to the container's user.
@@ -290,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_container_is_told_the_same_three_values_as_a_process() {
-        insta::assert_snapshot!(arguments(&worker(Path::new("/cluster"))).join(" "), @"launch taskmanager --manifest http://172.18.0.1:1/sha256/00 --sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 --token-file /cluster/sandboxes/taskmanager-1/token --dir /cluster/sandboxes/taskmanager-1 --cache /cluster/cache");
+        insta::assert_snapshot!(arguments(&worker(Path::new("/cluster"))).join(" "), @"launch taskmanager --manifest http://172.18.0.1:1/sha256/00 --sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 --token-file /flugs/sandbox/token --dir /flugs/sandbox --cache /flugs/cache");
     }
 
     #[test]
