@@ -3,7 +3,7 @@
 
 use super::configuration::{Configuration, Origin};
 use super::dialect::Dialect;
-use super::options::{Lookup, OptionTable, ValueType};
+use super::options::{Lookup, OptionTable};
 use super::render::unrepresentable;
 
 /// One thing that `check` found.
@@ -110,7 +110,7 @@ const ADDRESSES: [&str; 7] = [
 /// Everything that is wrong, sorted by key.
 pub fn check(
     configuration: &Configuration,
-    tables: &[&'static OptionTable],
+    table: &'static OptionTable,
     dialect: Dialect,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -124,7 +124,7 @@ pub fn check(
         }
     };
     for (key, setting) in configuration.iter() {
-        if let Some(problem) = check_setting(key, &setting.value, tables) {
+        if let Some(problem) = check_setting(key, &setting.value, table) {
             find(key, problem);
         }
     }
@@ -145,20 +145,22 @@ pub fn check(
     findings
 }
 
-fn check_setting(key: &str, value: &str, tables: &[&'static OptionTable]) -> Option<Problem> {
-    let all = OptionTable::with_own(tables);
+fn check_setting(key: &str, value: &str, table: &'static OptionTable) -> Option<Problem> {
+    let all = table.with_own();
     let found = all
         .iter()
-        .map(|table| table.lookup(key))
-        .find(|lookup| *lookup != Lookup::Unknown);
+        .map(|table| (table.lookup(key), table))
+        .find(|(lookup, _)| *lookup != Lookup::Unknown);
     match found {
-        Some(Lookup::Current(option) | Lookup::Alias(option)) => {
-            let value_type = &option.value_type;
-            // Between two tables, a number of milliseconds may already have become a duration.
-            let may_have_unit = tables.len() > 1 && *value_type == ValueType::Long;
-            let accepts =
-                value_type.accepts(value) || (may_have_unit && ValueType::Duration.accepts(value));
-            (!accepts).then(|| Problem::WrongType {
+        Some((Lookup::Current(option) | Lookup::Alias(option), table)) => {
+            let (value_type, rules) = (&option.value_type, table.rules);
+            let is_own = std::ptr::eq(*table, OptionTable::own());
+            // White space around the value of an option of flugs counts for nothing.
+            let value = if is_own { value.trim() } else { value };
+            if is_own && value.is_empty() {
+                return None;
+            }
+            (!value_type.accepts(value, rules)).then(|| Problem::WrongType {
                 expected: value_type.expected(),
             })
         }
@@ -167,7 +169,7 @@ fn check_setting(key: &str, value: &str, tables: &[&'static OptionTable]) -> Opt
             nearest: OptionTable::own().nearest(key),
         }),
         None => Some(Problem::UnknownKey {
-            line: tables.first()?.line,
+            line: table.line,
             nearest: all.iter().find_map(|table| table.nearest(key)),
         }),
     }
@@ -210,13 +212,13 @@ mod tests {
         for (key, value) in settings {
             configuration.set(*key, *value, Origin::of(Layer::ConfDirectory));
         }
-        let tables = OptionTable::for_line(line.0, line.1);
+        let table = OptionTable::for_line(line.0, line.1);
         let dialect = if line.0 == 1 {
             Dialect::Flat
         } else {
             Dialect::Nested
         };
-        let findings = check(&configuration, &tables, dialect);
+        let findings = check(&configuration, table, dialect);
         let lines = findings.iter().map(|f| format!("{}: {}", f.key, f.problem));
         lines.collect::<Vec<_>>().join("\n")
     }

@@ -191,6 +191,20 @@ impl Configuration {
         }
     }
 
+    /// Adds the values that a key has in the layers of another configuration to a second key. Within
+    /// one layer a value that the second key has already stays in effect.
+    pub(super) fn copy(&mut self, from: &Self, old: &str, new: &str) {
+        let settings = self.settings.entry(new.to_owned()).or_default();
+        for setting in from.all(old).iter().rev() {
+            let layer = setting.origin.layer;
+            let position = settings.partition_point(|other| other.origin.layer < layer);
+            settings.insert(position, setting.clone());
+        }
+        if settings.is_empty() {
+            self.settings.remove(new);
+        }
+    }
+
     /// Removes a key from every layer; gives what was in effect.
     pub fn remove(&mut self, key: &str) -> Option<Setting> {
         self.settings.remove(key)?.pop()

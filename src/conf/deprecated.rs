@@ -1,8 +1,9 @@
-//! Keys that have a newer name. One table, each rule with its source; and for the names that the
-//! Flink at hand still knows as older ones, its own option classes.
+//! Keys that no longer mean what they say: one table, each rule with its source. Keys that only
+//! have a newer name are those of [`super::older_names`].
 
 use super::configuration::Configuration;
-use super::options::{Lookup, OptionTable};
+use super::older_names::resolve_older_names;
+use super::options::OptionTable;
 use super::parsed::{Warning, WarningKind};
 
 /// A key that no longer means what it says.
@@ -36,7 +37,7 @@ const JOB_MANAGER_SIZES: &[&str] = &[
 ];
 
 /// In this order: a worker's whole size decides before its heap does.
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 8] = [
     // MesosTaskManagerParameters up to 1.10 (FLINK-15082, FLINK-15198).
     sized(
         "mesos.resourcemanager.tasks.mem",
@@ -65,36 +66,6 @@ const RULES: [Rule; 19] = [
         "jobmanager.memory.heap.size",
         JOB_MANAGER_SIZES,
     ),
-    // HighAvailabilityOptions of 1.13; later releases have no such option, flugs' own state does.
-    renamed(
-        "recovery.zookeeper.path.mesos-workers",
-        "high-availability.zookeeper.path.mesos-workers",
-    ),
-    // HighAvailabilityOptions of 1.13, read as an alias up to 1.20 or later where it still counts.
-    renamed("recovery.mode", "high-availability.type"),
-    renamed(
-        "recovery.zookeeper.quorum",
-        "high-availability.zookeeper.quorum",
-    ),
-    renamed(
-        "recovery.zookeeper.storageDir",
-        "high-availability.storageDir",
-    ),
-    renamed(
-        "recovery.zookeeper.path.root",
-        "high-availability.zookeeper.path.root",
-    ),
-    renamed(
-        "recovery.zookeeper.path.namespace",
-        "high-availability.cluster-id",
-    ),
-    // JobManagerOptions, WebOptions and RestOptions of 1.5.
-    renamed("jobmanager.web.port", "rest.port"),
-    renamed("jobmanager.web.address", "rest.address"),
-    renamed("jobmanager.web.upload.dir", "web.upload.dir"),
-    // SecurityOptions of 1.2.
-    renamed("security.keytab", "security.kerberos.login.keytab"),
-    renamed("security.principal", "security.kerberos.login.principal"),
     // ConfigConstants up to 1.9 (FLIP-49).
     gone("containerized.heap-cutoff-ratio", OVERHEAD),
     gone("containerized.heap-cutoff-min", OVERHEAD),
@@ -106,14 +77,6 @@ const RULES: [Rule; 19] = [
 ];
 
 const OVERHEAD: &str = "set taskmanager.memory.jvm-overhead.fraction and .min";
-
-const fn renamed(old: &'static str, new: &'static str) -> Rule {
-    Rule {
-        old,
-        instead: Instead::Key(new),
-        rivals: &[],
-    }
-}
 
 const fn sized(old: &'static str, new: &'static str, rivals: &'static [&'static str]) -> Rule {
     Rule {
@@ -140,30 +103,23 @@ const fn gone(old: &'static str, advice: &'static str) -> Rule {
 }
 
 /// Moves every value under an older key to the newer one, with its origin, and warns of each.
-/// Within one layer a value under the newer key wins, as it does in Flink. `tables` are those of
-/// the Flink that is to read the result: an older key is left alone where its newer name is not
-/// known to it.
-pub fn map_deprecated(configuration: &mut Configuration, tables: &[&OptionTable]) -> Vec<Warning> {
+/// `table` is that of the Flink that is to read the result, whose names and whose order count.
+pub fn map_deprecated(
+    configuration: &mut Configuration,
+    table: &'static OptionTable,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for rule in &RULES {
         if configuration.contains(rule.old) {
-            rule.apply(configuration, tables, &mut warnings);
+            rule.apply(configuration, &mut warnings);
         }
     }
-    for (old, new) in aliases(configuration, tables) {
-        warn(configuration, &old, format!("use {new}"), &mut warnings);
-        configuration.rename(&old, new, str::to_owned);
-    }
+    warnings.extend(resolve_older_names(configuration, table));
     warnings
 }
 
 impl Rule {
-    fn apply(
-        &self,
-        configuration: &mut Configuration,
-        tables: &[&OptionTable],
-        warnings: &mut Vec<Warning>,
-    ) {
+    fn apply(&self, configuration: &mut Configuration, warnings: &mut Vec<Warning>) {
         let (new, form): (_, fn(&str) -> String) = match self.instead {
             Instead::Key(new) => (new, str::to_owned),
             Instead::Mebibytes(new) => (new, with_mebibytes),
@@ -172,9 +128,6 @@ impl Rule {
                 return;
             }
         };
-        if self.rivals.is_empty() && !may_rename(self.old, new, tables) {
-            return;
-        }
         let Some(layer) = configuration.setting(self.old).map(|old| old.origin.layer) else {
             return;
         };
@@ -209,40 +162,12 @@ impl Rule {
     }
 }
 
-/// Whether no table reads the older name without knowing the newer one.
-fn may_rename(old: &str, new: &str, tables: &[&OptionTable]) -> bool {
-    tables.iter().all(|table| {
-        matches!(table.lookup(new), Lookup::Current(_)) || table.lookup(old) == Lookup::Unknown
-    })
-}
-
-/// The keys of a configuration that are older names to every table, with their newer names.
-fn aliases(configuration: &Configuration, tables: &[&OptionTable]) -> Vec<(String, &'static str)> {
-    configuration
-        .iter()
-        .filter_map(|(key, _)| {
-            let Lookup::Alias(option) = tables.first()?.lookup(key) else {
-                return None;
-            };
-            may_rename(key, option.key, tables).then(|| (key.to_owned(), option.key))
-        })
-        .collect()
-}
-
 fn warn(configuration: &Configuration, key: &str, instead: String, warnings: &mut Vec<Warning>) {
-    let origin = configuration.setting(key).map(|setting| &setting.origin);
-    let source = origin.map(|origin| {
-        let name = origin.layer.name().to_owned();
-        origin.source.clone().unwrap_or(name)
-    });
-    warnings.push(Warning {
-        source: source.unwrap_or_default(),
-        line: origin.and_then(|origin| origin.line),
-        kind: WarningKind::Deprecated {
-            key: key.to_owned(),
-            instead,
-        },
-    });
+    let kind = WarningKind::Deprecated {
+        key: key.to_owned(),
+        instead,
+    };
+    warnings.push(Warning::of_setting(configuration, key, kind));
 }
 
 /// A bare number was one of MiB; what has a unit keeps it.
@@ -268,8 +193,8 @@ mod tests {
         for (key, value, layer) in settings {
             configuration.set(*key, *value, Origin::of(*layer));
         }
-        let tables = OptionTable::for_line(line.0, line.1);
-        let warnings = map_deprecated(&mut configuration, &tables);
+        let table = OptionTable::for_line(line.0, line.1);
+        let warnings = map_deprecated(&mut configuration, table);
         let settings = configuration
             .iter()
             .map(|(key, setting)| (key.to_owned(), setting.value.clone()))
@@ -376,27 +301,28 @@ command-line: "jobmanager.heap.mb" is deprecated: use jobmanager.memory.heap.siz
 
     #[test]
     fn keys_of_the_first_mesos_setup_are_mapped_on_every_line() {
+        let asked = [
+            (
+                "recovery.zookeeper.path.mesos-workers",
+                "/w",
+                Layer::CommandLine,
+            ),
+            ("security.keytab", "/k", Layer::CommandLine),
+            ("jobmanager.web.port", "8081", Layer::CommandLine),
+        ];
         for line in [(1, 13), (1, 17), (1, 20), (2, 3)] {
-            let (settings, _) = mapped(
-                &[
-                    (
-                        "recovery.zookeeper.path.mesos-workers",
-                        "/w",
-                        Layer::CommandLine,
-                    ),
-                    ("security.keytab", "/k", Layer::CommandLine),
-                    ("jobmanager.web.port", "8081", Layer::CommandLine),
-                ],
-                line,
-            );
-            assert_eq!(
-                settings,
-                [
-                    pair("high-availability.zookeeper.path.mesos-workers", "/w"),
-                    pair("rest.port", "8081"),
-                    pair("security.kerberos.login.keytab", "/k"),
-                ],
-                "{line:?}"
+            let (settings, _) = mapped(&asked, line);
+            for mapped in [
+                pair("high-availability.zookeeper.path.mesos-workers", "/w"),
+                pair("rest.port", "8081"),
+                pair("security.kerberos.login.keytab", "/k"),
+            ] {
+                assert!(settings.contains(&mapped), "{line:?} {mapped:?}");
+            }
+            assert!(
+                asked
+                    .iter()
+                    .all(|(key, ..)| !settings.iter().any(|(other, _)| other == key))
             );
         }
     }

@@ -104,14 +104,11 @@ const LISTENING: [&str; 3] = [
     "taskmanager.bind-host",
 ];
 
-/// The settings that hold on Mesos unless anybody sets them, for the Flink that these tables
-/// speak for, in a process of this role: keys that it does not know are left out.
-pub fn mesos_defaults(tables: &[&OptionTable], role: Role) -> Vec<(&'static str, &'static str)> {
+/// The settings that hold on Mesos unless anybody sets them, for the Flink that this table
+/// speaks for, in a process of this role: keys that it does not know are left out.
+pub fn mesos_defaults(table: &OptionTable, role: Role) -> Vec<(&'static str, &'static str)> {
     let leads = matches!(role, Role::JobManager | Role::StandaloneJob);
-    let is_known = |key: &str| {
-        let current = |table: &&OptionTable| matches!(table.lookup(key), Lookup::Current(_));
-        tables.iter().any(current)
-    };
+    let is_known = |key: &str| matches!(table.lookup(key), Lookup::Current(_));
     let holds = |setting: &&Setting| {
         let instead = match setting.when {
             When::Known => true,
@@ -143,11 +140,11 @@ pub fn mesos_addresses(configuration: &Configuration) -> Vec<(&'static str, &'st
 }
 
 /// Adds the settings that hold on Mesos, for a JobManager, to a configuration that names a master.
-pub fn add_mesos_defaults(configuration: &mut Configuration, tables: &[&OptionTable]) {
+pub fn add_mesos_defaults(configuration: &mut Configuration, table: &OptionTable) {
     if !configuration.contains("mesos.master") {
         return;
     }
-    for (key, value) in mesos_defaults(tables, Role::JobManager) {
+    for (key, value) in mesos_defaults(table, Role::JobManager) {
         let origin = Origin::from_source(Layer::FlugsDefault, "flugs on Mesos");
         configuration.set(key, value, origin);
     }
@@ -158,7 +155,7 @@ mod tests {
     use super::*;
 
     fn on(major: u32, minor: u32) -> String {
-        let pairs = mesos_defaults(&OptionTable::for_line(major, minor), Role::TaskManager);
+        let pairs = mesos_defaults(OptionTable::for_line(major, minor), Role::TaskManager);
         let shown: Vec<String> = pairs
             .iter()
             .map(|(key, value)| format!("{key}={value}"))
@@ -191,9 +188,9 @@ mod tests {
     #[test]
     fn leaders_are_missed_soon_and_workers_may_pause() {
         for (major, minor) in [(1, 13), (1, 20), (2, 3)] {
-            let tables = OptionTable::for_line(major, minor);
+            let table = OptionTable::for_line(major, minor);
             let of = |role| -> Vec<_> {
-                let pairs = mesos_defaults(&tables, role).into_iter();
+                let pairs = mesos_defaults(table, role).into_iter();
                 pairs.filter(|(key, _)| *key == LEADER_SESSION).collect()
             };
             let milliseconds = LEADER_SESSION_MILLISECONDS.to_string();
@@ -220,12 +217,12 @@ mod tests {
     #[test]
     fn the_settings_are_added_below_all_others_and_only_on_mesos() {
         let key = "heartbeat.interval";
-        let tables = OptionTable::for_line(1, 20);
+        let table = OptionTable::for_line(1, 20);
         let mut configuration = Configuration::new();
-        add_mesos_defaults(&mut configuration, &tables);
+        add_mesos_defaults(&mut configuration, table);
         assert!(configuration.is_empty());
         configuration.set("mesos.master", "m", Origin::of(Layer::CommandLine));
-        add_mesos_defaults(&mut configuration, &tables);
+        add_mesos_defaults(&mut configuration, table);
         let origin = &configuration.setting(key).unwrap().origin;
         assert_eq!(origin.to_string(), "flugs-default flugs on Mesos");
         configuration.set(key, "10 s", Origin::of(Layer::ConfDirectory));

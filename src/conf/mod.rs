@@ -19,6 +19,7 @@ mod flat;
 mod logging;
 mod mesos;
 mod nested;
+mod older_names;
 pub mod options;
 mod parsed;
 mod properties;
@@ -44,7 +45,7 @@ pub use mesos::{
     mesos_addresses, mesos_defaults,
 };
 pub use nested::parse_nested;
-pub use parsed::{Parsed, ParsedSetting, Warning, WarningKind};
+pub use parsed::{DropReason, Parsed, ParsedSetting, Warning, WarningKind};
 pub use properties::parse_flink_properties;
 pub use render::{render, unrepresentable};
 pub use sensitive::{REDACTED, is_sensitive, redacted};

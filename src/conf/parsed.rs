@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::configuration::Configuration;
+
 /// The settings of one source, in the order in which they stand, later ones winning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parsed {
@@ -110,6 +112,48 @@ pub enum WarningKind {
         /// The key to set instead, or what to do if there is none.
         instead: String,
     },
+    /// Two names of one option are set to different values, and this one does not count.
+    Dropped {
+        /// The key that does not count.
+        key: String,
+        /// The key that counts.
+        taken: String,
+        /// Why it does.
+        reason: DropReason,
+    },
+}
+
+/// Why one of two names of an option counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DropReason {
+    /// A higher layer sets it.
+    HigherLayer {
+        /// That layer's name.
+        layer: &'static str,
+    },
+    /// It is the option's own key.
+    OwnKey,
+    /// Of the other names of the option, Flink asks for it first.
+    EarlierName {
+        /// The option.
+        option: String,
+    },
+}
+
+impl Warning {
+    /// A warning about the value of a key that is in effect.
+    pub(super) fn of_setting(configuration: &Configuration, key: &str, kind: WarningKind) -> Self {
+        let origin = configuration.setting(key).map(|setting| &setting.origin);
+        let source = origin.map(|origin| {
+            let name = origin.layer.name().to_owned();
+            origin.source.clone().unwrap_or(name)
+        });
+        Self {
+            source: source.unwrap_or_default(),
+            line: origin.and_then(|origin| origin.line),
+            kind,
+        }
+    }
 }
 
 impl fmt::Display for Warning {
@@ -184,6 +228,27 @@ impl fmt::Display for WarningKind {
             Self::Deprecated { key, instead } => {
                 write!(formatter, "\"{key}\" is deprecated: {instead}")
             }
+            Self::Dropped { key, taken, reason } => reason.explain(formatter, key, taken),
+        }
+    }
+}
+
+impl DropReason {
+    fn explain(&self, formatter: &mut fmt::Formatter<'_>, key: &str, taken: &str) -> fmt::Result {
+        write!(formatter, "the value of \"{key}\" does not count: ")?;
+        match self {
+            Self::HigherLayer { layer } => write!(
+                formatter,
+                "\"{taken}\" is set to something else in a higher layer ({layer})"
+            ),
+            Self::OwnKey => write!(
+                formatter,
+                "it is an older name of \"{taken}\", which is set to something else"
+            ),
+            Self::EarlierName { option } => write!(
+                formatter,
+                "for \"{option}\" Flink looks at \"{taken}\" first, which is set to something else"
+            ),
         }
     }
 }

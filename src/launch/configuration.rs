@@ -51,8 +51,8 @@ pub(super) fn lay(
         let origin = Origin::from_source(Layer::CommandLine, "-D");
         configuration.set(&property.key, &property.value, origin);
     }
-    let tables = OptionTable::for_line(home.version().major(), home.version().minor());
-    warnings.extend(map_deprecated(&mut configuration, &tables));
+    let table = OptionTable::for_line(home.version().major(), home.version().minor());
+    warnings.extend(map_deprecated(&mut configuration, table));
     take_out(&mut configuration, request);
     Ok(Laid {
         configuration,

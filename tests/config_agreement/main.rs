@@ -11,6 +11,7 @@
 mod flink_homes;
 mod jvm;
 mod loader;
+mod options;
 mod yaml;
 
 use std::collections::BTreeMap;

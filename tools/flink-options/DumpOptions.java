@@ -22,12 +22,14 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
 /**
- * Lists every configuration option of a Flink home: all static {@code ConfigOption} fields of the
- * classes in {@code lib} and {@code opt}, found by reflection.
+ * Lists every configuration option of several Flink homes: all static {@code ConfigOption} fields
+ * of the classes in {@code lib} and {@code opt}, found by reflection.
  *
- * <p>Prints one option a line, sorted by key, with tabs between key, type, default and the comma
- * separated older keys; one with a question mark is no older name but stands in if the key is unset. A list's type ends in {@code []}; an enumeration's type is
- * {@code a|b|c}.
+ * <p>Each argument is {@code <release line>=<home>}, the oldest line first. Prints one option a
+ * line, sorted by key, with tabs between the release lines that have it so ({@code 1.13} or {@code
+ * 1.13-1.17}), key, type, default, and the comma separated other keys in the order in which Flink
+ * asks for them: older names, and with a question mark keys that stand in if the option is unset.
+ * A list's type ends in {@code []}; an enumeration's type is {@code a|b|c}.
  */
 public final class DumpOptions {
     private static final int LONGEST_DEFAULT = 60;
@@ -35,22 +37,60 @@ public final class DumpOptions {
     private DumpOptions() {}
 
     public static void main(String[] arguments) throws IOException {
+        List<String> lines = new ArrayList<>();
+        // Key, then for each release line what it says of the option, or null.
+        Map<String, String[]> options = new TreeMap<>();
+        for (int index = 0; index < arguments.length; index++) {
+            String[] parts = arguments[index].split("=", 2);
+            lines.add(parts[0]);
+            for (Map.Entry<String, String> option : of(Paths.get(parts[1])).entrySet()) {
+                options.computeIfAbsent(option.getKey(), key -> new String[arguments.length])[
+                                index] =
+                        option.getValue();
+            }
+        }
+        PrintStream output = new PrintStream(System.out, true, StandardCharsets.UTF_8.name());
+        options.forEach((key, descriptions) -> print(key, descriptions, lines, output));
+    }
+
+    /** One line for each run of releases that say the same. */
+    private static void print(
+            String key, String[] descriptions, List<String> lines, PrintStream output) {
+        int first = 0;
+        for (int index = 0; index < descriptions.length; index++) {
+            String description = descriptions[index];
+            boolean ends =
+                    index + 1 == descriptions.length
+                            || !java.util.Objects.equals(description, descriptions[index + 1]);
+            if (ends) {
+                if (description != null) {
+                    String range = lines.get(first);
+                    range += first == index ? "" : "-" + lines.get(index);
+                    output.println(range + "\t" + key + "\t" + description);
+                }
+                first = index + 1;
+            }
+        }
+    }
+
+    private static Map<String, String> of(Path home) throws IOException {
         List<Path> jars = new ArrayList<>();
         for (String directory : new String[] {"lib", "opt"}) {
-            try (Stream<Path> files = Files.list(Paths.get(arguments[0], directory))) {
+            try (Stream<Path> files = Files.list(home.resolve(directory))) {
                 files.filter(file -> file.toString().endsWith(".jar")).sorted().forEach(jars::add);
             }
         }
         ClassLoader loader =
-                new URLClassLoader(jars.stream().map(DumpOptions::url).toArray(URL[]::new));
+                new URLClassLoader(
+                        jars.stream().map(DumpOptions::url).toArray(URL[]::new),
+                        ClassLoader.getSystemClassLoader().getParent());
         Map<String, String> options = new TreeMap<>();
         for (Path jar : jars) {
             for (String name : classes(jar.toFile())) {
                 collect(name, loader, options);
             }
         }
-        PrintStream output = new PrintStream(System.out, true, StandardCharsets.UTF_8.name());
-        options.values().forEach(output::println);
+        return options;
     }
 
     private static URL url(Path jar) {
@@ -79,10 +119,11 @@ public final class DumpOptions {
                         && field.getType().getSimpleName().equals("ConfigOption")) {
                     field.setAccessible(true);
                     Object option = field.get(null);
-                    if (option != null) {
-                        String line = describe(option);
+                    if (option != null && !((String) call(option, "key")).startsWith("<")) {
                         options.merge(
-                                line.substring(0, line.indexOf('\t')), line, DumpOptions::richer);
+                                (String) call(option, "key"),
+                                describe(option),
+                                DumpOptions::richer);
                     }
                 }
             }
@@ -92,24 +133,30 @@ public final class DumpOptions {
         }
     }
 
-    /** Two fields may describe one key; the description that knows more aliases is kept. */
+    /** Two fields may describe one key: the one counts that knows a type, and more other keys. */
     private static String richer(String first, String second) {
+        if (first.startsWith("String\t") != second.startsWith("String\t")) {
+            return first.startsWith("String\t") ? second : first;
+        }
         return second.length() > first.length() ? second : first;
     }
 
     private static String describe(Object option) throws ReflectiveOperationException {
         String key = (String) call(option, "key");
         Object defaultValue = call(option, "defaultValue");
-        List<String> aliases = new ArrayList<>();
-        for (Object alias : (Iterable<?>) call(option, "fallbackKeys")) {
-            String mark = (Boolean) call(alias, "isDeprecated") ? "" : "?";
-            aliases.add(mark + call(alias, "getKey"));
+        List<String> others = new ArrayList<>();
+        for (Object other : (Iterable<?>) call(option, "fallbackKeys")) {
+            String mark = (Boolean) call(other, "isDeprecated") ? "" : "?";
+            // Flink has an option that lists its own key.
+            if (!call(other, "getKey").equals(key)) {
+                others.add(mark + call(other, "getKey"));
+            }
         }
         String value = defaultValue == null ? "" : print(defaultValue);
         if (value.length() > LONGEST_DEFAULT || value.contains("\n") || value.contains("\t")) {
             value = "";
         }
-        return key + "\t" + type(option) + "\t" + value + "\t" + String.join(",", aliases);
+        return type(option) + "\t" + value + "\t" + String.join(",", others);
     }
 
     private static Object call(Object target, String method) throws ReflectiveOperationException {

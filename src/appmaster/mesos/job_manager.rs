@@ -75,8 +75,8 @@ fn is_scheduler_secret(key: &str) -> bool {
 
 /// What suits a cluster of many machines, unless somebody set it.
 pub(super) fn defaults(version: &FlinkVersion) -> BTreeMap<String, String> {
-    let tables = OptionTable::for_line(version.major(), version.minor());
-    let all = mesos_defaults(&tables, Role::JobManager).into_iter();
+    let table = OptionTable::for_line(version.major(), version.minor());
+    let all = mesos_defaults(table, Role::JobManager).into_iter();
     all.map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
 }

@@ -74,7 +74,7 @@ impl Shipment {
             token,
             java_home,
             configuration: settled.task_manager.configuration.clone(),
-            tables: OptionTable::for_line(version.major(), version.minor()),
+            table: OptionTable::for_line(version.major(), version.minor()),
             overlay_properties: overlays
                 .iter()
                 .flat_map(|one| one.properties.clone())

@@ -91,7 +91,7 @@ impl Report {
             })
             .collect();
         let configuration = &gathered.configuration;
-        for finding in check(configuration, &gathered.tables, gathered.dialect()) {
+        for finding in check(configuration, gathered.table, gathered.dialect()) {
             findings.push(Found {
                 severity: if finding.problem.is_error() {
                     Severity::Error

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::sources::Gathered;
 use super::{Ending, Sources, output, table, warn};
-use crate::conf::options::{FlinkOption, Lookup, OptionTable};
+use crate::conf::options::{FlinkOption, Lookup};
 use crate::conf::{Setting, redacted};
 use crate::spec::ExitCode;
 
@@ -107,7 +107,9 @@ fn explain(gathered: &Gathered, key: &str) -> Explanation {
 }
 
 fn option(gathered: &Gathered, key: &str) -> Option<&'static FlinkOption> {
-    OptionTable::with_own(&gathered.tables)
+    gathered
+        .table
+        .with_own()
         .into_iter()
         .find_map(|table| match table.lookup(key) {
             Lookup::Current(option) | Lookup::Alias(option) => Some(option),
@@ -125,8 +127,11 @@ fn not_set(gathered: &Gathered, key: &str) -> Ending {
         }
         Some(_) => format!("{key} is not set, and Flink has no default for it"),
         None => {
-            let tables = OptionTable::with_own(&gathered.tables);
-            let nearest = tables.iter().find_map(|table| table.nearest(key));
+            let nearest = gathered
+                .table
+                .with_own()
+                .iter()
+                .find_map(|table| table.nearest(key));
             let hint = nearest.map(|nearest| format!("; did you mean {nearest}?"));
             format!(
                 "{key} is not set, and no option has this name{}",

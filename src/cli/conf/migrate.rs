@@ -142,8 +142,8 @@ fn migrated(
     }
     let mut configuration = Configuration::new();
     configuration.extend(&parsed, Layer::ConfDirectory, &from.display().to_string());
-    let tables = OptionTable::for_line(version.major(), version.minor());
-    let deprecated = map_deprecated(&mut configuration, &tables);
+    let table = OptionTable::for_line(version.major(), version.minor());
+    let deprecated = map_deprecated(&mut configuration, table);
     warnings.extend(deprecated.iter().map(ToString::to_string));
     (configuration, warnings)
 }

@@ -37,7 +37,7 @@ pub(super) struct Gathered {
     pub(super) configuration: Configuration,
     pub(super) warnings: Vec<Warning>,
     pub(super) version: FlinkVersion,
-    pub(super) tables: Vec<&'static OptionTable>,
+    pub(super) table: &'static OptionTable,
     /// The conf directory that was read.
     pub(super) directory: Option<PathBuf>,
 }
@@ -54,7 +54,7 @@ impl Sources {
     pub(super) fn gather(&self) -> Result<Gathered, Ending> {
         let home = self.home()?;
         let version = self.version(home.as_ref())?;
-        let tables = OptionTable::for_line(version.major(), version.minor());
+        let table = OptionTable::for_line(version.major(), version.minor());
         let directory = (self.conf.clone())
             .or_else(|| self.variable("FLINK_CONF_DIR"))
             .or_else(|| home.map(|home| home.conf()));
@@ -74,13 +74,13 @@ impl Sources {
             let Property { key, value } = property.parse()?;
             configuration.set(key, value, Origin::of(Layer::CommandLine));
         }
-        warnings.extend(map_deprecated(&mut configuration, &tables));
-        add_mesos_defaults(&mut configuration, &tables);
+        warnings.extend(map_deprecated(&mut configuration, table));
+        add_mesos_defaults(&mut configuration, table);
         Ok(Gathered {
             configuration,
             warnings,
             version,
-            tables,
+            table,
             directory,
         })
     }

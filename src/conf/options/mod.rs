@@ -1,16 +1,20 @@
-//! Every configuration option of Flink, with its type, default and older names, as data.
+//! Every configuration option of Flink, with its type, default and other names, as data.
 //!
-//! The tables are dumped from Flink's own option classes by `tools/flink-options/dump.sh` and
-//! compiled in as text: three release lines stand for those between them. The fourth table has
-//! what flugs itself reads, with every Flink: the options of the Mesos integration that Flink had
-//! up to 1.13, and those that came with flugs (`flugs.*`).
+//! The table is dumped from the option classes of each release line by
+//! `tools/flink-options/dump.sh` and compiled in as text. A second table has what flugs itself
+//! reads, with every Flink: the options of the Mesos integration that Flink had up to 1.13, and
+//! those that came with flugs (`flugs.*`).
 
 mod duration;
+mod number;
+mod rules;
+mod structured;
 mod value_type;
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 pub use duration::parse_duration;
+pub use rules::ReadingRules;
 pub use value_type::ValueType;
 
 /// One configuration option.
@@ -22,10 +26,26 @@ pub struct FlinkOption {
     pub value_type: ValueType,
     /// The default as Flink prints it; `None` if there is none, or none worth printing.
     pub default: Option<&'static str>,
-    /// Older names that Flink still reads.
-    pub aliases: Vec<&'static str>,
-    /// Other keys whose value stands in if this one is unset.
-    pub fallbacks: Vec<&'static str>,
+    /// The other keys that Flink asks for, in its order, if this one is unset.
+    pub others: Vec<OtherKey>,
+}
+
+/// A key that may have a value for an option which has another key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherKey {
+    /// The key.
+    pub key: &'static str,
+    /// Whether it is a name that the option had in older releases. Otherwise it means something of
+    /// its own, and stands in.
+    pub is_older: bool,
+}
+
+impl FlinkOption {
+    /// Older names that Flink still reads, in its order.
+    pub fn older_names(&self) -> impl Iterator<Item = &'static str> {
+        let older = self.others.iter().filter(|other| other.is_older);
+        older.map(|other| other.key)
+    }
 }
 
 /// How a key relates to the options of a release line.
@@ -46,14 +66,17 @@ pub enum Lookup<'a> {
 pub struct OptionTable {
     /// The release line, e.g. `1.20`.
     pub line: &'static str,
+    /// How its options read their values.
+    pub rules: ReadingRules,
     options: Vec<FlinkOption>,
 }
 
-const DATA: [(&str, &str); 3] = [
-    ("1.13", include_str!("data/flink-1.13.tsv")),
-    ("1.20", include_str!("data/flink-1.20.tsv")),
-    ("2.3", include_str!("data/flink-2.3.tsv")),
+/// The release lines of the data, oldest first.
+const LINES: [&str; 12] = [
+    "1.13", "1.14", "1.15", "1.16", "1.17", "1.18", "1.19", "1.20", "2.0", "2.1", "2.2", "2.3",
 ];
+
+const DATA: &str = include_str!("data/flink.tsv");
 
 /// Prefixes of keys that Flink does not list as options: it hands them on to a file system, a
 /// reporter or a container, or reads them by pattern.
@@ -96,20 +119,23 @@ const SCRIPT_KEYS: [&str; 5] = [
 ];
 
 impl OptionTable {
-    /// The tables that speak for a release line, the nearest one first. A line of its own has one
-    /// table; a line between two has both, because either may know an option of it.
-    pub fn for_line(major: u32, minor: u32) -> Vec<&'static Self> {
-        // A table is read when it is first asked for: most launches need one of the three.
-        let [oldest, middle, newest] = &TABLES;
-        let nearest_first: &[&LazyTable] = match (major, minor) {
-            (0, _) | (1, ..=13) => &[oldest],
-            (1, 14..=16) => &[oldest, middle],
-            (1, 17..=19) => &[middle, oldest],
-            (1, 20) => &[middle],
-            (1, _) | (2, 0..=1) => &[newest, middle],
-            _ => &[newest],
+    /// The options of a release line; those of the newest one that is known for a newer one.
+    pub fn for_line(major: u32, minor: u32) -> &'static Self {
+        let index = match (major, minor) {
+            (0, _) | (1, ..=13) => 0,
+            (1, 14) => 1,
+            (1, 15) => 2,
+            (1, 16) => 3,
+            (1, 17) => 4,
+            (1, 18) => 5,
+            (1, 19) => 6,
+            (1, _) => 7,
+            (2, 0) => 8,
+            (2, 1) => 9,
+            (2, 2) => 10,
+            _ => 11,
         };
-        nearest_first.iter().map(|table| &***table).collect()
+        table_of(index)
     }
 
     /// The options that flugs itself reads. What it says of a key goes before any other table:
@@ -118,12 +144,9 @@ impl OptionTable {
         &OWN
     }
 
-    /// The tables that say what a key is, given those of a release line: that of flugs first.
-    pub fn with_own(tables: &[&'static Self]) -> Vec<&'static Self> {
-        [Self::own()]
-            .into_iter()
-            .chain(tables.iter().copied())
-            .collect()
+    /// The tables that say what a key is, given that of a release line: that of flugs first.
+    pub fn with_own(&'static self) -> [&'static Self; 2] {
+        [Self::own(), self]
     }
 
     /// Every option, sorted by key.
@@ -136,7 +159,11 @@ impl OptionTable {
         if let Some(option) = self.options.iter().find(|option| option.key == key) {
             return Lookup::Current(option);
         }
-        if let Some(option) = self.options.iter().find(|o| o.aliases.contains(&key)) {
+        if let Some(option) = self.options.iter().find(|o| {
+            o.others
+                .iter()
+                .any(|other| other.is_older && other.key == key)
+        }) {
             return Lookup::Alias(option);
         }
         if let Some(option) = self.options.iter().find(|option| matches(option.key, key)) {
@@ -144,10 +171,9 @@ impl OptionTable {
         }
         let is_family = FAMILIES.iter().any(|prefix| key.starts_with(prefix))
             || SCRIPT_KEYS.contains(&key)
-            || self
-                .options
-                .iter()
-                .any(|option| is_entry(option, key) || option.fallbacks.contains(&key));
+            || self.options.iter().any(|option| {
+                is_entry(option, key) || option.others.iter().any(|other| other.key == key)
+            });
         if is_family {
             Lookup::Family
         } else {
@@ -192,41 +218,68 @@ fn matches(pattern: &str, key: &str) -> bool {
     }) || (after.is_empty() && !tail.is_empty())
 }
 
-type LazyTable = LazyLock<OptionTable>;
+static OWN: LazyLock<OptionTable> = LazyLock::new(|| OptionTable {
+    line: "flugs",
+    rules: ReadingRules::NEWEST,
+    options: include_str!("data/flugs.tsv")
+        .lines()
+        .filter_map(parse)
+        .collect(),
+});
 
-static OWN: LazyTable = LazyLock::new(|| read(&("flugs", include_str!("data/flugs.tsv"))));
-
-static TABLES: [LazyTable; 3] = [
-    LazyLock::new(|| read(&DATA[0])),
-    LazyLock::new(|| read(&DATA[1])),
-    LazyLock::new(|| read(&DATA[2])),
-];
-
-fn read((line, text): &(&'static str, &'static str)) -> OptionTable {
-    OptionTable {
+/// A table is read when it is first asked for: most launches need one.
+fn table_of(index: usize) -> &'static OptionTable {
+    static TABLES: [OnceLock<OptionTable>; LINES.len()] = [const { OnceLock::new() }; LINES.len()];
+    let index = index.min(LINES.len() - 1);
+    let line = LINES.get(index).copied().unwrap_or_default();
+    let read = || OptionTable {
         line,
-        options: text.lines().filter_map(parse).collect(),
+        rules: rules_of(line),
+        options: DATA
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .filter(|(range, _)| holds(range, index))
+            .filter_map(|(_, option)| parse(option))
+            .collect(),
+    };
+    match TABLES.get(index) {
+        Some(table) => table.get_or_init(read),
+        None => &OWN,
     }
 }
 
-/// One line of a table: key, type, default, older keys; a fallback has a question mark before it.
+fn rules_of(line: &str) -> ReadingRules {
+    let number = |text: &str| text.parse().unwrap_or_default();
+    let (major, minor) = line.split_once('.').unwrap_or((line, ""));
+    ReadingRules::of_line(number(major), number(minor))
+}
+
+/// Whether a range of release lines (`1.13`, `1.13-1.17`) has the one at `index`.
+fn holds(range: &str, index: usize) -> bool {
+    let position = |line| LINES.iter().position(|other| *other == line);
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    position(first).is_some_and(|first| first <= index)
+        && position(last).is_some_and(|last| index <= last)
+}
+
+/// One line of a table: key, type, default, other keys in Flink's order; one that is no older name
+/// has a question mark before it.
 fn parse(line: &'static str) -> Option<FlinkOption> {
     let mut columns = line.split('\t');
     let key = columns.next()?;
     let value_type = ValueType::parse(columns.next()?);
     let default = columns.next().filter(|default| !default.is_empty());
     let others = columns.next().unwrap_or_default().split(',');
-    let (fallbacks, aliases): (Vec<&str>, Vec<&str>) = others
-        .filter(|other| !other.is_empty())
-        .partition(|other| other.starts_with('?'));
+    let others = others.filter(|other| !other.is_empty());
     Some(FlinkOption {
         key,
         value_type,
         default,
-        aliases,
-        fallbacks: fallbacks
-            .into_iter()
-            .map(|fallback| fallback.trim_start_matches('?'))
+        others: others
+            .map(|other| OtherKey {
+                key: other.trim_start_matches('?'),
+                is_older: !other.starts_with('?'),
+            })
             .collect(),
     })
 }
@@ -236,11 +289,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_of_the_data_is_an_option() {
-        for (table, (_, text)) in TABLES.iter().zip(DATA) {
-            assert_eq!(table.options().len(), text.lines().count());
+    fn every_line_of_the_data_is_an_option_of_some_release_lines() {
+        for line in DATA.lines() {
+            assert_eq!(line.split('\t').count(), 5, "{line}");
+            let range = line.split('\t').next().unwrap();
+            assert!((0..LINES.len()).any(|index| holds(range, index)), "{line}");
+        }
+        for index in 0..LINES.len() {
+            let table = table_of(index);
             assert!(table.options().len() > 600, "{}", table.line);
-            assert!(text.lines().all(|line| line.split('\t').count() == 4));
+            let mut keys: Vec<&str> = table.options().iter().map(|option| option.key).collect();
+            keys.dedup();
+            assert_eq!(keys.len(), table.options().len(), "{}", table.line);
         }
     }
 
@@ -252,15 +312,14 @@ mod tests {
         assert!(text.lines().all(|line| line.split('\t').count() == 4));
         assert!(table.options().is_sorted_by_key(|option| option.key));
         for option in table.options() {
-            let fits = |default: &str| option.value_type.accepts(default);
+            let fits = |default: &str| option.value_type.accepts(default, ReadingRules::NEWEST);
             assert!(option.default.is_none_or(fits), "{}", option.key);
         }
     }
 
     #[test]
     fn every_option_of_flinks_own_mesos_integration_is_one_of_flugs() {
-        let [oldest, _, _] = &TABLES;
-        let of_mesos = oldest.options().iter().map(|option| option.key);
+        let of_mesos = table_of(0).options().iter().map(|option| option.key);
         for key in of_mesos.filter(|key| key.contains("mesos")) {
             let known = OptionTable::own().lookup(key);
             assert!(matches!(known, Lookup::Current(_)), "{key}");
@@ -271,13 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn the_compiled_in_tables_stay_below_200_kilobytes() {
-        assert!(DATA.iter().map(|(_, text)| text.len()).sum::<usize>() < 200_000);
+    fn the_compiled_in_table_stays_below_120_kilobytes() {
+        assert!(DATA.len() < 120_000);
     }
 
     #[test]
     fn keys_are_looked_up_as_own_key_alias_pattern_or_family() {
-        let [oldest, middle, newest] = &TABLES;
+        let [oldest, middle, newest] =
+            [(1, 13), (1, 20), (2, 3)].map(|(major, minor)| OptionTable::for_line(major, minor));
         assert!(matches!(oldest.lookup("mesos.master"), Lookup::Current(_)));
         assert_eq!(newest.lookup("mesos.master"), Lookup::Unknown);
         assert!(
@@ -294,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_misspelled_key_has_a_nearest_one() {
-        let [_, _, newest] = &TABLES;
+        let newest = OptionTable::for_line(2, 3);
         assert_eq!(
             newest.nearest("taskmanager.numberOfTaskSlot"),
             Some("taskmanager.numberOfTaskSlots")
@@ -307,17 +367,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_between_two_tables_has_both() {
-        let lines = |major, minor| -> Vec<&str> {
-            OptionTable::for_line(major, minor)
-                .iter()
-                .map(|t| t.line)
-                .collect()
-        };
-        assert_eq!(lines(1, 13), ["1.13"]);
-        assert_eq!(lines(1, 15), ["1.13", "1.20"]);
-        assert_eq!(lines(1, 18), ["1.20", "1.13"]);
-        assert_eq!(lines(2, 0), ["2.3", "1.20"]);
-        assert_eq!(lines(3, 1), ["2.3"]);
+    fn every_release_line_has_its_own_table_and_a_newer_one_the_newest() {
+        let line = |major, minor| OptionTable::for_line(major, minor).line;
+        for (index, name) in LINES.into_iter().enumerate() {
+            let (major, minor) = name.split_once('.').unwrap();
+            let of_line = OptionTable::for_line(major.parse().unwrap(), minor.parse().unwrap());
+            assert_eq!((of_line.line, table_of(index).line), (name, name));
+        }
+        assert_eq!(
+            [line(0, 9), line(1, 12), line(1, 21), line(3, 1)],
+            ["1.13", "1.13", "1.20", "2.3"]
+        );
     }
 }

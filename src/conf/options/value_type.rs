@@ -1,6 +1,11 @@
 //! What a value must look like, as Flink's `ConfigurationUtils`, `TimeUtils` and `MemorySize`
 //! parse it.
 
+use super::duration::parse_duration_by;
+use super::number::{is_float, is_integer, quantity};
+use super::rules::ReadingRules;
+use super::structured::{is_list, is_map};
+
 /// The type of an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueType {
@@ -22,69 +27,17 @@ pub enum ValueType {
     Map,
     /// Any text.
     Text,
-    /// Several values; what they are is not checked.
-    List,
+    /// Several values of one type.
+    List(Box<ValueType>),
 }
-
-const TIME_UNITS: [&str; 33] = [
-    "",
-    "d",
-    "day",
-    "days",
-    "h",
-    "hour",
-    "hours",
-    "m",
-    "min",
-    "minute",
-    "minutes",
-    "s",
-    "sec",
-    "secs",
-    "second",
-    "seconds",
-    "ms",
-    "milli",
-    "millis",
-    "millisecond",
-    "milliseconds",
-    "µs",
-    "μs",
-    "micro",
-    "micros",
-    "microsecond",
-    "microseconds",
-    "ns",
-    "nano",
-    "nanos",
-    "nanosecond",
-    "nanoseconds",
-    "msec",
-];
-
-const MEMORY_UNITS: [&str; 15] = [
-    "",
-    "b",
-    "bytes",
-    "k",
-    "kb",
-    "kibibytes",
-    "m",
-    "mb",
-    "mebibytes",
-    "g",
-    "gb",
-    "gibibytes",
-    "t",
-    "tb",
-    "tebibytes",
-];
 
 impl ValueType {
     /// The type of a column of the option tables.
     pub(super) fn parse(text: &'static str) -> Self {
         match text {
-            _ if text.ends_with("[]") => Self::List,
+            _ if text.ends_with("[]") => {
+                Self::List(Box::new(Self::parse(text.trim_end_matches("[]"))))
+            }
             "Boolean" => Self::Boolean,
             "Integer" => Self::Integer,
             "Long" => Self::Long,
@@ -97,22 +50,24 @@ impl ValueType {
         }
     }
 
-    /// Whether Flink could make this type of the text.
-    pub fn accepts(&self, value: &str) -> bool {
-        let text = value.trim();
+    /// Whether the options of a release line make this type of the text.
+    pub fn accepts(&self, text: &str, rules: ReadingRules) -> bool {
         match self {
-            Self::Boolean => matches!(text.to_ascii_lowercase().as_str(), "true" | "false"),
-            Self::Integer => text.parse::<i32>().is_ok(),
-            Self::Long => text.parse::<i64>().is_ok(),
-            Self::Float => text
-                .trim_end_matches(['d', 'D', 'f', 'F'])
-                .parse::<f64>()
-                .is_ok(),
-            Self::Duration => text.starts_with('P') || has_unit(text, &TIME_UNITS),
-            Self::MemorySize => has_unit(text, &MEMORY_UNITS),
+            Self::Boolean => {
+                text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
+            }
+            Self::Integer => is_integer::<i32>(text),
+            Self::Long => is_integer::<i64>(text),
+            Self::Float => is_float(text),
+            Self::Duration => parse_duration_by(text, rules).is_some(),
+            Self::MemorySize => is_memory_size(text),
             Self::Enumeration(words) => words.iter().any(|word| word.eq_ignore_ascii_case(text)),
-            Self::Map => text.is_empty() || text.contains(':'),
-            Self::Text | Self::List => true,
+            Self::Map => is_map(text, rules.yaml),
+            Self::Text => true,
+            Self::List(element) => is_list(text, rules.yaml, |part| {
+                let yaml = rules.yaml_elements;
+                element.accepts(part, ReadingRules { yaml, ..rules })
+            }),
         }
     }
 
@@ -127,7 +82,7 @@ impl ValueType {
             Self::Enumeration(words) => format!("one of {}", words.join(", ")),
             Self::Map => "pairs such as a:1,b:2".to_owned(),
             Self::Text => "text".to_owned(),
-            Self::List => "a list such as a;b".to_owned(),
+            Self::List(_) => "a list such as a;b".to_owned(),
         }
     }
 
@@ -142,47 +97,62 @@ impl ValueType {
             Self::Enumeration(_) => "enumeration",
             Self::Map => "map",
             Self::Text => "text",
-            Self::List => "list",
+            Self::List(_) => "list",
         }
     }
 }
 
-/// Whether a text is digits and one of the units, in any case, with or without space between.
-fn has_unit(text: &str, units: &[&str]) -> bool {
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    unit.len() < text.len() && units.contains(&unit.trim().to_lowercase().as_str())
+/// Whether a text is digits and a unit of memory, and as many bytes as a Java `long` can hold.
+fn is_memory_size(text: &str) -> bool {
+    let Some((number, unit)) = quantity(text) else {
+        return false;
+    };
+    let shift = match unit.as_str() {
+        "" | "b" | "bytes" => 0,
+        "k" | "kb" | "kibibytes" => 10,
+        "m" | "mb" | "mebibytes" => 20,
+        "g" | "gb" | "gibibytes" => 30,
+        "t" | "tb" | "tebibytes" => 40,
+        _ => return false,
+    };
+    let number = number.parse::<i64>().ok();
+    number.is_some_and(|number| number.checked_mul(1 << shift).is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn accepts(value_type: &ValueType, text: &str) -> bool {
+        value_type.accepts(text, ReadingRules::NEWEST)
+    }
+
     #[test]
     fn units_are_those_of_flink() {
-        let accepts = |kind: &ValueType, text: &str| kind.accepts(text);
-        for text in ["500", "500 ms", "10s", "5 min", "1 d", "PT5M"] {
-            assert!(accepts(&ValueType::Duration, text), "{text}");
-        }
-        for text in ["", "s", "-1 s", "1.5 s", "10 fortnights", "1728m ib"] {
-            assert!(!accepts(&ValueType::Duration, text), "{text}");
-        }
-        for text in ["1728m", "1 gb", "1024", "2 GIBIBYTES"] {
+        for text in ["1728m", "1 gb", "1024", "2 GIBIBYTES", " 5 "] {
             assert!(accepts(&ValueType::MemorySize, text), "{text}");
         }
-        for text in ["1.5g", "1728 mib", "-1", "g"] {
+        for text in ["1.5g", "1728 mib", "-1", "g", "9999999999 tb"] {
             assert!(!accepts(&ValueType::MemorySize, text), "{text}");
         }
     }
 
     #[test]
     fn words_and_numbers_are_told_apart() {
-        assert!(ValueType::Boolean.accepts("TRUE"));
-        assert!(!ValueType::Boolean.accepts("yes"));
-        assert!(ValueType::Integer.accepts("8081"));
-        assert!(!ValueType::Integer.accepts("8081-8090"));
-        assert!(ValueType::Float.accepts("0.4"));
-        assert!(ValueType::parse("A_B|C").accepts("a_b"));
-        assert!(!ValueType::parse("A_B|C").accepts("d"));
-        assert_eq!(ValueType::parse("Map[]"), ValueType::List);
+        assert!(accepts(&ValueType::Boolean, "TRUE"));
+        assert!(!accepts(&ValueType::Boolean, "yes"));
+        assert!(accepts(&ValueType::Integer, "+8081"));
+        assert!(!accepts(&ValueType::Integer, "8081-8090"));
+        assert!(!accepts(&ValueType::Integer, " 8081"));
+        assert!(accepts(&ValueType::Float, "0.4"));
+        for word in ["inf", "Inf", "infinite", "nan", "0x1"] {
+            assert!(!accepts(&ValueType::Float, word), "{word}");
+        }
+        assert!(accepts(&ValueType::parse("A_B|C"), "a_b"));
+        assert!(!accepts(&ValueType::parse("A_B|C"), "d"));
+        let list = ValueType::parse("Map[]");
+        assert_eq!(list, ValueType::List(Box::new(ValueType::Map)));
+        assert!(accepts(&list, "a:1;b:2,c:3"));
+        assert!(!accepts(&list, "a;b"));
     }
 }

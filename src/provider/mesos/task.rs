@@ -70,8 +70,8 @@ pub struct TaskTerms {
     pub java_home: Option<RelativePath>,
     /// A worker's configuration, as it is on the application master.
     pub configuration: Configuration,
-    /// The tables of its Flink.
-    pub tables: Vec<&'static OptionTable>,
+    /// The options of its Flink.
+    pub table: &'static OptionTable,
     /// What the overlays set: a shipped file's place in the sandbox has to win over the place
     /// that the user named.
     pub overlay_properties: BTreeMap<String, String>,

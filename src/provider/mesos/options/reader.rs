@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::conf::options::{FlinkOption, Lookup, OptionTable, parse_duration};
+use crate::conf::options::{FlinkOption, Lookup, OptionTable, ReadingRules, parse_duration};
 use crate::conf::{Configuration, Setting, is_sensitive};
 
 use super::problem::{MesosOptionProblem, MesosOptionReason};
@@ -71,7 +71,9 @@ impl<'a> Reader<'a> {
             return None;
         }
         let value_type = option.map(|option| &option.value_type);
-        if let Some(wrong) = value_type.filter(|value_type| !value_type.accepts(value)) {
+        if let Some(wrong) =
+            value_type.filter(|value_type| !value_type.accepts(value, ReadingRules::NEWEST))
+        {
             self.refuse_type(key, wrong.expected());
             return None;
         }

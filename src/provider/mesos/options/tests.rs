@@ -126,7 +126,7 @@ fn what_conf_check_calls_an_error_is_refused_here_and_the_other_way_round() {
         let configuration = configuration(&[LEAST[0], LEAST[1], (&key, "-?")]);
         let checked = crate::conf::check(
             &configuration,
-            &OptionTable::for_line(1, 20),
+            OptionTable::for_line(1, 20),
             crate::conf::Dialect::Flat,
         );
         let is_known = |problem: &crate::conf::Problem| {

@@ -45,7 +45,7 @@ pub(super) fn common(terms: &TaskTerms, artifacts: Vec<Artifact>) -> LaunchManif
         role: Role::TaskManager,
         worker_id: WorkerId::of(Role::TaskManager, None),
         artifacts,
-        default_properties: owned(mesos_defaults(&terms.tables, Role::TaskManager)).collect(),
+        default_properties: owned(mesos_defaults(terms.table, Role::TaskManager)).collect(),
         properties: settings(terms),
         forced_properties: forced,
         environment: terms.environment.clone(),

@@ -49,7 +49,7 @@ fn terms(settings: &[(&str, &str)]) -> TaskTerms {
         token: Token::new("0123456789abcdef").unwrap(),
         java_home: None,
         configuration,
-        tables: OptionTable::for_line(1, 20),
+        table: OptionTable::for_line(1, 20),
         overlay_properties: [("security.ssl.keystore".into(), "tls/keystore.jks".into())].into(),
         environment: [("HADOOP_USER_NAME".into(), "etl".into())].into(),
         job_manager: JobManagerAddress {

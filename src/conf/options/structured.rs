@@ -1,0 +1,105 @@
+//! Lists and maps within one value, as Flink's `StructuredOptionsSplitter` takes them apart.
+
+use super::super::nested::{Content, read_node};
+
+/// Whether a value is a list: parts between semicolons, or a list of YAML.
+pub(super) fn is_list(value: &str, yaml: bool, element: impl Fn(&str) -> bool) -> bool {
+    (yaml && is_yaml_list(value))
+        || split(value, ';').is_some_and(|parts| parts.iter().all(|part| element(part)))
+}
+
+/// Whether a value is a map: pairs such as `a:1` between commas, or a map of YAML.
+pub(super) fn is_map(value: &str, yaml: bool) -> bool {
+    let is_pair = |pair: &String| split(pair, ':').is_some_and(|parts| parts.len() == 2);
+    (yaml && is_yaml_map(value)) || split(value, ',').is_some_and(|pairs| pairs.iter().all(is_pair))
+}
+
+fn is_yaml_list(value: &str) -> bool {
+    matches!(content(value), Some(Content::Sequence(_)))
+}
+
+fn is_yaml_map(value: &str) -> bool {
+    matches!(content(value), Some(Content::Mapping(_)))
+}
+
+fn content(value: &str) -> Option<Content> {
+    Some(read_node(value, "").ok()??.content)
+}
+
+/// The parts of a value. White space around a part is none of it; a part in quotes may hold the
+/// delimiter, and a doubled quote is one. Nothing if a quote is not closed, or if something else
+/// than a delimiter follows it.
+fn split(value: &str, delimiter: char) -> Option<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut rest = value;
+    // Whether the part before the last delimiter is known: two delimiters have an empty one between.
+    let mut after_delimiter = false;
+    loop {
+        rest = rest.trim_start_matches(char::is_whitespace);
+        let Some(first) = rest.chars().next() else {
+            return Some(parts);
+        };
+        if first == delimiter {
+            if after_delimiter {
+                parts.push(String::new());
+            }
+            after_delimiter = true;
+            rest = rest.get(first.len_utf8()..)?;
+            continue;
+        }
+        let (part, behind) = match first {
+            '\'' | '"' => quoted(rest, first)?,
+            _ => {
+                let end = rest.find(delimiter).unwrap_or(rest.len());
+                let (part, behind) = rest.split_at_checked(end)?;
+                (part.trim().to_owned(), behind)
+            }
+        };
+        let behind = behind.trim_start_matches(char::is_whitespace);
+        if !behind.is_empty() && !behind.starts_with(delimiter) {
+            return None;
+        }
+        parts.push(part);
+        after_delimiter = false;
+        rest = behind;
+    }
+}
+
+/// The text within quotes at the front, and what is behind them.
+fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
+    let mut part = String::new();
+    let mut rest = text.get(quote.len_utf8()..)?;
+    loop {
+        let (before, behind) = rest.split_once(quote)?;
+        part.push_str(before);
+        match behind.strip_prefix(quote) {
+            Some(more) => {
+                part.push(quote);
+                rest = more;
+            }
+            None => return Some((part, behind)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn parts_are_trimmed_and_quotes_keep_delimiters() {
+        let parts = |text| split(text, ';').map(|parts| parts.join("|"));
+        assert_eq!(parts(" a ; 'b;''c' ;;d;").as_deref(), Some("a|b;'c||d"));
+        assert_eq!(parts("").as_deref(), Some(""));
+        assert_eq!(parts("'a"), None);
+        assert_eq!(parts("'a' b"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_splitter_panic(text in "(?s).{0,40}|['\";:, ab]{0,40}") {
+            let _ = (is_map(&text, true), is_list(&text, false, |part| !part.is_empty()));
+        }
+    }
+}

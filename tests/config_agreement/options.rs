@@ -1,0 +1,438 @@
+//! Flink's own option classes, asked many things in one JVM each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flugs::conf::options::{Lookup, OptionTable};
+use flugs::conf::{Configuration, Layer, Origin, map_deprecated};
+
+use super::flink_homes::flink_home;
+use super::jvm;
+
+/// Settings, or the values that options have.
+type Settings = BTreeMap<String, String>;
+
+fn ask(version: &str, what: &str, questions: &[String]) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("questions"), questions.join("\n")).unwrap();
+    let home = flink_home(version).display().to_string();
+    let arguments = [home, what.to_owned(), path("questions"), path("answers")];
+    jvm::run(version, "AskOptions", &["-Dlog4j2.level=OFF"], &arguments);
+    let answers = std::fs::read_to_string(path("answers")).unwrap();
+    answers.lines().map(str::to_owned).collect()
+}
+
+fn table(version: &str) -> &'static OptionTable {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap());
+    OptionTable::for_line(parts.next().unwrap(), parts.next().unwrap())
+}
+
+/// Sets of names that belong together, each with every name that any of its options has.
+fn groups(options: &[Vec<String>]) -> Vec<BTreeSet<String>> {
+    let mut groups: Vec<BTreeSet<String>> = Vec::new();
+    for option in options.iter().filter(|option| option.len() > 1) {
+        let names = option
+            .iter()
+            .map(|name| name.trim_start_matches('?').to_owned());
+        let mut names: BTreeSet<String> = names.collect();
+        let (joined, apart) = groups
+            .into_iter()
+            .partition(|group: &BTreeSet<String>| !group.is_disjoint(&names));
+        groups = apart;
+        names.extend(joined.into_iter().flatten());
+        groups.push(names);
+    }
+    groups
+}
+
+/// Every single name of a group, every two and every three of them, and all.
+fn cases(groups: &[BTreeSet<String>]) -> Vec<Settings> {
+    let mut cases = BTreeSet::new();
+    for group in groups {
+        let setting = |name: &String| (name.clone(), format!("of-{name}"));
+        cases.insert(group.iter().map(setting).collect());
+        for a in group {
+            for b in group {
+                for c in group {
+                    cases.insert([a, b, c].into_iter().map(setting).collect());
+                }
+            }
+        }
+    }
+    cases.into_iter().collect()
+}
+
+fn line(settings: &Settings) -> String {
+    let pairs = settings.iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join("\t")
+}
+
+/// What flugs makes of settings that stand in one file.
+fn mapped(settings: &Settings, table: &'static OptionTable) -> Settings {
+    let mut configuration = Configuration::new();
+    for (key, value) in settings {
+        configuration.set(key, value, Origin::of(Layer::ConfDirectory));
+    }
+    map_deprecated(&mut configuration, table);
+    let settings = configuration.iter();
+    settings
+        .map(|(key, setting)| (key.to_owned(), setting.value.clone()))
+        .collect()
+}
+
+/// The table of a release has every option of its classes, with the other keys in their order.
+fn assert_table_is_that_of(version: &str, options: &[Vec<String>]) {
+    for option in options {
+        let Lookup::Current(found) = table(version).lookup(&option[0]) else {
+            panic!("{version} has {}, the table does not", option[0]);
+        };
+        let others = found.others.iter();
+        let marked =
+            others.map(|other| format!("{}{}", if other.is_older { "" } else { "?" }, other.key));
+        let ours: Vec<String> = marked.collect();
+        let theirs: Vec<&String> = option
+            .iter()
+            .skip(1)
+            .filter(|key| **key != option[0])
+            .collect();
+        // Of two classes that have the key, the one that knows more counts.
+        let has_less = theirs.is_empty();
+        assert!(
+            has_less || ours.iter().collect::<Vec<_>>() == theirs,
+            "{version} {option:?}: {ours:?}"
+        );
+    }
+}
+
+/// Settings under every name, two, three and all of them, give each option the value that Flink
+/// gives it, in the configuration that flugs writes and under the key that flugs reads. `left` are
+/// the names that keep their value, because another option falls back to the newer one.
+fn assert_resolves_as(version: &str, left: &[&str]) {
+    let options: Vec<Vec<String>> = ask(version, "list", &[])
+        .iter()
+        .map(|line| line.split('\t').map(str::to_owned).collect())
+        .collect();
+    assert_table_is_that_of(version, &options);
+    let cases = cases(&groups(&options));
+    let table = table(version);
+    let ours: Vec<Settings> = cases.iter().map(|case| mapped(case, table)).collect();
+    let questions: Vec<String> = cases.iter().chain(&ours).map(line).collect();
+    let answers = ask(version, "resolve", &questions);
+    let (of_cases, of_ours) = answers.split_at(cases.len());
+    let mut found_left = BTreeSet::new();
+    for (index, case) in cases.iter().enumerate() {
+        let (theirs, ours, read) = (
+            values(&of_cases[index]),
+            &ours[index],
+            values(&of_ours[index]),
+        );
+        for (key, value) in &theirs {
+            assert_eq!(
+                read.get(key),
+                Some(value),
+                "{version} {key} of {case:?}: {ours:?}"
+            );
+            if let Some(own) = ours.get(key) {
+                assert_eq!(own, value, "{version} {key} of {case:?}: {ours:?}");
+            } else if let Lookup::Current(option) = table.lookup(key) {
+                let older = option.older_names();
+                found_left.extend(older.filter(|name| value == &format!("of-{name}")));
+            }
+        }
+        // A port that clients look for is more than Flink gives them: see `docs/configuration.md`.
+        let more = read.keys().filter(|key| !theirs.contains_key(*key));
+        let more: Vec<&str> = more
+            .map(String::as_str)
+            .filter(|key| *key != "rest.port")
+            .collect();
+        assert!(more.is_empty(), "{version} {case:?}: {more:?}");
+    }
+    assert!(cases.len() > 500, "{version}: {} cases", cases.len());
+    assert_eq!(
+        found_left.into_iter().collect::<Vec<_>>(),
+        left,
+        "{version}"
+    );
+}
+
+fn values(line: &str) -> Settings {
+    let pairs = line.split('\t').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_option_has_the_value_that_flinks_own_resolution_of_names_gives_it() {
+    assert_resolves_as("1.13.6", &["taskmanager.maxRegistrationDuration"]);
+    let left = [
+        "akka.ask.timeout",
+        "jobmanager.web.refresh-interval",
+        "taskmanager.maxRegistrationDuration",
+    ];
+    assert_resolves_as("1.20.5", &left);
+    assert_resolves_as("2.3.0", &left);
+}
+
+/// Values of every type, nearly of a type, and of none.
+const VALUES: &[&str] = &[
+    "",
+    " ",
+    "5",
+    " 5",
+    "5 ",
+    "+5",
+    "-5",
+    "-1",
+    "0",
+    "-0",
+    "5.5",
+    ".5",
+    "1.",
+    "1e3",
+    "1E3",
+    "0x10",
+    "0x1p3",
+    "1_000",
+    "5L",
+    "5l",
+    "5d",
+    "5f",
+    "5D",
+    "5F",
+    "99999999999",
+    "2147483648",
+    "9223372036854775808",
+    "99999999999999999999",
+    "NaN",
+    "nan",
+    "Infinity",
+    "-Infinity",
+    "infinity",
+    "inf",
+    "Inf",
+    "infinite",
+    "INFINITE",
+    "true",
+    "false",
+    "TRUE",
+    "True",
+    " true",
+    "yes",
+    "1 s",
+    "1s",
+    "1 S",
+    "-1 s",
+    "-1s",
+    "1.5 s",
+    "1 min",
+    "1 m",
+    "1 h",
+    "1 d",
+    "1 days",
+    "1 D",
+    "1 DAYS",
+    "1 week",
+    "10 fortnights",
+    "1 ms",
+    "1 MILLISECOND",
+    "1 msec",
+    "1 µs",
+    "1 μs",
+    "1 micro",
+    "1 ns",
+    "1 nano",
+    "PT5M",
+    "pt5m",
+    "P1D",
+    "p1d",
+    "PT-5M",
+    "-PT5M",
+    "P",
+    "PT",
+    "1  s",
+    "1 s ",
+    " 1 s",
+    "9223372036854775807 d",
+    "9223372036854775807",
+    "106751991167301 d",
+    "200000000000 d",
+    "1b",
+    "1 b",
+    "1 bytes",
+    "1kb",
+    "1 k",
+    "1 kibibytes",
+    "1m",
+    "1mb",
+    "1 mib",
+    "1 g",
+    "1gb",
+    "1 GB",
+    "1 tb",
+    "1 t",
+    "1 p",
+    "9999999999 tb",
+    "-1m",
+    "1.5g",
+    "m",
+    "a",
+    "a:b",
+    "a:b,c:d",
+    "a:1;b:2",
+    "a=b",
+    "{a: b}",
+    "{a: b, c: d}",
+    "[a, b]",
+    "[a",
+    "{a",
+    "a;b",
+    "a,b",
+    ";",
+    ":",
+    ":b",
+    "a:",
+    "a:b:c",
+    "'a'",
+    "\"a\"",
+    "'a':b",
+    "\"a:b\"",
+    "a,b:c",
+    "zookeeper",
+    "ZOOKEEPER",
+    "none",
+    "NONE",
+    "rocksdb",
+    "- a",
+    "#",
+    "a #b",
+    "? a",
+    "*a",
+    "&a",
+    "!!str 5",
+    "~",
+    "null",
+    "5 5",
+    "1 s s",
+    "1\n",
+    "\t5",
+    "1\ts",
+    "[1, 2]",
+    "[1, a]",
+    "1;2",
+    "1;a",
+    "[1 s]",
+    "1 s;2 s",
+    "PT1S;PT2S",
+    "{a: 1}",
+    "{a: {b: c}}",
+    "a:1 s",
+    "a: 1",
+    " a : b ",
+    "a:b,",
+    ",a:b",
+    "a:b,,c:d",
+    "'a:b,c'",
+    "\"a:b\",c:d",
+    "'a,b':c",
+    "{}",
+    "[]",
+    "''",
+    "\"\"",
+    "'a",
+    "'a';b",
+    "'a' ;'b",
+    "a:b;c:d,e:f",
+    "a:b;c",
+    "PT1.5S",
+    "PT1,5S",
+    "P1DT2H3M4S",
+    "PT1M1H",
+    "P1DT",
+    "PT+5M",
+    "P-1DT25H",
+    "1 secs",
+    "1 sec",
+    "1 seconds",
+    "1 hours",
+    "1 minutes",
+    "7 nanoseconds",
+    "7 microseconds",
+    "[a:b]",
+    "[{a: b}]",
+    "[{a: b}, {c: d}]",
+    "{a: b};{c: d}",
+    "1e",
+    "1e+",
+    "1e+5",
+    ".",
+    "-.5f",
+    "0x.8p-1",
+    "0x1",
+    "- 5",
+    "+-5",
+    "8388608 tb",
+    "8388607 tb",
+    "state",
+    "STATE;CURRENT_TIME",
+    "[STATE]",
+    "region",
+    "full",
+];
+
+/// Every option takes of all these values those that Flink's own option takes.
+fn assert_reads_as(version: &str) {
+    let escape = |value: &&str| {
+        let value = value.replace('\\', "\\\\");
+        value.replace('\n', "\\n").replace('\t', "\\t")
+    };
+    let questions: Vec<String> = VALUES.iter().map(escape).collect();
+    let mut theirs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for answer in ask(version, "read", &questions) {
+        let (key, taken) = answer.split_once('\t').unwrap();
+        theirs
+            .entry(key.to_owned())
+            .or_default()
+            .push(taken.to_owned());
+    }
+    assert!(theirs.len() > 600, "{version}: {} options", theirs.len());
+    let table = table(version);
+    for (key, taken) in theirs {
+        let Lookup::Current(option) = table.lookup(&key) else {
+            panic!("{version} has {key}, the table does not");
+        };
+        let ours: String = VALUES
+            .iter()
+            .map(|value| {
+                if option.value_type.accepts(value, table.rules) {
+                    '1'
+                } else {
+                    '0'
+                }
+            })
+            .collect();
+        // Of two classes that have the key, the one that is more precise counts.
+        let differing: Vec<&str> = VALUES
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| {
+                taken
+                    .iter()
+                    .all(|taken| taken[*index..=*index] != ours[*index..=*index])
+            })
+            .map(|(_, value)| *value)
+            .collect();
+        assert!(
+            differing.is_empty(),
+            "{version} {key} ({:?}): {differing:?}",
+            option.value_type
+        );
+    }
+}
+
+#[test]
+fn every_option_takes_the_values_that_flinks_own_option_takes() {
+    for version in ["1.13.6", "1.20.5", "2.3.0"] {
+        assert_reads_as(version);
+    }
+}
