@@ -1,6 +1,7 @@
 //! What is wrong with a configuration before anything starts: keys that nobody reads, values of
 //! the wrong type, ports that clash, addresses that no other host can reach.
 
+use super::beside_file::is_for_flugs_alone;
 use super::configuration::{Configuration, Origin};
 use super::dialect::Dialect;
 use super::options::{Lookup, OptionTable};
@@ -54,9 +55,11 @@ pub enum Problem {
         /// The address.
         address: String,
     },
-    /// The file of this Flink cannot hold the setting.
-    #[error("{file} cannot hold it: {reason}")]
-    NotRepresentable {
+    /// The file of this Flink cannot hold the setting; a launch gives it to the JVM as an argument.
+    #[error(
+        "{file} cannot hold it ({reason}): only what flugs launches gets it, Flink's clients do not"
+    )]
+    BesideFile {
         /// The file.
         file: &'static str,
         /// Why not.
@@ -72,11 +75,8 @@ impl Problem {
     /// Whether Flink, or the cluster, is sure to fail. The others are worth a look.
     pub const fn is_error(&self) -> bool {
         match self {
-            Self::WrongType { .. }
-            | Self::PortClash { .. }
-            | Self::NotRepresentable { .. }
-            | Self::NoSuchOption { .. } => true,
-            Self::UnknownKey { .. } | Self::Loopback { .. } => false,
+            Self::WrongType { .. } | Self::PortClash { .. } | Self::NoSuchOption { .. } => true,
+            Self::UnknownKey { .. } | Self::Loopback { .. } | Self::BesideFile { .. } => false,
         }
     }
 }
@@ -139,7 +139,9 @@ pub fn check(
     }
     for problem in unrepresentable(configuration, dialect) {
         let (file, reason) = (dialect.file_name(), problem.reason);
-        find(&problem.key, Problem::NotRepresentable { file, reason });
+        if !is_for_flugs_alone(&problem.key) {
+            find(&problem.key, Problem::BesideFile { file, reason });
+        }
     }
     findings.sort_by(|a, b| a.key.cmp(&b.key));
     findings
@@ -246,7 +248,7 @@ flugs.mesos.grcae: flugs has no such option; did you mean "flugs.mesos.grace"?
 jobmanager.rpc.address: "127.0.0.1" is only reachable from the same machine
 no.such.thing: no option of Flink 1.13 has this name
 rest.port: port 6123 is also that of "jobmanager.rpc.port" in the same process
-s3.secret-key: flink-conf.yaml cannot hold it: Flink cuts the line at "#"
+s3.secret-key: flink-conf.yaml cannot hold it (Flink cuts the line at "#"): only what flugs launches gets it, Flink's clients do not
 taskmanager.memory.process.size: the value is not a memory size such as 512m or 1728 mb
 taskmanager.numberOfTaskSlot: no option of Flink 1.13 has this name; did you mean "taskmanager.numberOfTaskSlots"?
 taskmanager.numberOfTaskSlots: the value is not a whole number

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::nested_in_flat::explain_nested_lines;
 use super::parsed::{Parsed, ParsedSetting, Warning, WarningKind};
 
 /// What separates key and value: a colon and a space. A tab does not count.
@@ -59,6 +60,7 @@ pub fn parse_flat(text: &str, source_name: &str) -> Parsed {
         });
     }
     warn_of_overridden(&mut parsed, source_name);
+    explain_nested_lines(text, source_name, &mut parsed.warnings);
     parsed
 }
 

@@ -5,6 +5,7 @@
 //! type an option has is known to `check` alone. Never knows where a worker runs or how it is
 //! started, and never logs a value: a value may be a secret.
 
+mod beside_file;
 mod check;
 mod configuration;
 mod container;
@@ -19,6 +20,7 @@ mod flat;
 mod logging;
 mod mesos;
 mod nested;
+mod nested_in_flat;
 mod older_names;
 pub mod options;
 mod parsed;
@@ -28,6 +30,7 @@ mod sensitive;
 mod substitution;
 mod write;
 
+pub use beside_file::{beside_file, check_beside_file, for_file, is_for_flugs_alone};
 pub use check::{Finding, Problem, check};
 pub use configuration::{Configuration, Layer, Origin, Setting};
 pub use container::fit_container;

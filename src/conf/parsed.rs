@@ -67,6 +67,15 @@ pub enum WarningKind {
     },
     /// The file starts with a byte order mark, which Flink takes for part of the first key.
     ByteOrderMark,
+    /// Lines of a flat file only mean something as nested YAML.
+    NestedYaml {
+        /// The last line of it.
+        last_line: usize,
+        /// Every run of such lines, from its first to its last.
+        lines: Vec<(usize, usize)>,
+        /// The full keys that are meant.
+        keys: Vec<String>,
+    },
     /// Bytes that are not UTF-8 were replaced by U+FFFD.
     NotUtf8,
     /// `$name` in the value of `key` names a variable that is not set; it became empty.
@@ -191,6 +200,15 @@ impl fmt::Display for WarningKind {
             }
             Self::ByteOrderMark => formatter.write_str(
                 "starts with a byte order mark, which Flink takes for part of the first key",
+            ),
+            Self::NestedYaml {
+                last_line, keys, ..
+            } => write!(
+                formatter,
+                "nested YAML up to line {last_line}, which Flink reads line by line in this file, \
+                 each key without its parents: write the full keys {}, each with its value on a \
+                 line of its own",
+                keys.join(", ")
             ),
             Self::NotUtf8 => formatter.write_str("not valid UTF-8; bad bytes became U+FFFD"),
             Self::UnsetVariable { key, variable } => write!(

@@ -53,6 +53,8 @@ pub struct CommandInput<'a> {
     pub identity: LogIdentity<'a>,
     /// What the memory model decided.
     pub memory: &'a MemoryPlan,
+    /// Settings that the configuration file cannot hold.
+    pub settings: &'a [(String, String)],
     /// The user's own arguments.
     pub arguments: &'a [String],
     /// jemalloc, if it is to be preloaded (see [`super::find_jemalloc`]).
@@ -143,11 +145,12 @@ pub fn build(input: &CommandInput<'_>) -> Result<JavaCommand, CommandError> {
     arguments.push("-classpath".to_owned());
     arguments.push(class_path(input)?);
     arguments.push(main_class(input.role).to_owned());
+    let dynamic = [input.memory.dynamic.as_slice(), input.settings].concat();
     arguments.extend(program_arguments(
         input.role,
         version,
         input.conf_dir,
-        &input.memory.dynamic,
+        &dynamic,
         input.arguments,
     ));
     if let Some(library) = input.allocator {

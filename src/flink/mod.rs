@@ -10,6 +10,7 @@ pub mod memory;
 pub mod rest;
 
 mod allocator;
+mod argument_file;
 mod class_data;
 mod class_path;
 mod command;
@@ -25,6 +26,7 @@ mod module_access;
 mod version;
 
 pub use allocator::{find_jemalloc, jemalloc_variables};
+pub use argument_file::{ArgumentFile, hide_main_arguments, reads_argument_files};
 pub use class_data::{
     ClassData, OLDEST_JAVA as OLDEST_ARCHIVING_JAVA, Unused, archive_name, base_archive,
     choose_class_data, class_data_directories, find_archive, in_doubt, travelling_archive_name,

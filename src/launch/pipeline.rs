@@ -11,6 +11,7 @@ use crate::conf::{ConsoleLayout, Warning};
 use crate::spec::{LaunchManifest, Property, Role, WorkerId};
 use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal, Supervision};
 
+use super::render::{try_render, write_argument_file};
 use super::stages::Stages;
 
 use super::{
@@ -152,15 +153,23 @@ impl LaunchOrder {
         resolved.settled.warnings.iter().for_each(warn);
         let explained = || LaunchEnd::Explained(Box::new(Explanation::of(&resolved, &request)));
         match extent {
-            Extent::Check => return Ok(explained()),
+            Extent::Check => {
+                // Whatever a start would refuse is refused here.
+                check_ports(request.role, &|key| resolved.settled.configuration.get(key))?;
+                try_render(&resolved.settled)?;
+                supervise::check_user(terms.privileges.user.as_deref())?;
+                return Ok(explained());
+            }
             Extent::Prepare => {
                 render(&resolved.settled)?;
+                write_argument_file(&resolved)?;
                 return Ok(explained());
             }
             Extent::Run => {}
         }
         check_ports(request.role, &|key| resolved.settled.configuration.get(key))?;
         render(&resolved.settled)?;
+        write_argument_file(&resolved)?;
         if let Some(signal) = held.stop_requested() {
             return Ok(LaunchEnd::Stopped(signal));
         }

@@ -220,11 +220,12 @@ impl<'a> RequestAt<'a> {
             release: Some(&release),
             taking: Taking::Links,
         };
+        let dialect = home.version().configuration_files().rendered();
         conf::prepare_directory(
             Some(source),
             &self.layout.conf,
-            &laid.configuration,
-            home.version().configuration_files().rendered(),
+            &conf::for_file(&laid.configuration, dialect),
+            dialect,
             self.request.log_layout,
         )?;
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::conf::{self, ConfSource};
+use crate::conf::{self, ConfSource, for_file};
 use crate::supervise::Supervision;
 
 use super::{LaunchError, ResolvedLaunch, SettledLaunch};
@@ -27,18 +27,39 @@ pub fn render(launch: &SettledLaunch) -> Result<(), LaunchError> {
     if let Some(plugins) = &launch.plugins {
         plugins.make()?;
     }
-    let dialect = launch.home.version().configuration_files().rendered();
+    render_configuration(launch, &launch.layout.conf)
+}
+
+/// Writes the file with the command's arguments, if there is one: for its owner's eyes only.
+pub(super) fn write_argument_file(launch: &ResolvedLaunch) -> Result<(), LaunchError> {
+    if let Some(file) = &launch.argument_file {
+        conf::write_file(&file.path, file.text.as_bytes(), 0o600)?;
+    }
+    Ok(())
+}
+
+/// Finds out whether [`render`] would succeed, in a directory that is gone afterwards.
+pub(super) fn try_render(launch: &SettledLaunch) -> Result<(), LaunchError> {
+    let parent = &launch.layout.tmp;
+    let directory = tempfile::tempdir_in(parent).map_err(|source| LaunchError::Sandbox {
+        path: parent.clone(),
+        source,
+    })?;
+    render_configuration(launch, directory.path())
+}
+
+fn render_configuration(launch: &SettledLaunch, target: &Path) -> Result<(), LaunchError> {
+    let dialect = launch.dialect();
     let release = launch.home.conf();
-    let source = Some(ConfSource {
+    let source = ConfSource {
         directory: &launch.conf_source,
         release: Some(&release),
         taking: launch.conf_taking,
-    });
-    let target = &launch.layout.conf;
+    };
     conf::prepare_directory(
-        source,
+        Some(source),
         target,
-        &launch.configuration,
+        &for_file(&launch.configuration, dialect),
         dialect,
         launch.log_layout,
     )?;

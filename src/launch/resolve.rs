@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::conf::{
-    Configuration, ConsoleLayout, Taking, Warning, container_environment, missing_log_settings,
+    Configuration, ConsoleLayout, Dialect, Taking, Warning, beside_file, check_beside_file,
+    container_environment, is_sensitive, missing_log_settings,
 };
 use crate::flink::memory::MemoryPlan;
 use crate::flink::{
-    self, ClassData, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity, Unused,
-    choose_class_data, compile_later, find_jemalloc, in_doubt, log_directory,
+    self, ArgumentFile, ClassData, CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity,
+    Unused, choose_class_data, compile_later, find_jemalloc, hide_main_arguments, in_doubt,
+    log_directory, reads_argument_files,
 };
 use crate::spec::{Role, WorkerId};
 
@@ -56,6 +58,8 @@ pub struct ResolvedLaunch {
     pub java: JavaRuntime,
     /// The command.
     pub command: JavaCommand,
+    /// The file that the command reads arguments from, if secrets are among them.
+    pub argument_file: Option<ArgumentFile>,
     /// The class-data archive that the command uses, or why it uses none.
     pub class_data: ClassData,
     /// The working directory, if it is not the sandbox.
@@ -69,6 +73,8 @@ pub fn settle(request: &LaunchRequest) -> Result<SettledLaunch, LaunchError> {
     let laid = configuration::lay(request, &home, &layout)?;
     let mut configuration = laid.configuration;
     let memory = memory::plan(request, home.version(), &mut configuration)?;
+    let dialect = home.version().configuration_files().rendered();
+    check_beside_file(&configuration, dialect, request.role, true)?;
     let plugins = plugins::plan(&home, &layout.root, &laid.image_request.plugins)?;
     Ok(SettledLaunch {
         role: request.role,
@@ -103,6 +109,9 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
     let unsaid = missing_log_settings(&settled.conf_source);
     settled.warnings.extend(unsaid);
     let java = java_of(request, &settled)?;
+    let dialect = settled.dialect();
+    let reads_files = reads_argument_files(java.feature_version);
+    check_beside_file(&settled.configuration, dialect, request.role, reads_files)?;
     let variables = variables(request, &settled);
     let mut command = build_command(request, &settled, &java, &variables)?;
     compatibility::check(request, &settled, &java, &command)?;
@@ -124,11 +133,13 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
     if let Some(option) = decided.option {
         command.arguments.insert(0, option);
     }
+    let argument_file = hide_secrets(&mut command, &settled);
     Ok(ResolvedLaunch {
         settled,
         worker_id: request.worker_id.clone(),
         java,
         command,
+        argument_file,
         class_data,
         directory: request.image.as_ref().map(|image| image.directory.clone()),
     })
@@ -152,6 +163,20 @@ fn confirmed(
 
 fn answers(request: &LaunchRequest) -> RuntimeAnswers {
     RuntimeAnswers::of(&|name| request.variable(name).map(str::to_owned))
+}
+
+impl SettledLaunch {
+    /// The dialect of the configuration file that this Flink reads.
+    pub fn dialect(&self) -> Dialect {
+        self.home.version().configuration_files().rendered()
+    }
+}
+
+/// Moves the main arguments of a command into a file, if a secret is among them.
+fn hide_secrets(command: &mut JavaCommand, settled: &SettledLaunch) -> Option<ArgumentFile> {
+    let beside = beside_file(&settled.configuration, settled.dialect());
+    let is_needed = beside.iter().any(|(key, _)| is_sensitive(key));
+    is_needed.then(|| hide_main_arguments(command, settled.role, &settled.layout.conf))?
 }
 
 /// The directory that the JVM works in, if Flink's files were brought there.
@@ -241,6 +266,7 @@ fn build_command(
             host_name: &request.host.host_name,
         },
         memory: &settled.memory,
+        settings: &beside_file(configuration, settled.dialect()),
         arguments: &arguments,
         allocator: find_jemalloc(&environment).as_deref(),
         cpu_quota: request.host.cpu_limit,

@@ -51,7 +51,7 @@ pub use health::{
     CheckError, StatusError, announce_launch, ask_container, ask_status, check_now, is_asked_at,
     is_container, listen_in_container,
 };
-pub use privileges::become_user;
+pub use privileges::{become_user, check_user};
 pub use report::{
     ChildEnd, CrashFiles, ExitReport, MemoryUse, OutOfMemory, Phase, PhaseTime, Reason, ReportError,
 };

@@ -51,6 +51,11 @@ pub fn become_user(user: &str) -> Result<Vec<(&'static str, String)>, SuperviseE
     })
 }
 
+/// Whether this process can become the user that a supervision asks for, if it asks for one.
+pub fn check_user(user: Option<&str>) -> Result<(), SuperviseError> {
+    user.map_or(Ok(()), |user| account(user).map(drop))
+}
+
 fn account(user: &str) -> Result<Account, SuperviseError> {
     let refuse = |reason| SuperviseError::User {
         user: user.to_owned(),
@@ -144,6 +149,9 @@ mod tests {
         };
         let error = give_up(&privileges).unwrap_err();
         assert!(error.to_string().contains("no-such-user"), "{error}");
+        let checked = check_user(privileges.user.as_deref()).unwrap_err();
+        assert_eq!(checked.to_string(), error.to_string());
+        assert!(check_user(None).is_ok());
     }
 
     #[test]

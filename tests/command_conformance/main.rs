@@ -114,6 +114,7 @@ impl Launch<'_> {
                 host_name: "worker-1",
             },
             memory: &memory,
+            settings: &[],
             arguments: &self.user_arguments,
             allocator: None,
             cpu_quota: None,

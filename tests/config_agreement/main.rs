@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod beside_file;
 #[path = "../flink_homes/mod.rs"]
 mod flink_homes;
 mod jvm;

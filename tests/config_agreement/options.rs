@@ -1,4 +1,5 @@
-//! Flink's own option classes, asked many things in one JVM each.
+//! Every option of Flink has the value that its own class gives it, and takes the texts that its
+//! own class takes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +12,71 @@ use super::jvm;
 /// Settings, or the values that options have.
 type Settings = BTreeMap<String, String>;
 
-fn ask(version: &str, what: &str, questions: &[String]) -> Vec<String> {
+/// What the option classes of one release say.
+struct Answers {
+    /// Each option's key and its other keys, in order.
+    options: Vec<Vec<String>>,
+    /// The options that have a value, for each settings asked about.
+    resolved: Vec<Settings>,
+    /// For each option, and each class that has it, which of [`VALUES`] it takes.
+    taken: BTreeMap<String, Vec<String>>,
+}
+
+/// Asks in one JVM.
+fn ask(version: &str, settings: &[Settings]) -> Answers {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
+    let of_settings = settings
+        .iter()
+        .map(|settings| format!("R{}", line(settings)));
+    let of_values = VALUES.iter().map(|value| format!("V{}", escaped(value)));
+    let questions: Vec<String> = of_settings.chain(of_values).collect();
     std::fs::write(path("questions"), questions.join("\n")).unwrap();
     let home = flink_home(version).display().to_string();
-    let arguments = [home, what.to_owned(), path("questions"), path("answers")];
-    jvm::run(version, "AskOptions", &["-Dlog4j2.level=OFF"], &arguments);
-    let answers = std::fs::read_to_string(path("answers")).unwrap();
-    answers.lines().map(str::to_owned).collect()
+    let options = ["-Dlog4j2.level=OFF", "-XX:TieredStopAtLevel=1"];
+    jvm::run(
+        version,
+        "AskOptions",
+        &options,
+        &[home, path("questions"), path("answers")],
+    );
+    let mut answers = Answers {
+        options: Vec::new(),
+        resolved: Vec::new(),
+        taken: BTreeMap::new(),
+    };
+    for answer in std::fs::read_to_string(path("answers")).unwrap().lines() {
+        let (kind, answer) = answer.split_at(1);
+        match kind {
+            "O" => answers
+                .options
+                .push(answer.split('\t').map(str::to_owned).collect()),
+            "R" => answers.resolved.push(values(answer)),
+            _ => {
+                let (key, taken) = answer.split_once('\t').unwrap();
+                let of_key = answers.taken.entry(key.to_owned()).or_default();
+                of_key.push(taken.to_owned());
+            }
+        }
+    }
+    answers
+}
+
+fn escaped(value: &str) -> String {
+    let value = value.replace('\\', "\\\\");
+    value.replace('\n', "\\n").replace('\t', "\\t")
+}
+
+fn line(settings: &Settings) -> String {
+    let pairs = settings.iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join("\t")
+}
+
+fn values(line: &str) -> Settings {
+    let pairs = line.split('\t').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn table(version: &str) -> &'static OptionTable {
@@ -28,16 +85,18 @@ fn table(version: &str) -> &'static OptionTable {
 }
 
 /// Sets of names that belong together, each with every name that any of its options has.
-fn groups(options: &[Vec<String>]) -> Vec<BTreeSet<String>> {
-    let mut groups: Vec<BTreeSet<String>> = Vec::new();
-    for option in options.iter().filter(|option| option.len() > 1) {
-        let names = option
-            .iter()
-            .map(|name| name.trim_start_matches('?').to_owned());
-        let mut names: BTreeSet<String> = names.collect();
+fn groups(table: &OptionTable) -> Vec<BTreeSet<&'static str>> {
+    let mut groups: Vec<BTreeSet<&str>> = Vec::new();
+    for option in table
+        .options()
+        .iter()
+        .filter(|option| !option.others.is_empty())
+    {
+        let mut names: BTreeSet<&str> = option.others.iter().map(|other| other.key).collect();
+        names.insert(option.key);
         let (joined, apart) = groups
             .into_iter()
-            .partition(|group: &BTreeSet<String>| !group.is_disjoint(&names));
+            .partition(|group: &BTreeSet<&str>| !group.is_disjoint(&names));
         groups = apart;
         names.extend(joined.into_iter().flatten());
         groups.push(names);
@@ -45,26 +104,22 @@ fn groups(options: &[Vec<String>]) -> Vec<BTreeSet<String>> {
     groups
 }
 
-/// Every single name of a group, every two and every three of them, and all.
-fn cases(groups: &[BTreeSet<String>]) -> Vec<Settings> {
+/// Every single name of a group, every two and, where there are few, every three of them; and all.
+fn cases(groups: &[BTreeSet<&str>]) -> Vec<Settings> {
     let mut cases = BTreeSet::new();
     for group in groups {
-        let setting = |name: &String| (name.clone(), format!("of-{name}"));
+        let setting = |name: &&str| ((*name).to_owned(), format!("of-{name}"));
         cases.insert(group.iter().map(setting).collect());
         for a in group {
             for b in group {
-                for c in group {
+                cases.insert([a, b].into_iter().map(setting).collect());
+                for c in group.iter().filter(|_| group.len() < 7) {
                     cases.insert([a, b, c].into_iter().map(setting).collect());
                 }
             }
         }
     }
     cases.into_iter().collect()
-}
-
-fn line(settings: &Settings) -> String {
-    let pairs = settings.iter().map(|(key, value)| format!("{key}={value}"));
-    pairs.collect::<Vec<_>>().join("\t")
 }
 
 /// What flugs makes of settings that stand in one file.
@@ -107,26 +162,18 @@ fn assert_table_is_that_of(version: &str, options: &[Vec<String>]) {
 /// Settings under every name, two, three and all of them, give each option the value that Flink
 /// gives it, in the configuration that flugs writes and under the key that flugs reads. `left` are
 /// the names that keep their value, because another option falls back to the newer one.
-fn assert_resolves_as(version: &str, left: &[&str]) {
-    let options: Vec<Vec<String>> = ask(version, "list", &[])
-        .iter()
-        .map(|line| line.split('\t').map(str::to_owned).collect())
-        .collect();
-    assert_table_is_that_of(version, &options);
-    let cases = cases(&groups(&options));
-    let table = table(version);
-    let ours: Vec<Settings> = cases.iter().map(|case| mapped(case, table)).collect();
-    let questions: Vec<String> = cases.iter().chain(&ours).map(line).collect();
-    let answers = ask(version, "resolve", &questions);
-    let (of_cases, of_ours) = answers.split_at(cases.len());
+fn assert_resolves_alike(
+    version: &str,
+    cases: &[Settings],
+    ours: &[Settings],
+    resolved: &[Settings],
+    left: &[&str],
+) {
+    let (of_cases, of_ours) = resolved.split_at(cases.len());
     let mut found_left = BTreeSet::new();
     for (index, case) in cases.iter().enumerate() {
-        let (theirs, ours, read) = (
-            values(&of_cases[index]),
-            &ours[index],
-            values(&of_ours[index]),
-        );
-        for (key, value) in &theirs {
+        let (theirs, ours, read) = (&of_cases[index], &ours[index], &of_ours[index]);
+        for (key, value) in theirs {
             assert_eq!(
                 read.get(key),
                 Some(value),
@@ -134,7 +181,7 @@ fn assert_resolves_as(version: &str, left: &[&str]) {
             );
             if let Some(own) = ours.get(key) {
                 assert_eq!(own, value, "{version} {key} of {case:?}: {ours:?}");
-            } else if let Lookup::Current(option) = table.lookup(key) {
+            } else if let Lookup::Current(option) = table(version).lookup(key) {
                 let older = option.older_names();
                 found_left.extend(older.filter(|name| value == &format!("of-{name}")));
             }
@@ -147,7 +194,6 @@ fn assert_resolves_as(version: &str, left: &[&str]) {
             .collect();
         assert!(more.is_empty(), "{version} {case:?}: {more:?}");
     }
-    assert!(cases.len() > 500, "{version}: {} cases", cases.len());
     assert_eq!(
         found_left.into_iter().collect::<Vec<_>>(),
         left,
@@ -155,23 +201,71 @@ fn assert_resolves_as(version: &str, left: &[&str]) {
     );
 }
 
-fn values(line: &str) -> Settings {
-    let pairs = line.split('\t').filter_map(|pair| pair.split_once('='));
-    pairs
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+/// Every option takes of all values those that Flink's own option takes.
+fn assert_reads_alike(version: &str, answers: &Answers) {
+    let table = table(version);
+    for (key, taken) in &answers.taken {
+        let Lookup::Current(option) = table.lookup(key) else {
+            panic!("{version} has {key}, the table does not");
+        };
+        // Of two classes that have the key, the one that is more precise counts.
+        let differs = |index: usize, value: &str| {
+            let ours = if option.value_type.accepts(value, table.rules) {
+                "1"
+            } else {
+                "0"
+            };
+            taken.iter().all(|taken| &taken[index..=index] != ours)
+        };
+        let differing: Vec<&&str> = VALUES
+            .iter()
+            .enumerate()
+            .filter(|(index, value)| differs(*index, value))
+            .map(|(_, value)| value)
+            .collect();
+        assert!(
+            differing.is_empty(),
+            "{version} {key} ({:?}): {differing:?}",
+            option.value_type
+        );
+    }
+}
+
+fn assert_agrees(version: &str, left: &[&str]) {
+    let table = table(version);
+    let cases = cases(&groups(table));
+    assert!(cases.len() > 200, "{version}: {} cases", cases.len());
+    let ours: Vec<Settings> = cases.iter().map(|case| mapped(case, table)).collect();
+    let answers = ask(version, &[cases.as_slice(), &ours].concat());
+    assert!(
+        answers.taken.len() > 600,
+        "{version}: {} options",
+        answers.taken.len()
+    );
+    assert_table_is_that_of(version, &answers.options);
+    assert_resolves_alike(version, &cases, &ours, &answers.resolved, left);
+    assert_reads_alike(version, &answers);
 }
 
 #[test]
-fn every_option_has_the_value_that_flinks_own_resolution_of_names_gives_it() {
-    assert_resolves_as("1.13.6", &["taskmanager.maxRegistrationDuration"]);
-    let left = [
-        "akka.ask.timeout",
-        "jobmanager.web.refresh-interval",
-        "taskmanager.maxRegistrationDuration",
-    ];
-    assert_resolves_as("1.20.5", &left);
-    assert_resolves_as("2.3.0", &left);
+fn every_option_of_1_13_has_the_value_and_takes_the_texts_that_flinks_own_has_and_takes() {
+    assert_agrees("1.13.6", &["taskmanager.maxRegistrationDuration"]);
+}
+
+const LEFT: [&str; 3] = [
+    "akka.ask.timeout",
+    "jobmanager.web.refresh-interval",
+    "taskmanager.maxRegistrationDuration",
+];
+
+#[test]
+fn every_option_of_1_20_has_the_value_and_takes_the_texts_that_flinks_own_has_and_takes() {
+    assert_agrees("1.20.5", &LEFT);
+}
+
+#[test]
+fn every_option_of_2_3_has_the_value_and_takes_the_texts_that_flinks_own_has_and_takes() {
+    assert_agrees("2.3.0", &LEFT);
 }
 
 /// Values of every type, nearly of a type, and of none.
@@ -379,60 +473,3 @@ const VALUES: &[&str] = &[
     "region",
     "full",
 ];
-
-/// Every option takes of all these values those that Flink's own option takes.
-fn assert_reads_as(version: &str) {
-    let escape = |value: &&str| {
-        let value = value.replace('\\', "\\\\");
-        value.replace('\n', "\\n").replace('\t', "\\t")
-    };
-    let questions: Vec<String> = VALUES.iter().map(escape).collect();
-    let mut theirs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for answer in ask(version, "read", &questions) {
-        let (key, taken) = answer.split_once('\t').unwrap();
-        theirs
-            .entry(key.to_owned())
-            .or_default()
-            .push(taken.to_owned());
-    }
-    assert!(theirs.len() > 600, "{version}: {} options", theirs.len());
-    let table = table(version);
-    for (key, taken) in theirs {
-        let Lookup::Current(option) = table.lookup(&key) else {
-            panic!("{version} has {key}, the table does not");
-        };
-        let ours: String = VALUES
-            .iter()
-            .map(|value| {
-                if option.value_type.accepts(value, table.rules) {
-                    '1'
-                } else {
-                    '0'
-                }
-            })
-            .collect();
-        // Of two classes that have the key, the one that is more precise counts.
-        let differing: Vec<&str> = VALUES
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| {
-                taken
-                    .iter()
-                    .all(|taken| taken[*index..=*index] != ours[*index..=*index])
-            })
-            .map(|(_, value)| *value)
-            .collect();
-        assert!(
-            differing.is_empty(),
-            "{version} {key} ({:?}): {differing:?}",
-            option.value_type
-        );
-    }
-}
-
-#[test]
-fn every_option_takes_the_values_that_flinks_own_option_takes() {
-    for version in ["1.13.6", "1.20.5", "2.3.0"] {
-        assert_reads_as(version);
-    }
-}

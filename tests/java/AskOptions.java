@@ -1,4 +1,3 @@
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.reflect.Constructor;
@@ -27,17 +26,17 @@ import java.util.zip.ZipFile;
  * Asks the {@code ConfigOption}s of a Flink home, and its {@code Configuration}, many questions in
  * one JVM.
  *
- * <p>Arguments: the home, what to do, the file with the questions, the file for the answers.
+ * <p>Arguments: the home, the file with the questions, the file for the answers. The first answers
+ * are to no question: {@code O}, then between tabs an option's key and the other keys that it asks
+ * for, in its order; one that is no older name has a question mark before it. Questions, each a
+ * line:
  *
  * <ul>
- *   <li>{@code list}: no questions. One line for each option: its key and the other keys that it
- *       asks for, in its order, between tabs; one that is no older name has a question mark before
- *       it.
- *   <li>{@code resolve}: a question is a line {@code key=value}, several between tabs. The answer
- *       is a line of the same form with every option that has a value then, sorted.
- *   <li>{@code read}: a question is a value, with {@code \n}, {@code \t} and {@code \\} as escapes.
- *       The answers are a line for each option: its key, and for each value {@code 1} if the option
- *       takes it, else {@code 0}.
+ *   <li>{@code R} and settings {@code key=value} between tabs. The answer, {@code R}, has the same
+ *       form, with every option that has a value then, sorted.
+ *   <li>{@code V} and a value, with {@code \n}, {@code \t} and {@code \\} as escapes. The answers
+ *       to all of these are a line {@code V} for each option: its key, a tab, and for each value
+ *       {@code 1} if the option takes it, else {@code 0}.
  * </ul>
  */
 public final class AskOptions {
@@ -119,13 +118,13 @@ public final class AskOptions {
         for (Object option : options) {
             List<String> line = new ArrayList<>(Collections.singletonList(key(option)));
             line.addAll(others(option));
-            lines.add(String.join("\t", line));
+            lines.add("O" + String.join("\t", line));
         }
         lines.forEach(answers::println);
     }
 
-    private void resolve(BufferedReader questions, PrintWriter answers)
-            throws IOException, ReflectiveOperationException {
+    private void resolve(List<String> questions, PrintWriter answers)
+            throws ReflectiveOperationException {
         Map<String, List<Object>> byName = new LinkedHashMap<>();
         for (Object option : options) {
             byName.computeIfAbsent(key(option), name -> new ArrayList<>()).add(option);
@@ -138,7 +137,7 @@ public final class AskOptions {
         Method set = configurationClass.getMethod("setString", String.class, String.class);
         Method contains = configurationClass.getMethod("contains", optionClass);
         Method value = configurationClass.getMethod("getValue", optionClass);
-        for (String line = questions.readLine(); line != null; line = questions.readLine()) {
+        for (String line : questions) {
             Object configuration = constructor.newInstance();
             List<Object> related = new ArrayList<>();
             for (String setting : line.split("\t")) {
@@ -155,21 +154,17 @@ public final class AskOptions {
             answers.println(
                     found.entrySet().stream()
                             .map(entry -> entry.getKey() + "=" + entry.getValue())
-                            .collect(Collectors.joining("\t")));
+                            .collect(Collectors.joining("\t", "R", "")));
         }
     }
 
-    private void read(BufferedReader questions, PrintWriter answers)
-            throws IOException, ReflectiveOperationException {
-        List<String> values = new ArrayList<>();
-        for (String line = questions.readLine(); line != null; line = questions.readLine()) {
-            values.add(line.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\"));
-        }
+    private void read(List<String> values, PrintWriter answers)
+            throws ReflectiveOperationException {
         Constructor<?> constructor = configurationClass.getConstructor();
         Method set = configurationClass.getMethod("setString", String.class, String.class);
         Method get = configurationClass.getMethod("getOptional", optionClass);
         for (Object option : options) {
-            StringBuilder line = new StringBuilder(key(option)).append('\t');
+            StringBuilder line = new StringBuilder("V").append(key(option)).append('\t');
             for (String value : values) {
                 Object configuration = constructor.newInstance();
                 set.invoke(configuration, key(option), value);
@@ -184,27 +179,28 @@ public final class AskOptions {
         }
     }
 
+    private static String unescaped(String text) {
+        return text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\");
+    }
+
     public static void main(String[] arguments) throws Exception {
         AskOptions asked = new AskOptions(Paths.get(arguments[0]));
-        try (BufferedReader questions =
-                        Files.newBufferedReader(Paths.get(arguments[2]), StandardCharsets.UTF_8);
-                PrintWriter answers =
-                        new PrintWriter(
-                                Files.newBufferedWriter(
-                                        Paths.get(arguments[3]), StandardCharsets.UTF_8))) {
-            switch (arguments[1]) {
-                case "list":
-                    asked.list(answers);
-                    break;
-                case "resolve":
-                    asked.resolve(questions, answers);
-                    break;
-                case "read":
-                    asked.read(questions, answers);
-                    break;
-                default:
-                    throw new IllegalArgumentException(arguments[1]);
+        List<String> settings = new ArrayList<>();
+        List<String> values = new ArrayList<>();
+        for (String line : Files.readAllLines(Paths.get(arguments[1]), StandardCharsets.UTF_8)) {
+            if (line.startsWith("R")) {
+                settings.add(line.substring(1));
+            } else {
+                values.add(unescaped(line.substring(1)));
             }
+        }
+        try (PrintWriter answers =
+                new PrintWriter(
+                        Files.newBufferedWriter(
+                                Paths.get(arguments[2]), StandardCharsets.UTF_8))) {
+            asked.list(answers);
+            asked.resolve(settings, answers);
+            asked.read(values, answers);
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::sources::Gathered;
 use super::{Ending, Sources, output};
-use crate::conf::check;
+use crate::conf::{Origin, Warning, WarningKind, check};
 use crate::flink::memory::derive;
 use crate::spec::{ExitCode, Role};
 
@@ -91,7 +91,8 @@ impl Report {
             })
             .collect();
         let configuration = &gathered.configuration;
-        for finding in check(configuration, gathered.table, gathered.dialect()) {
+        let found = check(configuration, gathered.table, gathered.dialect()).into_iter();
+        for finding in found.filter(|finding| !is_nested(&finding.origin, &gathered.warnings)) {
             findings.push(Found {
                 severity: if finding.problem.is_error() {
                     Severity::Error
@@ -112,6 +113,21 @@ impl Report {
             findings,
         }
     }
+}
+
+/// Whether a setting stands in lines that were said to be nested YAML: there is no more to say.
+fn is_nested(origin: &Origin, warnings: &[Warning]) -> bool {
+    warnings
+        .iter()
+        .any(|warning| match (&warning.kind, origin.line) {
+            (WarningKind::NestedYaml { lines, .. }, Some(line)) => {
+                let is_within = lines
+                    .iter()
+                    .any(|(first, last)| (*first..=*last).contains(&line));
+                is_within && origin.source.as_ref() == Some(&warning.source)
+            }
+            _ => false,
+        })
 }
 
 /// What the memory model says against the configuration, for either role that has one. A role

@@ -5,8 +5,8 @@ use std::process::ExitCode as ProcessExit;
 
 use super::{Ending, Sources, output, warn};
 use crate::conf::{
-    ConfSource, Configuration, ConsoleLayout, Layer, Origin, REDACTED, Taking, is_sensitive,
-    prepare_directory, render,
+    ConfSource, Configuration, ConsoleLayout, Layer, Origin, REDACTED, Taking, beside_file,
+    for_file, is_sensitive, prepare_directory, render,
 };
 
 /// Print or write the configuration that a launch would give Flink.
@@ -35,8 +35,15 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let gathered = args.sources.gather()?;
     warn(&gathered.warnings);
     let dialect = gathered.dialect();
+    let configuration = for_file(&gathered.configuration, dialect);
+    for (key, _) in beside_file(&gathered.configuration, dialect) {
+        let name = dialect.file_name();
+        output::note(&format!(
+            "flugs: {name} cannot hold {key}: a launch gives it to the JVM beside the file"
+        ));
+    }
     let Some(target) = &args.out else {
-        let (shown, hidden) = without_secrets(&gathered.configuration);
+        let (shown, hidden) = without_secrets(&configuration);
         output::line(render(&shown, dialect)?.trim_end());
         if hidden > 0 {
             output::note(&format!(
@@ -55,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         release: None,
         taking: Taking::Copies,
     });
-    prepare_directory(source, target, &gathered.configuration, dialect, layout)?;
+    prepare_directory(source, target, &configuration, dialect, layout)?;
     let path = target.join(dialect.file_name());
     output::line(&path.display().to_string());
     Ok(ProcessExit::SUCCESS)

@@ -11,8 +11,7 @@ mod scalar;
 mod strictness;
 
 pub(super) use flow::{escape, is_printable};
-use node::Node;
-pub(super) use node::{Content, read as read_node};
+pub(super) use node::{Content, Node, read as read_node};
 pub(super) use scalar::Scalar;
 
 use super::error::{ConfError, Refusal};

@@ -80,13 +80,18 @@ const DATA: &str = include_str!("data/flink.tsv");
 
 /// Prefixes of keys that Flink does not list as options: it hands them on to a file system, a
 /// reporter or a container, or reads them by pattern.
-const FAMILIES: [&str; 26] = [
+const FAMILIES: [&str; 70] = [
     "$internal.",
     "internal.",
+    "abfs.",
     "akka.",
+    "azure.",
     "containerized.master.env.",
     "containerized.taskmanager.env.",
+    "cos.",
+    "cosn.",
     "dfs.",
+    "dstl.",
     "events.reporter.",
     "external-resource.",
     "flink.hadoop.",
@@ -95,9 +100,16 @@ const FAMILIES: [&str; 26] = [
     "google.",
     "gs.",
     "hadoop.",
+    "hbase.",
+    "hdfs.",
+    "hive.",
+    "job.autoscaler.",
     "kubernetes.hadoop.",
+    "kubernetes.operator.",
+    "metastore.",
     "metrics.reporter.",
     "metrics.scope.variables.",
+    "obs.",
     "oss.",
     "presto.",
     "s3.",
@@ -105,15 +117,57 @@ const FAMILIES: [&str; 26] = [
     "s3n.",
     "security.delegation.token.provider.",
     "security.module.",
+    "swift.",
     "traces.reporter.",
+    "wasb.",
     "zookeeper.sasl.",
+    // Options of tables, formats, connectors, catalogs and the SQL clients. They belong into a
+    // table's WITH or another file, but do no harm here; their jars are not in every home.
+    "avro.",
+    "avro-confluent.",
+    "canal-json.",
+    "catalog.",
+    "compaction.",
+    "connector.",
+    "csv.",
+    "debezium-avro-confluent.",
+    "debezium-json.",
+    "format.",
+    "json.",
+    "kafka.",
+    "key.",
+    "lookup.",
+    "maxwell-json.",
+    "ogg-json.",
+    "orc.",
+    "parquet.",
+    "partition.",
+    "properties.",
+    "protobuf.",
+    "python.",
+    "raw.",
+    "scan.",
+    "sink.",
+    "source.",
+    "sql-client.",
+    "sql-gateway.",
+    "table.catalog-store.",
+    "value.",
 ];
 
 /// Keys that only Flink's shell scripts read. They are in no option class.
-const SCRIPT_KEYS: [&str; 5] = [
+const SCRIPT_KEYS: [&str; 13] = [
+    "env.hadoop.conf.dir",
+    "env.hbase.conf.dir",
+    "env.java.default-opts.sql-gateway",
     "env.java.home",
+    "env.java.opts.sql-gateway",
+    "env.log.dir",
     "env.log.level",
+    "env.pid.dir",
+    "env.ssh.opts",
     "env.stdout-err.redirect-to-file",
+    "env.yarn.conf.dir",
     "taskmanager.compute.numa",
     "zookeeper.heap.mb",
 ];
@@ -183,14 +237,28 @@ impl OptionTable {
 
     /// The known key that is spelled most like this one, if any is alike at all.
     pub fn nearest(&self, key: &str) -> Option<&'static str> {
-        let limit = (key.chars().count() / 5).max(2);
+        let wanted = plain(key);
+        let limit = match wanted.chars().count() {
+            0..=7 => 1,
+            8..=23 => 2,
+            _ => 3,
+        };
         self.options
             .iter()
-            .map(|option| (strsim::damerau_levenshtein(option.key, key), option.key))
+            .map(|option| {
+                let distance = strsim::damerau_levenshtein(&plain(option.key), &wanted);
+                (distance, option.key)
+            })
             .filter(|(distance, _)| *distance <= limit)
             .min()
             .map(|(_, key)| key)
     }
+}
+
+/// A key without what people forget or confuse: `number-of-task-slots`, `numberOfTaskSlots`.
+fn plain(key: &str) -> String {
+    let kept = key.chars().filter(|c| !matches!(c, '-' | '_'));
+    kept.flat_map(char::to_lowercase).collect()
 }
 
 /// Whether a key is one entry of an option whose value is a map: `option.name`.
@@ -363,7 +431,13 @@ mod tests {
             newest.nearest("jobmanager.memory.proces.size"),
             Some("jobmanager.memory.process.size")
         );
-        assert_eq!(newest.nearest("my.own.setting"), None);
+        assert_eq!(
+            newest.nearest("taskmanager.number-of-task-slots"),
+            Some("taskmanager.numberOfTaskSlots")
+        );
+        for own in ["my.own.setting", "app.name", "team", "s3.endpoint.of.mine"] {
+            assert_eq!(newest.nearest(own), None, "{own}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Lists and maps within one value, as Flink's `StructuredOptionsSplitter` takes them apart.
 
-use super::super::nested::{Content, read_node};
+use super::super::nested::{Content, Node, Scalar, read_node};
 
 /// Whether a value is a list: parts between semicolons, or a list of YAML.
 pub(super) fn is_list(value: &str, yaml: bool, element: impl Fn(&str) -> bool) -> bool {
@@ -19,7 +19,11 @@ fn is_yaml_list(value: &str) -> bool {
 }
 
 fn is_yaml_map(value: &str) -> bool {
-    matches!(content(value), Some(Content::Mapping(_)))
+    let is_null = |node: &Node| matches!(node.content, Content::Scalar(Scalar::Null));
+    match content(value) {
+        Some(Content::Mapping(entries)) => !entries.iter().any(|(_, value)| is_null(value)),
+        _ => false,
+    }
 }
 
 fn content(value: &str) -> Option<Content> {
