@@ -74,9 +74,9 @@ fn every_setting_of_flink_has_its_row_with_its_releases_and_its_reason() {
             .filter(|row| is_for(row[2]) && row[3].len() > 10)
             .map(|row| (code(row[0]), code(row[1])))
             .collect();
-        let tables = OptionTable::for_line(line.0, line.1);
+        let table = OptionTable::for_line(line.0, line.1);
         let set = |role| -> BTreeSet<(String, String)> {
-            let set = mesos_defaults(&tables, role).into_iter();
+            let set = mesos_defaults(table, role).into_iter();
             set.map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect()
         };

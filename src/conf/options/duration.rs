@@ -14,12 +14,12 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 /// Reads a duration as a release line does.
 pub(super) fn parse_duration_by(text: &str, rules: ReadingRules) -> Option<Duration> {
     let trimmed = super::super::flat::java_trim(text);
-    if rules.iso_durations && trimmed.starts_with(['P', 'p']) {
+    if rules.has_iso_durations() && trimmed.starts_with(['P', 'p']) {
         return parse_iso(&trimmed.to_ascii_uppercase());
     }
     let (number, unit) = quantity(text)?;
     let nanoseconds: u128 = match unit.as_str() {
-        "m" if !rules.minutes_as_m => return None,
+        "m" if !rules.has_minutes_as_m() => return None,
         "d" | "day" | "days" => 86_400_000_000_000,
         "h" | "hour" | "hours" => 3_600_000_000_000,
         "m" | "min" | "minute" | "minutes" => 60_000_000_000,
@@ -29,7 +29,7 @@ pub(super) fn parse_duration_by(text: &str, rules: ReadingRules) -> Option<Durat
         "ns" | "nano" | "nanos" | "nanosecond" | "nanoseconds" => 1,
         _ => return None,
     };
-    if !rules.wide_durations {
+    if !rules.has_wide_durations() {
         number.parse::<i64>().ok()?;
     }
     let number: u128 = number.parse().ok()?;

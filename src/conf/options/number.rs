@@ -20,8 +20,8 @@ pub(super) fn is_float(text: &str) -> bool {
         .strip_prefix("0x")
         .or_else(|| number.strip_prefix("0X"))
     {
-        Some(hexadecimal) => has_parts(hexadecimal, ['p', 'P'], true, |c| c.is_ascii_hexdigit()),
-        None => has_parts(number, ['e', 'E'], false, |c| c.is_ascii_digit()),
+        Some(hexadecimal) => has_parts(hexadecimal, ['p', 'P'], true, char::is_ascii_hexdigit),
+        None => has_parts(number, ['e', 'E'], false, char::is_ascii_digit),
     }
 }
 

@@ -62,11 +62,11 @@ impl ValueType {
             Self::Duration => parse_duration_by(text, rules).is_some(),
             Self::MemorySize => is_memory_size(text),
             Self::Enumeration(words) => words.iter().any(|word| word.eq_ignore_ascii_case(text)),
-            Self::Map => is_map(text, rules.yaml),
+            Self::Map => is_map(text, rules.has_yaml()),
             Self::Text => true,
-            Self::List(element) => is_list(text, rules.yaml, |part| {
-                let yaml = rules.yaml_elements;
-                element.accepts(part, ReadingRules { yaml, ..rules })
+            Self::List(element) => is_list(text, rules.has_yaml(), |part| match &**element {
+                Self::Map => is_map(part, rules.has_yaml_within_lists()),
+                element => element.accepts(part, rules),
             }),
         }
     }
