@@ -8,7 +8,9 @@ use super::rules::ReadingRules;
 /// Reads a duration as the newest Flink does: digits and a unit of time, in any case, with or
 /// without space between; bare digits are milliseconds. ISO 8601 (`PT5M`) is read as well.
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    parse_duration_by(text, ReadingRules::NEWEST)
+    let duration = parse_duration_by(text, ReadingRules::NEWEST);
+    // Flink counts milliseconds where it waits, and so can a clock be moved by no more than that.
+    duration.filter(|duration| i64::try_from(duration.as_millis()).is_ok())
 }
 
 /// Reads a duration as a release line does.
@@ -119,6 +121,7 @@ mod tests {
             assert_eq!(parse_duration(text), Some(expected), "{text}");
         }
         for text in [
+            "PT9223372036854775807S",
             "",
             "s",
             "-1 s",
