@@ -17,11 +17,11 @@ mod base;
 mod build;
 mod bundle;
 mod cluster;
+#[path = "../everybody/mod.rs"]
+mod everybody;
 mod inputs;
 mod owners;
 mod podman;
-#[path = "../everybody/mod.rs"]
-mod everybody;
 mod registry;
 mod server;
 mod training;
