@@ -312,7 +312,7 @@ fn migrate_writes_a_file_that_means_the_same_and_overwrites_only_when_told() {
     assert_eq!(first.code, 0, "{}", first.stderr);
     assert_eq!(
         fs::read_to_string(path.join("config.yaml")).unwrap(),
-        "fs.s3a.endpoint: h\nfs.s3a.endpoint.region: r\nrest.port: 8081\n"
+        "fs.s3a.endpoint: h\nfs.s3a.endpoint.region: r\nrest.bind-port: 8081\nrest.port: 8081\n"
     );
     let second = conf(&["migrate", text(path)], &[]);
     assert_eq!(second.code, 74);

@@ -115,7 +115,7 @@ fn an_exit_report_goes_down_a_pipe_and_to_standard_error_once_and_last() {
         let output = run(&["supervise", "--report", target, "--", "sh", "-c", script]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.starts_with("program\n{"), "{said}");
-        assert_eq!(said.matches("\"exitCode\": 3,").count(), 1, "{said}");
+        assert_eq!(said.matches("\"version\": 1,").count(), 1, "{said}");
     }
     // A file that standard error goes to is written on, not written over.
     let file = tempfile::NamedTempFile::new().expect("a file");

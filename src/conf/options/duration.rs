@@ -148,7 +148,10 @@ mod tests {
         #[test]
         fn what_is_read_is_a_duration_to_the_check_as_well(text in "[0-9]{0,21} ?[a-zµ]{0,8}|P[A-Z0-9.]{0,6}") {
             let accepted = ValueType::Duration.accepts(&text, ReadingRules::NEWEST);
-            prop_assert_eq!(parse_duration(&text).is_some(), accepted);
+            let flinks = parse_duration_by(&text, ReadingRules::NEWEST);
+            prop_assert_eq!(flinks.is_some(), accepted);
+            let waited = |duration: &Duration| i64::try_from(duration.as_millis()).is_ok();
+            prop_assert_eq!(parse_duration(&text), flinks.filter(waited));
         }
     }
 }

@@ -2,26 +2,33 @@
 
 use super::super::nested::{Content, Node, Scalar, read_node};
 
-/// Whether a value is a list: parts between semicolons, or a list of YAML.
-pub(super) fn is_list(value: &str, yaml: bool, element: impl Fn(&str) -> bool) -> bool {
-    (yaml && is_yaml_list(value))
-        || split(value, ';').is_some_and(|parts| parts.iter().all(|part| element(part)))
+/// Whether a value is a list: parts between semicolons, or a list of YAML. What is a list in YAML,
+/// but not of such elements, is taken apart at semicolons all the same.
+pub(super) fn is_list(
+    value: &str,
+    yaml: bool,
+    node: impl Fn(&Content) -> bool,
+    part: impl Fn(&str) -> bool,
+) -> bool {
+    let is_yaml = || match content(value) {
+        Some(Content::Sequence(nodes)) => nodes.iter().all(|one| node(&one.content)),
+        _ => false,
+    };
+    (yaml && is_yaml()) || split(value, ';').is_some_and(|parts| parts.iter().all(|one| part(one)))
 }
 
 /// Whether a value is a map: pairs such as `a:1` between commas, or a map of YAML.
 pub(super) fn is_map(value: &str, yaml: bool) -> bool {
     let is_pair = |pair: &String| split(pair, ':').is_some_and(|parts| parts.len() == 2);
-    (yaml && is_yaml_map(value)) || split(value, ',').is_some_and(|pairs| pairs.iter().all(is_pair))
+    let is_yaml = || content(value).is_some_and(|content| is_filled_map(&content));
+    (yaml && is_yaml()) || split(value, ',').is_some_and(|pairs| pairs.iter().all(is_pair))
 }
 
-fn is_yaml_list(value: &str) -> bool {
-    matches!(content(value), Some(Content::Sequence(_)))
-}
-
-fn is_yaml_map(value: &str) -> bool {
+/// A map whose every key has a value.
+pub(super) fn is_filled_map(content: &Content) -> bool {
     let is_null = |node: &Node| matches!(node.content, Content::Scalar(Scalar::Null));
-    match content(value) {
-        Some(Content::Mapping(entries)) => !entries.iter().any(|(_, value)| is_null(value)),
+    match content {
+        Content::Mapping(entries) => !entries.iter().any(|(_, value)| is_null(value)),
         _ => false,
     }
 }
@@ -103,7 +110,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_the_splitter_panic(text in "(?s).{0,40}|['\";:, ab]{0,40}") {
-            let _ = (is_map(&text, true), is_list(&text, false, |part| !part.is_empty()));
+            let _ = (is_map(&text, true), is_list(&text, false, is_filled_map, |part| !part.is_empty()));
         }
     }
 }

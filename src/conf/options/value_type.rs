@@ -4,7 +4,8 @@
 use super::duration::parse_duration_by;
 use super::number::{is_float, is_integer, quantity};
 use super::rules::ReadingRules;
-use super::structured::{is_list, is_map};
+use super::structured::{is_filled_map, is_list, is_map};
+use crate::conf::nested::Content;
 
 /// The type of an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +65,25 @@ impl ValueType {
             Self::Enumeration(words) => words.iter().any(|word| word.eq_ignore_ascii_case(text)),
             Self::Map => is_map(text, rules.has_yaml()),
             Self::Text => true,
-            Self::List(element) => is_list(text, rules.has_yaml(), |part| match &**element {
-                Self::Map => is_map(part, rules.has_yaml_within_lists()),
-                element => element.accepts(part, rules),
-            }),
+            Self::List(element) => is_list(
+                text,
+                rules.has_yaml(),
+                |node| element.accepts_node(node, rules),
+                |part| match &**element {
+                    Self::Map => is_map(part, rules.has_yaml_within_lists()),
+                    element => element.accepts(part, rules),
+                },
+            ),
+        }
+    }
+
+    /// Whether an element of a list in YAML is of this type.
+    fn accepts_node(&self, node: &Content, rules: ReadingRules) -> bool {
+        match (self, node) {
+            (Self::Text, _) => true,
+            (Self::Map, node) => is_filled_map(node),
+            (_, Content::Scalar(scalar)) => self.accepts(&scalar.print(), rules),
+            _ => false,
         }
     }
 
