@@ -132,6 +132,7 @@ main() {
   # Before anything keeps the machine busy: an engine's first start takes its time.
   check 'Docker engine' tools/dockerd.sh
   check 'Flink homes' flink_homes
+  check 'HDFS jars' tools/hdfs.sh jars target/hdfs
   check 'format' cargo fmt --all --check
   check 'lints' cargo clippy --quiet --locked "${packages[@]}" --all-targets -- -D warnings
   check 'scripts' scripts

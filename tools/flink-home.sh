@@ -125,10 +125,7 @@ check_digest() {
   [ -f "$3" ] && [ "$("${1}sum" "$3" | cut -d ' ' -f 1)" = "$2" ]
 }
 
-# pip fetches the two source packages: it knows the user's index, proxy,
-# certificates and credentials, and it checks the digests. It wants a package's
-# metadata too and would run the package's setup.py for it; the stand-in build
-# backend below answers from PKG-INFO, so that nothing out of a package is run.
+# Fetches the version's packages into the cache, whichever are not there.
 download_packages() {
   local project file sha256 missing=no
   while read -r project file sha256; do
@@ -141,10 +138,19 @@ download_packages() {
     say "the packages of Flink $version are in $cache"
     return
   fi
+  say "downloading the packages of Flink $version (about 200 to 350 MB) into $cache"
+  pip_download "the packages of Flink $version"
+}
+
+# pip fetches the source packages that $work/requirements.txt lists: it knows the
+# user's index, proxy, certificates and credentials, and it checks the digests. It
+# wants a package's metadata too and would run the package's setup.py for it; the
+# stand-in build backend below answers from PKG-INFO, so that nothing out of a
+# package is run.
+pip_download() {
   python3 -m pip --version >/dev/null 2>&1 ||
     fail 1 'python3 with pip is needed (Debian: apt-get install python3-pip)'
   write_stand_in_backend "$work/backend"
-  say "downloading the packages of Flink $version (about 200 to 350 MB) into $cache"
   local bar=off
   [ -t 1 ] && bar=on
   mkdir "$work/pip"
@@ -152,15 +158,15 @@ download_packages() {
     python3 -m pip --disable-pip-version-check --no-cache-dir download \
     --progress-bar "$bar" --no-deps --no-binary :all: --use-pep517 --no-build-isolation \
     --ignore-requires-python --require-hashes -r "$work/requirements.txt" -d "$cache" >&3 2>"$work/pip.err" ||
-    explain_pip_failure
+    explain_pip_failure "$1"
 }
 
 explain_pip_failure() {
   cat "$work/pip.err" >&2
   if grep -q 'DO NOT MATCH THE HASHES' "$work/pip.err"; then
-    fail 65 "a downloaded package of Flink $version has a wrong digest; nothing was kept"
+    fail 65 "of $1, one that was downloaded has a wrong digest; nothing was kept"
   fi
-  fail 1 "pip could not download the packages of Flink $version"
+  fail 1 "pip could not download $1"
 }
 
 write_stand_in_backend() {
@@ -277,4 +283,5 @@ main() {
   publish
 }
 
-main "$@"
+# tools/hdfs.sh takes the functions that fetch from here.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then main "$@"; fi

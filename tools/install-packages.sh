@@ -78,6 +78,10 @@ missing_packages() {
     has openssl || echo openssl
     # The masters' election and the scheduler's state, with a real server.
     [ -e /usr/share/java/zookeeper.jar ] || echo zookeeper
+    # Kerberos for a real HDFS (tools/hdfs.sh).
+    has krb5kdc || echo krb5-kdc
+    has kadmin.local || echo krb5-admin-server
+    has kinit || echo krb5-user
   fi
   if [ "$group" = bench ]; then
     has tini || echo tini

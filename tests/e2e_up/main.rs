@@ -10,6 +10,8 @@
 )]
 
 mod cluster;
+#[path = "../streaming_job/counts.rs"]
+mod counts;
 #[path = "../flink_homes/mod.rs"]
 mod flink_homes;
 mod jobs;
