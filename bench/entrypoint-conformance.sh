@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Starts Flink in the ways that public compose files and Flink's own documents do (commands,
 # variables, mounts, users), once as the official image's script does it, with Flink's own scripts,
-# and once by flugs, and prints a table of what each JVM got. A difference has a reason, which is
-# in bench/entrypoint-conformance/differences.pl; one without a reason makes it exit 1.
+# and once by flugs, and prints a table of what each JVM got: how much of it is the same, and what
+# differs. A difference has a reason, which is in bench/entrypoint-conformance/differences.pl; one
+# without a reason makes it exit 1, and so does, over all versions, a reason that nothing needs.
 #
 #   bench/entrypoint-conformance.sh [FLINK_VERSION…]
 #
@@ -13,7 +14,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 
-rounds=1 versions=(1.13.6 1.20.5 2.3.0)
+rounds=1 all=(1.13.6 1.20.5 2.3.0)
+versions=("${all[@]}")
 . bench/arguments.sh
 [ "$(id -u)" = 0 ] || { echo "$0: error: needs root, for mount namespaces" >&2 && exit 1; }
 for tool in unshare setpriv perl envsubst; do
@@ -29,14 +31,16 @@ cp "$FLUGS" "$work/flugs"
 flugs=$work/flugs
 
 # A Java whose launcher runs the real one for Flink's helpers, and writes down everything else:
-# its arguments, and the configuration directory that it is to read.
+# its arguments, the configuration directory that it is to read, its plugins and Flink's variables.
 make_java() {
   mkdir -p "$work/java/bin"
   cp "$(dirname "$(dirname "$real_java")")/release" "$work/java/"
   cat >"$work/java/bin/java" <<JAVA
 #!/usr/bin/env bash
 for argument in "\$@"; do
-  case \$argument in *BashJavaUtils | -XshowSettings*) exec "$real_java" "\$@" ;; esac
+  case \$argument in
+    *BashJavaUtils | -XshowSettings*) exec "$real_java" -XX:TieredStopAtLevel=1 "\$@" ;;
+  esac
 done
 printf '%s\n' "\$@" >/mnt/record/arguments
 directory=\$FLINK_CONF_DIR
@@ -48,6 +52,8 @@ done
 cp -rL "\$directory" /mnt/record/conf 2>/dev/null || true
 echo "\$directory" >/mnt/record/directory
 id -u >/mnt/record/user
+(cd "\${FLINK_PLUGINS_DIR:-/opt/flink/plugins}" && find -L . -name '*.jar') >/mnt/record/plugins
+env | grep -E '^(FLINK_[A-Z]*_DIR|FLINK_HOME|MAX_LOG_FILE_NUMBER|ROOT_LOG_LEVEL)=' >/mnt/record/variables
 JAVA
   chmod 755 "$work/java/bin/java"
 }
@@ -80,16 +86,16 @@ enter() {
   chown -R 9999:0 /opt/flink/{bin,conf,log,plugins,usrlib}
   chmod -R g=u /opt/flink/{bin,conf,log,plugins,usrlib}
   chmod 1777 /opt/user
-  cp /etc/passwd "$work/passwd"
-  grep -q '^flink:' "$work/passwd" || echo 'flink:x:9999:9999::/opt/flink:/bin/sh' >>"$work/passwd"
-  mount --bind "$work/passwd" /etc/passwd
+  cp /etc/passwd "$record/passwd"
+  grep -q '^flink:' "$record/passwd" || echo 'flink:x:9999:9999::/opt/flink:/bin/sh' >>"$record/passwd"
+  mount --bind "$record/passwd" /etc/passwd
   echo '127.0.0.1 localhost
-10.0.0.2 box' >"$work/hosts"
-  mount --bind "$work/hosts" /etc/hosts
+10.0.0.2 box' >"$record/hosts"
+  mount --bind "$record/hosts" /etc/hosts
   hostname box
   mount -t tmpfs -o mode=1777 tmpfs /tmp
   mount -t tmpfs tmpfs /run
-  mkdir -p -m 1777 /run/flugs
+  mkdir -m 1777 /run/flugs
   mount -t tmpfs tmpfs /mnt
   mkdir -m 777 /mnt/record
   chmod 777 /mnt /mnt/record
@@ -109,12 +115,12 @@ enter() {
     LC_ALL=C.UTF-8 JAVA_HOME=/opt/java FLINK_HOME=/opt/flink DISABLE_JEMALLOC=true HOSTNAME=box \
     "${variables[@]}" /opt/user/docker-entrypoint.sh "${words[@]}" >"$record/log" 2>&1 </dev/null
   echo $? >"$record/code"
-  if [ -n "$then" ]; then
+  if [ -n "$after" ]; then
     # What `docker exec` finds in the running container.
     rm -rf /mnt/record/*
     "${as[@]}" env -i PATH="/opt/flink/bin:/opt/java/bin:/usr/bin:/bin" LC_ALL=C.UTF-8 \
       JAVA_HOME=/opt/java FLINK_HOME=/opt/flink HOSTNAME=box "${variables[@]}" \
-      bash -c "$then" >>"$record/log" 2>&1 </dev/null
+      bash -c "$after" >>"$record/log" 2>&1 </dev/null
   fi
   cp -r /mnt/record/. "$record/"
 }
@@ -124,48 +130,60 @@ enter() {
 flattened() {
   local version=$1 conf=$2 home=$HOMES/$1
   case $version in
-    1.1[0-8].*) perl -ne 'print "$1=$2\n" if /^\s*([^#\s][^#]*?): +([^#]*?)\s*(#.*)?$/' "$conf/flink-conf.yaml" ;;
-    *) "$real_java" -cp "$home/bin/bash-java-utils.jar:$(echo "$home"/lib/flink-dist*.jar)" \
+    1.1[0-8].*)
+      perl -ne '$set{$1} = $2 if /^\s*([^#\s][^#]*?): +([^#]*?)\s*(#.*)?$/;
+        END { print "$_=$set{$_}\n" for keys %set }' "$conf/flink-conf.yaml"
+      ;;
+    *) "$real_java" -XX:TieredStopAtLevel=1 -cp "$home/bin/bash-java-utils.jar:$(echo "$home"/lib/flink-dist*.jar)" \
       org.apache.flink.runtime.util.bash.BashJavaUtils UPDATE_AND_GET_FLINK_CONFIGURATION \
       --configDir "$conf" -flatten 2>/dev/null |
       perl -ne 'if (s/^BASH_JAVA_UTILS_EXEC_RESULT://) { s/^([^:]+): /$1=/; s/=(["\x27])(.*)\1$/=$2/; print }' ;;
   esac | sort
 }
 
+# Runs `shape`'s $name in $version one way.
+run() {
+  local way=$1
+  local record=$work/$version/$name/$way
+  mkdir -p "$record"
+  (
+    export -f enter
+    export work root flugs real_java HOMES prepare user after
+    declare -p words variables >"$record/arrays"
+    unshare --mount --uts --propagation private bash -euc ". '$record/arrays'
+      enter $way $version $name"
+  ) || { echo "$name ($version): the namespace for $way failed" >&2 && exit 1; }
+  if [ -d "$record/conf" ]; then flattened "$version" "$record/conf" >"$record/settings"; fi
+}
+
 failed=0
 # shape NAME: runs it both ways in every version, with what is set:
-#   words, variables, user, prepare, then (a command of `docker exec`), lines (versions)
+#   words, variables, user, prepare, after (a command of `docker exec`), lines (versions)
 shape() {
-  local name=$1 version way
+  local name=$1 version
   for version in "${versions[@]}"; do
     [[ $version =~ $lines ]] || continue
-    for way in official flugs; do
-      mkdir -p "$work/$version/$name/$way"
-      (
-        export -f enter
-        export work root flugs real_java HOMES prepare user then
-        declare -p words variables >"$work/arrays"
-        unshare --mount --uts --propagation private bash -euc ". '$work/arrays'
-          enter $way $version $name"
-      ) || { echo "$name ($version): the namespace for $way failed" >&2 && exit 1; }
-      local record=$work/$version/$name/$way
-      if [ -d "$record/conf" ]; then flattened "$version" "$record/conf" >"$record/settings"; fi
-    done
-    perl bench/entrypoint-conformance/differences.pl "$name" "$version" "$work/$version/$name" ||
-      failed=1
+    run official &
+    run flugs
+    wait $! || exit 1
+    perl bench/entrypoint-conformance/differences.pl "$name" "$version" "$work/$version/$name" \
+      "$work/used" || failed=1
   done
-  words=() variables=() user=9999:0 prepare= then= lines=.
+  words=() variables=() user=9999:0 prepare='' after='' lines=.
 }
 
 main() {
   make_java
   local version
   for version in "${versions[@]}"; do make_home "$(readlink -f "$HOMES/$version")" "$version"; done
-  echo "| shape | Flink | JVM | differences |"
-  echo "|---|---|---|---|"
-  words=() variables=() user=9999:0 prepare= then= lines=.
+  echo "| shape | Flink | JVM | the same | differences |"
+  echo "|---|---|---|---|---|"
+  words=() variables=() user=9999:0 prepare='' after='' lines=.
   . bench/entrypoint-conformance/shapes.sh
-  [ "$failed" = 0 ] || { echo "There are differences without a reason." >&2 && exit 1; }
+  if [ "${versions[*]}" = "${all[*]}" ]; then
+    perl bench/entrypoint-conformance/differences.pl --unused "$work/used" || failed=1
+  fi
+  [ "$failed" = 0 ] || { echo "There are differences without a reason, or reasons without a difference." >&2 && exit 1; }
 }
 
 main

@@ -84,7 +84,7 @@ shape user-of-group-0
 user=1000680000:4711 variables=(JOB_MANAGER_RPC_ADDRESS=jm) words=(taskmanager)
 shape arbitrary-user
 variables=("FLINK_PROPERTIES=rest.port: 8099
-parallelism.default: 4") words=(jobmanager) then='flink list'
+parallelism.default: 4") words=(jobmanager) after='flink list'
 shape client-by-docker-exec
-variables=("FLINK_PROPERTIES=rest.port: 8099") user=1000680000:4711 words=(jobmanager) then='flink list'
+variables=("FLINK_PROPERTIES=rest.port: 8099") user=1000680000:4711 words=(jobmanager) after='flink list'
 shape client-by-docker-exec-without-write-permission
