@@ -4,9 +4,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may end at the first surprise"
+    clippy::disallowed_methods,
+    reason = "a test may end at the first surprise, and waits for the programs that it runs"
 )]
 
+#[path = "flink_homes/mod.rs"]
+mod flink_homes;
 #[path = "zookeeper_support/server.rs"]
 mod server;
 #[path = "zookeeper_support/sessions.rs"]
@@ -711,4 +714,39 @@ async fn a_new_leader_ends_the_connection_to_the_old_one(masters: &Client, addre
         }
     }
     assert_eq!(ports, [old, new]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chroot_that_zookeeper_lacks_is_refused_before_the_start() {
+    let mut server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let quorum = format!("{}/base/of/ours", server.address());
+    let up = std::process::Command::new(env!("CARGO_BIN_EXE_flugs"))
+        .args(["up", "--detach", "--dir"])
+        .arg(directory.path())
+        .arg("--flink-home")
+        .arg(flink_homes::flink_home("2.3.0"))
+        .args(["-D", "high-availability.type=zookeeper", "-D"])
+        .arg(format!("high-availability.zookeeper.quorum={quorum}"))
+        .args(["-D", "high-availability.storageDir=file:///tmp/ha"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&up.stderr).into_owned();
+    let code = i32::from(ExitCode::ChrootMissing.code());
+    assert_eq!(up.status.code(), Some(code), "{said}");
+    let remedy = format!("zkCli.sh -server {} create /base/of/ours", server.address());
+    assert!(said.contains(&remedy), "{said}");
+    assert!(!directory.path().join("sandboxes").exists(), "{said}");
+
+    let zookeeper = server.anybody();
+    assert!(zookeeper.lacks("/base/of/ours").await);
+    let client = zookeeper.connect().await.unwrap();
+    let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
+    for node in ["/base", "/base/of", "/base/of/ours"] {
+        client.create(node, b"", &persistent).await.unwrap();
+    }
+    assert!(!zookeeper.lacks("/base/of/ours").await);
+    // One that says nothing has not said that it lacks anything.
+    server.kill();
+    assert!(!zookeeper.lacks("/missing").await);
 }

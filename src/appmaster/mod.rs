@@ -3,6 +3,7 @@
 //! Owns the order of things; holds no rule of its own: what is wanted is [`crate::fleet`]'s, how
 //! a process is run is [`crate::launch`]'s and [`crate::supervise`]'s.
 
+mod chroot;
 mod client_configuration;
 mod cluster;
 mod cluster_id;

@@ -31,7 +31,9 @@ use super::cluster_id::{OwnId, resource_suffix};
 use super::manifests::{ADDRESS, ClusterTerms};
 use super::place::Place;
 use super::teardown::clear_leftovers;
-use super::{AppMasterError, Cluster, ClusterEvent, client_configuration, distribution, sandbox};
+use super::{
+    AppMasterError, Cluster, ClusterEvent, chroot, client_configuration, distribution, sandbox,
+};
 
 /// What a person asks of an embedded cluster.
 #[derive(Debug, Clone)]
@@ -72,6 +74,7 @@ pub async fn prepare(
     let (lock, file, earlier) = take_directory(&settings.directory, settings.grace).await?;
     let (mut settled, java) = settle_members(settings)?;
     let [first, _] = &settled;
+    chroot::check(&first.configuration).await?;
     let own_id = OwnId::of(&settings.directory, &first.configuration)?;
     let mut named = settings.clone();
     if let Some(own_id) = &own_id {

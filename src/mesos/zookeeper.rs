@@ -3,6 +3,7 @@
 //! Owns how a session comes about. Never knows what the nodes mean.
 
 mod availability;
+mod chroot;
 
 use std::time::Duration;
 

@@ -81,6 +81,8 @@ pub enum ExitCode {
     Incompatible = 99,
     /// Nothing reads the scheme of a configured path.
     FileSystemMissing = 100,
+    /// ZooKeeper lacks the node that the quorum ends with.
+    ChrootMissing = 101,
     /// An image definition is wrong.
     ImageDefinition = 105,
     /// An input of an image (base, binary, Flink, time) is missing or does not fit.
@@ -120,7 +122,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// Every code, ascending.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::Usage,
         Self::UnknownRole,
         Self::MalformedProperty,
@@ -157,6 +159,7 @@ impl ExitCode {
         Self::ImageMissing,
         Self::Incompatible,
         Self::FileSystemMissing,
+        Self::ChrootMissing,
         Self::ImageDefinition,
         Self::ImageInput,
         Self::ImageRefused,
