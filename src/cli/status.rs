@@ -60,6 +60,9 @@ struct MemberReport {
     alive: bool,
 }
 
+/// How many agents that go into maintenance are named.
+const MOST_AGENTS: usize = 10;
+
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     let state = super::load_cluster(&args.dir)?;
     if let Some(master) = why::running(&args.dir)? {
@@ -103,6 +106,9 @@ fn show_mesos(report: &StateReport, json: bool) -> ProcessExit {
     if !json {
         let outages = report.zookeeper.iter().filter_map(ZooKeeperReport::outage);
         outages.for_each(|outage| output::line(&outage));
+        for maintenance in report.maintenance.iter().take(MOST_AGENTS) {
+            output::line(&format!("{}.", maintenance.text()));
+        }
     }
     match report.phase {
         ClusterPhase::Ready => ProcessExit::SUCCESS,

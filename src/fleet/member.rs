@@ -1,6 +1,6 @@
 //! The members of a cluster as they were last observed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::spec::{ExitCode, MemberState, Role, Sha256Digest, WorkerId};
@@ -122,6 +122,8 @@ pub struct Fleet {
     ends: BTreeMap<Role, Vec<MemberEnd>>,
     failures: BTreeMap<Role, usize>,
     hopeless: Option<(WorkerId, u8)>,
+    /// Machines that are to be left.
+    leaving: BTreeSet<String>,
 }
 
 impl Fleet {
@@ -176,6 +178,21 @@ impl Fleet {
         if let Some(member) = self.members.get_mut(id) {
             member.place = Some(place.to_owned());
         }
+    }
+
+    /// Notes whether a machine is to be left: its members are moved off, one by one.
+    pub fn leave(&mut self, place: &str, leaves: bool) {
+        if leaves {
+            self.leaving.insert(place.to_owned());
+        } else {
+            self.leaving.remove(place);
+        }
+    }
+
+    /// Whether a member is on a machine that is to be left.
+    pub fn is_leaving(&self, member: &Member) -> bool {
+        let place = member.place.as_ref();
+        member.stays() && place.is_some_and(|place| self.leaving.contains(place))
     }
 
     /// Notes whether a member that serves has nothing to do.

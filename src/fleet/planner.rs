@@ -98,6 +98,12 @@ pub fn plan(desired: &Desired, fleet: &Fleet, now: Duration) -> Plan {
     for role in Role::ALL {
         let wanted = desired.members.get(&role).copied().unwrap_or(0);
         let present = fleet.count(role);
+        if role == Role::TaskManager
+            && present >= wanted
+            && move_off(&mut plan, desired, fleet, now)
+        {
+            continue;
+        }
         if present < wanted {
             add(&mut plan, desired, fleet, role, wanted - present, now);
         } else {
@@ -222,6 +228,57 @@ fn is_the_rest_well(fleet: &Fleet, served_since: Duration) -> bool {
         }
     }
     missed.len() <= (all.len() / 2).max(1)
+}
+
+/// Moves workers off the machines that are to be left, one by one: another one is started and has
+/// registered before one of them is stopped, so that never fewer serve than are wanted. Whether
+/// there is anything to be moved.
+fn move_off(plan: &mut Plan, desired: &Desired, fleet: &Fleet, now: Duration) -> bool {
+    let Some(starts) = &desired.starts else {
+        return false;
+    };
+    let workers =
+        |(_, member): &(&WorkerId, &Member)| member.role == Role::TaskManager && member.stays();
+    let (leaving, staying): (Vec<_>, Vec<_>) = fleet
+        .members()
+        .filter(workers)
+        .partition(|(_, member)| fleet.is_leaving(member));
+    if leaving.is_empty() {
+        return false;
+    }
+    let serves = |(_, member): &(&WorkerId, &Member)| member.state == MemberState::Registered;
+    let settled = staying.iter().all(serves);
+    let wanted = desired
+        .members
+        .get(&Role::TaskManager)
+        .copied()
+        .unwrap_or(0);
+    if settled && staying.len() < wanted {
+        let there = staying
+            .iter()
+            .chain(&leaving)
+            .filter(|one| serves(one))
+            .count();
+        if there <= wanted {
+            add_elsewhere(plan, starts, fleet, 1, now);
+            return true;
+        }
+    }
+    let enough = staying
+        .iter()
+        .chain(&leaving)
+        .filter(|one| serves(one))
+        .count()
+        > wanted;
+    let mut candidates: Vec<_> = leaving
+        .into_iter()
+        .filter(|one| serves(one) && (enough || staying.len() >= wanted && settled))
+        .collect();
+    candidates.sort_by_key(|(_, member)| (!member.idle, std::cmp::Reverse(member.added)));
+    let first = candidates.first();
+    plan.actions
+        .extend(first.map(|(id, _)| Action::Stop((*id).clone())));
+    true
 }
 
 /// Stops those that do not serve yet before those that do, of these the idle ones before those
@@ -619,6 +676,55 @@ mod tests {
         assert_eq!(at(9999 + 60), [Action::Stop(worker.clone())]);
         fleet.overdue(&worker, Duration::from_secs(9999));
         assert_eq!(fleet.failures(Role::TaskManager), 1);
+    }
+
+    #[test]
+    fn workers_are_moved_off_a_machine_one_by_one_and_never_fewer_serve() {
+        let mut fleet = served(4, 2);
+        // Two on S1, two on S0; S1 is to be left.
+        fleet.leave("S1", true);
+        let wanted = elsewhere(4, starts());
+        let mut now = Duration::from_secs(100);
+        let mut next = 10;
+        let mut moved = Vec::new();
+        while fleet.members().any(|(_, one)| fleet.is_leaving(one)) {
+            now += Duration::from_secs(1);
+            let step = plan(&wanted, &fleet, now);
+            assert_eq!(step.actions.len(), 1, "{step:?}");
+            moved.push(format!("{:?}", step.actions[0]));
+            let before = next;
+            carry_out(&step, &mut fleet, &mut next, now);
+            if next > before {
+                // Until it serves nothing else happens.
+                assert_eq!(plan(&wanted, &fleet, now).actions, []);
+                let new = id(Role::TaskManager, next);
+                fleet.placed(&new, "S0");
+                fleet.observe(&new, MemberState::Registered, now);
+            }
+            let serve = |one: &Member| {
+                one.role == Role::TaskManager && one.state == MemberState::Registered
+            };
+            assert!(fleet.members().filter(|(_, one)| serve(one)).count() >= 4);
+        }
+        assert_eq!(moved.len(), 4, "{moved:?}");
+        assert_eq!(plan(&wanted, &fleet, now).actions, []);
+        assert_eq!(fleet.failures(Role::TaskManager), 0);
+    }
+
+    #[test]
+    fn without_room_elsewhere_a_worker_stays_where_it_is_and_a_plan_that_is_dropped_moves_nobody() {
+        let mut fleet = served(1, 1);
+        fleet.leave("S0", true);
+        let wanted = elsewhere(1, starts());
+        let now = Duration::from_secs(100);
+        let step = plan(&wanted, &fleet, now);
+        assert_eq!(step.actions, [Action::Launch(Role::TaskManager)]);
+        carry_out(&step, &mut fleet, &mut 1, now);
+        let new = id(Role::TaskManager, 2);
+        fleet.observe(&new, MemberState::Waiting, now);
+        assert_eq!(plan(&wanted, &fleet, Duration::from_secs(9999)).actions, []);
+        fleet.leave("S0", false);
+        assert_eq!(plan(&wanted, &fleet, now).actions, [Action::Stop(new)]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::constraint::{Constraint, Host, Placed};
 use super::resources::{Demand, Remaining, Shortage};
@@ -33,6 +34,8 @@ pub enum RefusalReason {
     Constraint(String),
     /// Workers failed on the agent a short while ago.
     AgentAvoided,
+    /// The agent goes into maintenance in so many seconds; with none left, it is in it.
+    Maintenance(u64),
 }
 
 impl fmt::Display for RefusalReason {
@@ -40,6 +43,10 @@ impl fmt::Display for RefusalReason {
         match self {
             Self::Shortage(shortage) => shortage.fmt(formatter),
             Self::Constraint(constraint) => write!(formatter, "the constraint {constraint}"),
+            Self::Maintenance(0) => write!(formatter, "this agent is in maintenance"),
+            Self::Maintenance(seconds) => {
+                write!(formatter, "this agent goes into maintenance in {seconds} s")
+            }
             Self::AgentAvoided => {
                 write!(formatter, "workers failed on this agent a short while ago")
             }
@@ -104,6 +111,8 @@ pub struct Situation<'a> {
     pub placed: &'a BTreeMap<String, Placed>,
     /// Agents that are to be left alone for now.
     pub avoided: &'a BTreeSet<AgentId>,
+    /// Agents that go into maintenance too soon to be used, and in how long.
+    pub leaving: &'a BTreeMap<AgentId, Duration>,
 }
 
 struct Open<'a> {
@@ -175,7 +184,7 @@ fn place(
             break;
         };
         let first_port = first_port(worker, profile);
-        match fit(one, profile, first_port, &placed, situation.avoided) {
+        match fit(one, profile, first_port, &placed, situation) {
             Ok(taken) => {
                 one.placements.push(Placement {
                     worker: worker.clone(),
@@ -253,12 +262,15 @@ fn fit(
     profile: &Profile,
     first_port: u64,
     placed: &Placed,
-    avoided: &BTreeSet<AgentId>,
+    situation: Situation<'_>,
 ) -> Result<super::resources::Taken, Vec<RefusalReason>> {
     let mut reasons: Vec<RefusalReason> = Vec::new();
-    if avoided.contains(&one.offer.agent_id) {
+    let agent = &one.offer.agent_id;
+    if situation.avoided.contains(agent) {
         reasons.push(RefusalReason::AgentAvoided);
     }
+    let leaves = situation.leaving.get(agent);
+    reasons.extend(leaves.map(|left| RefusalReason::Maintenance(left.as_secs())));
     let breaks = profile
         .hard
         .iter()

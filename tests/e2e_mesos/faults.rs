@@ -1,7 +1,11 @@
 //! Everything that goes wrong while a job runs, one after the other on one cluster: after each,
 //! what is wanted runs, the job goes on where it was, and no number was counted twice.
 
+use std::process::Output;
+use std::time::Duration;
+
 use mesos_double::Options;
+use serde_json::json;
 
 use super::scene::{Scene, free_port, kill};
 use super::zookeeper::Server;
@@ -34,6 +38,7 @@ fn a_job_goes_on_whatever_part_of_its_cluster_is_lost() {
     application_master_killed(&mut scene);
     job_manager_killed(&mut scene);
     worker_killed(&mut scene);
+    agent_maintained(&mut scene);
     agent_lost_and_back(&mut scene);
     leader_changed(&mut scene);
     offers_stale(&mut scene);
@@ -101,6 +106,35 @@ fn worker_killed(scene: &mut Scene) {
         !scene.tasks().contains(&victim)
     });
     recovered(scene);
+}
+
+/// An operator plans maintenance of the machine that works: its worker is moved to another one, which
+/// is no failure, and the operator is told when it may go down.
+fn agent_maintained(scene: &mut Scene) {
+    let failures = scene.status()["failures"]["total"].clone();
+    let victim = scene.busy();
+    let agent = scene.agent_of(&victim);
+    scene.plan_maintenance(agent, Duration::from_secs(240));
+    let told = |output: &Output, what: &str| String::from_utf8_lossy(&output.stdout).contains(what);
+    scene.wait_until("why says so", |scene| {
+        told(&scene.why(), "moved off it") && told(&scene.why(), &victim)
+    });
+    scene.wait_until("the operator is told", |scene| {
+        scene
+            .operate(&json!({"type": "GET_MAINTENANCE_STATUS"}))
+            .contains("ACCEPT")
+    });
+    // Not before nothing was left there.
+    assert!(!scene.tasks().contains(&victim));
+    recovered(scene);
+    assert!(told(
+        &scene.flugs("status").output().unwrap(),
+        "goes into maintenance in"
+    ));
+    let there = |task: &String| scene.agent_of(task) == agent;
+    assert!(!scene.registered().iter().any(there), "all were moved");
+    assert_eq!(scene.status()["failures"]["total"], failures);
+    scene.drop_maintenance();
 }
 
 /// The machine dies with its workers, and comes back without them.

@@ -8,11 +8,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flugs::store::FileStore;
 use mesos_double::{AgentOptions, MesosDouble, Options};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -366,6 +366,41 @@ impl Scene {
         let answer = self.rest("GET", path);
         let body = &answer[answer.find('{').unwrap()..];
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    /// An operator's call to the master; its answer.
+    #[track_caller]
+    pub(super) fn operate(&self, call: &Value) -> String {
+        let url = format!("http://{}/api/v1", self.double.address());
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", "--json"])
+            .args([&call.to_string(), &url])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{call}: {}", text(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// An operator plans maintenance of this agent's machine, and of no other.
+    pub(super) fn plan_maintenance(&self, agent: usize, ahead: Duration) {
+        let machine = json!({"hostname": format!("127.0.0.{}", agent + 1), "ip": "127.0.0.1"});
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + ahead;
+        let start = json!({"nanoseconds": u64::try_from(start.as_nanos()).unwrap()});
+        self.schedule(&json!([
+            {"machine_ids": [machine], "unavailability": {"start": start}},
+        ]));
+    }
+
+    /// No maintenance is planned any more.
+    pub(super) fn drop_maintenance(&self) {
+        self.schedule(&json!([]));
+    }
+
+    fn schedule(&self, windows: &Value) {
+        self.operate(&json!({
+            "type": "UPDATE_MAINTENANCE_SCHEDULE",
+            "update_maintenance_schedule": {"schedule": {"windows": windows}},
+        }));
     }
 
     /// Asks the JobManager something; head and body of its answer.

@@ -65,6 +65,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             demand: self.demand_report(),
             workers: workers.chain(stopping).collect(),
             failures: self.failures_report(),
+            maintenance: self.maintenance_reports(),
         }
     }
 
@@ -97,6 +98,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             demand: self.demand_report(),
             starting: with_task.saturating_sub(self.registered() + lost.len()),
             lost,
+            maintenance: self.maintenance_reports(),
             mesos: self.contact_report(),
             zookeeper: self.zookeeper.reports(),
             paused: self.pause_report(),

@@ -289,6 +289,7 @@ impl Candidate {
             registered: 0,
             demand: None,
             workers: Vec::new(),
+            maintenance: Vec::new(),
             failures: FailuresReport::default(),
         }
     }
@@ -301,6 +302,7 @@ impl Candidate {
             demand: None,
             starting: 0,
             lost: Vec::new(),
+            maintenance: Vec::new(),
             mesos: self.contact(),
             zookeeper: self.zookeeper.reports(),
             paused: None,

@@ -78,11 +78,18 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         }
     }
 
-    /// How many workers there are of each profile; those that are lost do not count.
+    /// Whether a worker is one that jobs can count on: neither lost nor about to be moved.
+    fn counts(&self, id: &WorkerId) -> bool {
+        let member = self.fleet.member(id);
+        member.is_none_or(|one| one.state != MemberState::Lost && !self.fleet.is_leaving(one))
+    }
+
+    /// How many workers there are of each profile; those that are lost or about to be moved do not
+    /// count.
     pub(super) fn present(&self) -> BTreeMap<&str, usize> {
         let mut present = BTreeMap::new();
         let workers = self.workers.workers().iter();
-        for (_, worker) in workers.filter(|(id, _)| !self.is_lost(id)) {
+        for (_, worker) in workers.filter(|(id, _)| self.counts(id)) {
             *present.entry(worker.profile.as_str()).or_default() += 1;
         }
         present
@@ -125,15 +132,16 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             }
         };
         let age = |id: &WorkerId| self.fleet.member(id).map(|member| member.added);
-        let lost = |id: &WorkerId| {
-            let member = self.fleet.member(id);
-            member.is_some_and(|member| member.state == MemberState::Lost)
+        let fleet = &self.fleet;
+        let counts = |id: &WorkerId| {
+            let member = fleet.member(id);
+            member.is_none_or(|one| one.state != MemberState::Lost && !fleet.is_leaving(one))
         };
         let mut workers: Vec<(Option<u64>, SeenWorker)> = self
             .workers
             .workers()
             .iter()
-            .filter(|(id, _)| !lost(id))
+            .filter(|(id, _)| counts(id))
             .map(|(id, worker)| (age(id), seen_worker(id, worker, &seen.registered)))
             .collect();
         workers.sort_by_key(|(age, _)| *age);

@@ -13,6 +13,7 @@ mod demand;
 mod documents;
 mod event;
 mod job_manager;
+mod maintenance;
 mod master;
 mod memory;
 mod metrics;

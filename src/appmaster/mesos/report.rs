@@ -41,6 +41,9 @@ pub struct StateReport {
     pub workers: Vec<WorkerReport>,
     /// How workers have failed.
     pub failures: FailuresReport,
+    /// The agents that go into maintenance, as far as that concerns this cluster.
+    #[serde(default)]
+    pub maintenance: Vec<MaintenanceReport>,
 }
 
 /// `GET /healthz` and `GET /readyz`, as every supervisor of flugs answers them.
@@ -286,6 +289,9 @@ pub struct WhyReport {
     /// The workers that are lost.
     #[serde(default)]
     pub lost: Vec<LostWorker>,
+    /// The agents that go into maintenance, as far as that concerns this cluster.
+    #[serde(default)]
+    pub maintenance: Vec<MaintenanceReport>,
     /// The contact with the Mesos master.
     pub mesos: ContactReport,
     /// ZooKeeper, once for each use of it.
@@ -313,6 +319,24 @@ pub struct LostWorker {
     pub seconds: u64,
     /// The task's state, as the master told it last.
     pub task_state: Option<String>,
+}
+
+/// An agent that goes into maintenance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MaintenanceReport {
+    /// The agent.
+    pub agent: String,
+    /// Its host name.
+    pub hostname: String,
+    /// In how many seconds; 0: it has begun.
+    pub begins_in_seconds: u64,
+    /// How long it lasts, if that is known.
+    pub lasts_seconds: Option<u64>,
+    /// Whether the workers that are there are being moved off.
+    pub leaving: bool,
+    /// The tasks that are there still.
+    pub tasks: Vec<String>,
 }
 
 /// A pause of starts.

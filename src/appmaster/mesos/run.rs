@@ -312,6 +312,10 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     self.remember(&id, &task, &failure, notify);
                 }
             }
+            WorkersEvent::Maintenance(agent, leaves) => {
+                self.fleet.leave(&agent.value, leaves);
+                notify(&MesosEvent::Notice(self.maintenance_notice(&agent, leaves)));
+            }
             WorkersEvent::Lost(id) => {
                 self.lose(&id, "its agent has not answered for too long", notify);
             }

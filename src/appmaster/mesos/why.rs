@@ -57,6 +57,9 @@ impl WhyReport {
                 lost.task_state.as_deref().unwrap_or("nothing"),
             );
         }
+        for maintenance in self.maintenance.iter().take(MOST) {
+            let _ = writeln!(text, "{}.", maintenance.text());
+        }
         for waiting in &self.waiting {
             waiting.describe(&self.mesos, &mut text);
         }
@@ -241,7 +244,7 @@ fn be(number: usize) -> String {
 }
 
 /// A length of time as people say it; the two largest units.
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),

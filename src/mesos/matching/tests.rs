@@ -50,6 +50,7 @@ struct Case {
     waiting: BTreeMap<String, VecDeque<WorkerId>>,
     placed: BTreeMap<String, Placed>,
     avoided: BTreeSet<AgentId>,
+    leaving: BTreeMap<AgentId, Duration>,
 }
 
 impl Case {
@@ -59,6 +60,7 @@ impl Case {
             waiting: [("p".to_owned(), workers(count))].into(),
             placed: BTreeMap::new(),
             avoided: BTreeSet::new(),
+            leaving: BTreeMap::new(),
         }
     }
 
@@ -67,6 +69,7 @@ impl Case {
             profiles: &self.profiles,
             placed: &self.placed,
             avoided: &self.avoided,
+            leaving: &self.leaving,
         };
         match_offers(offers, &self.waiting, situation)
     }
@@ -104,6 +107,23 @@ fn whoever_waits_knows_why_each_offer_was_refused() {
     h1: the constraint rack:IS:a
     h2: workers failed on this agent a short while ago
     ");
+}
+
+#[test]
+fn an_agent_that_goes_into_maintenance_is_not_used_and_that_is_said() {
+    let mut case = Case::new(profile(1.0, "", ""), 9);
+    case.leaving
+        .insert(AgentId::new("a0"), Duration::from_secs(16));
+    case.leaving.insert(AgentId::new("a2"), Duration::ZERO);
+    let offers = [offer(0, 4.0, "a"), offer(1, 4.0, "a"), offer(2, 4.0, "a")];
+    let matching = case.matching(&offers);
+    assert_eq!(hosts(&matching), [("h1".to_owned(), 4)]);
+    let reasons = matching.refusals["p"]
+        .iter()
+        .map(|one| one.reasons[0].to_string());
+    let reasons: Vec<String> = reasons.collect();
+    assert_eq!(reasons[0], "this agent goes into maintenance in 16 s");
+    assert_eq!(reasons[2], "this agent is in maintenance");
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub struct Settings {
     /// How long a master may say that it does not know a task before the task is forgotten: longer
     /// than agents take to find a master that has lost its registry.
     pub unknown_patience: Duration,
+    /// How long before an agent's maintenance nothing is started on it any more, and what is there
+    /// is to be moved off.
+    pub maintenance_lead: Duration,
     /// How often all tasks are reconciled when nothing else gives reason to.
     pub reconcile_interval: Duration,
     /// The shortest and the longest wait after a worker failed, or an agent.
@@ -50,6 +53,7 @@ impl Settings {
             grace: Duration::from_secs(5),
             unreachable_patience: Duration::from_secs(10),
             unknown_patience: Duration::from_secs(15 * 60),
+            maintenance_lead: Duration::from_secs(5 * 60),
             reconcile_interval: Duration::from_secs(15 * 60),
             back_off: (Duration::from_secs(1), Duration::from_secs(300)),
             seed: 0,
@@ -104,6 +108,8 @@ pub enum Input {
     Serves(WorkerId),
     /// A worker that served is not to be seen any more by those whom it serves.
     Absent(WorkerId),
+    /// The time since the epoch, which maintenance is planned in.
+    WallClock(Duration),
     /// Everything up to this ticket is safe in the store.
     Stored(u64),
     /// The stream of this generation says something.
@@ -272,6 +278,13 @@ pub enum Report {
         worker: WorkerId,
         /// The task.
         task: TaskId,
+    },
+    /// It is time to leave an agent that goes into maintenance, or it is not any more.
+    Maintenance {
+        /// The agent.
+        agent: AgentId,
+        /// Whether it is.
+        leaves: bool,
     },
     /// A task that nobody knows runs, and is killed.
     Stray(TaskId),

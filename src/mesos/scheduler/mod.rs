@@ -19,6 +19,7 @@ use crate::spec::WorkerId;
 
 mod hosts;
 mod kills;
+mod maintenance;
 mod message;
 mod offers;
 mod reconcile;
@@ -28,10 +29,12 @@ mod stop;
 mod task;
 mod updates;
 
+pub use maintenance::Leaving;
 pub use message::{Action, Describe, Ending, Input, Launch, Planned, Report, Settings, Stop};
 pub use record::{Change, Goal, Snapshot, TaskRecord};
 
 use hosts::Hosts;
+use maintenance::Maintenance;
 use reconcile::Reconciliation;
 use session::{Outbox, Queued, Session, back_off};
 use stop::Stopping;
@@ -76,6 +79,7 @@ pub struct Scheduler<D> {
     avoided: BTreeMap<AgentId, Duration>,
     agent_failures: BTreeMap<AgentId, u32>,
     refusals: BTreeMap<String, BTreeMap<AgentId, Refusal>>,
+    maintenance: Maintenance,
     stopping: Stopping,
     /// The master refuses the framework's id: the operator is asked.
     removed: bool,
@@ -112,6 +116,7 @@ impl<D: Describe> Scheduler<D> {
             avoided: BTreeMap::new(),
             agent_failures: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            maintenance: Maintenance::default(),
             stopping: Stopping::No,
             removed: false,
         };
@@ -192,7 +197,8 @@ impl<D: Describe> Scheduler<D> {
         };
         let timer = self.timers.first().map(|(at, _)| *at);
         let avoided = self.avoided.values().min().copied();
-        let due = [session, timer, avoided, self.waiting.next()];
+        let leave = self.next_leave();
+        let due = [session, timer, avoided, leave, self.waiting.next()];
         due.into_iter().flatten().min()
     }
 
@@ -232,6 +238,7 @@ impl<D: Describe> Scheduler<D> {
                 }
             }
             Input::Absent(worker) => self.absent(&worker),
+            Input::WallClock(since_epoch) => self.set_wall_clock(since_epoch),
             Input::Stored(ticket) => self.stored = self.stored.max(ticket.min(self.ticket)),
             Input::Event { generation, event } => {
                 if generation == self.generation {
@@ -323,6 +330,7 @@ impl<D: Describe> Scheduler<D> {
             self.reconcile();
             self.adjust_interest();
         }
+        self.pass_maintenance();
         self.pass_stop();
     }
 

@@ -13,12 +13,25 @@ use crate::mesos::wire::{
 
 impl<D: Describe> Scheduler<D> {
     pub(super) fn offers(&mut self, offers: &[Offer]) {
+        self.note_unavailability(offers);
+        // Who stays comes first, and who goes last before who goes soon.
+        let mut offers = offers.to_vec();
+        offers.sort_by_key(|offer| {
+            let goes = offer
+                .unavailability
+                .as_ref()
+                .map(|one| one.start.nanoseconds);
+            std::cmp::Reverse(goes.unwrap_or(i64::MAX))
+        });
+        let offers = offers.as_slice();
+        let leaving = self.leaving_soon();
         let matching = if self.stopping == Stopping::No {
             let avoided: BTreeSet<_> = self.avoided.keys().cloned().collect();
             let situation = Situation {
                 profiles: &self.settings.profiles,
                 placed: self.places.groups(),
                 avoided: &avoided,
+                leaving: &leaving,
             };
             match_offers(offers, &self.waiting.ready, situation)
         } else {

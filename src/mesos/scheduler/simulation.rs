@@ -11,8 +11,8 @@ use super::*;
 use crate::mesos::constraint::parse_list;
 use crate::mesos::matching::Profile;
 use crate::mesos::resources::{Demand, Thousandths};
-use crate::mesos::wire::{Event, FrameworkInfo, Reason, TaskInfo, TaskState};
-use model::{Master, Random};
+use crate::mesos::wire::{Event, FrameworkInfo, Offer, OfferId, Reason, TaskInfo, TaskState};
+use model::{Master, Random, is_soon, wall_clock};
 
 /// Random steps of a history.
 const STEPS: usize = 200;
@@ -44,6 +44,8 @@ struct World {
     seen: BTreeSet<WorkerId>,
     /// What others decide because of what the scheduler reports.
     decisions: VecDeque<Input>,
+    /// Agents on which nothing may be started by what is being told.
+    closing: BTreeSet<AgentId>,
     named: u64,
     stopped: bool,
 }
@@ -122,6 +124,7 @@ impl World {
             lost: BTreeMap::new(),
             seen: BTreeSet::new(),
             decisions: VecDeque::new(),
+            closing: BTreeSet::new(),
             named: 0,
             stopped: false,
         }
@@ -167,6 +170,13 @@ impl World {
                 self.decisions.push_back(Input::ForgetFramework);
             }
             Action::Report(Report::Lost { worker, .. }) => self.replace(worker),
+            Action::Report(Report::Maintenance { agent, leaves }) if leaves => {
+                self.move_off(&agent);
+            }
+            Action::Report(Report::Launched { agent, worker, .. }) => {
+                let closing = self.closing.contains(&agent);
+                assert!(!closing, "seed {}: {worker} on {agent}", self.seed);
+            }
             Action::Report(Report::State { worker, state, .. }) => {
                 if rank(&state) <= rank(&TaskState::Running) {
                     self.returned(&worker);
@@ -198,6 +208,28 @@ impl World {
             let profile = "p".to_owned();
             let worker = other;
             self.decisions.push_back(Input::Want { worker, profile });
+        }
+    }
+
+    /// Who is on an agent that goes into maintenance is wanted somewhere else, as the planner has it.
+    fn move_off(&mut self, agent: &AgentId) {
+        let there = |task: &&Task| task.agent.as_ref() == Some(agent) && task.goal == Goal::Run;
+        let tasks = self.scheduler.tasks.values().filter(there);
+        let workers = tasks.filter_map(|task| Some(task.record.as_ref()?.worker.clone()));
+        let workers: Vec<WorkerId> = workers.collect();
+        for worker in workers {
+            if self.desired.remove(&worker) {
+                self.master.reach("moved off");
+                self.named += 1;
+                let other: WorkerId = format!("w-{}", self.named).parse().unwrap();
+                self.desired.insert(other.clone());
+                let profile = "p".to_owned();
+                self.decisions.push_back(Input::Want {
+                    worker: other,
+                    profile,
+                });
+                self.decisions.push_back(Input::Release(worker));
+            }
         }
     }
 
@@ -260,8 +292,19 @@ impl World {
 
     fn deliver_event(&mut self) {
         if let Some((generation, event)) = self.master.events.pop_front() {
+            self.tell(Input::WallClock(wall_clock(self.now)));
+            if let Event::Offers(offers) = &event {
+                let until = wall_clock(self.now) + self.scheduler.settings.maintenance_lead;
+                let closes = |offer: &&Offer| {
+                    let planned = offer.unavailability.as_ref();
+                    planned.is_some_and(|one| is_soon(one, wall_clock(self.now), until))
+                };
+                let closing = offers.offers.iter().filter(closes);
+                self.closing = closing.map(|offer| offer.agent_id.clone()).collect();
+            }
             let event = Box::new(event);
             self.tell(Input::Event { generation, event });
+            self.closing.clear();
         }
     }
 
@@ -271,6 +314,9 @@ impl World {
         let offers = match &call.body {
             CallBody::Accept(accept) => accept.offer_ids.as_slice(),
             CallBody::Decline(decline) => decline.offer_ids.as_slice(),
+            CallBody::AcceptInverseOffers(answer) | CallBody::DeclineInverseOffers(answer) => {
+                answer.inverse_offer_ids.as_slice()
+            }
             _ => &[],
         };
         for offer in offers {
@@ -323,6 +369,7 @@ impl World {
                     );
                 }
             }
+            CallBody::AcceptInverseOffers(answer) => self.check_left(&answer.inverse_offer_ids),
             CallBody::Kill(kill) => {
                 let record = self.durable.tasks.get(&kill.task_id.value);
                 let wanted = record.is_some_and(|record| record.goal == Goal::Run);
@@ -336,6 +383,19 @@ impl World {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// It is said that an agent was left when it is in the store that nothing is there. Before it is
+    /// time to leave, something new may be there by now.
+    fn check_left(&self, answered: &[OfferId]) {
+        let now = wall_clock(self.now);
+        let until = now + self.scheduler.settings.maintenance_lead;
+        let asked = |offer| self.master.leaves(offer, now, until);
+        for agent in answered.iter().filter_map(asked) {
+            let mut records = self.durable.tasks.values();
+            let left = records.find(|record| record.agent == *agent);
+            assert_eq!(left, None, "seed {}: left on {agent}", self.seed);
         }
     }
 
@@ -454,7 +514,11 @@ impl World {
                 self.tell(Input::Tick);
                 self.look(true);
             }
-            900..940 => self.change_wishes(),
+            900..930 => self.change_wishes(),
+            930..940 => match self.random.below(4) {
+                0 => self.master.unschedule(&mut self.random),
+                _ => self.master.schedule(&mut self.random, self.now),
+            },
             940..950 => match self.random.below(5) {
                 0 => self.master.drain(&mut self.random, self.now),
                 1 => self.master.preempt(&mut self.random),
@@ -503,6 +567,16 @@ impl World {
         self.master.reboot_agent(&mut self.random);
     }
 
+    /// Maintenance of an agent, and nothing else.
+    fn maintain(&mut self) {
+        self.master.heal_all(self.now);
+        self.master.schedule(&mut self.random, self.now);
+        for _ in 0..10 {
+            self.master.progress(&mut self.random, self.now, false);
+            self.exchange();
+        }
+    }
+
     /// A time without faults.
     fn calm_step(&mut self) {
         self.master.heal_all(self.now);
@@ -544,6 +618,9 @@ impl World {
     fn run(mut self) {
         for _ in 0..STEPS {
             self.random_step();
+        }
+        if self.seed % 5 == 1 {
+            self.maintain();
         }
         if self.asks_rarely() {
             self.last_fault();
@@ -617,6 +694,7 @@ fn the_model_reaches_what_it_is_for() {
         for _ in 0..STEPS {
             world.random_step();
         }
+        world.maintain();
         for (what, count) in world.master.reached {
             *reached.entry(what).or_default() += count;
         }
@@ -642,6 +720,10 @@ fn the_model_reaches_what_it_is_for() {
         "preempted",
         "marked gone",
         "machine down",
+        "asked to leave",
+        "moved off",
+        "left",
+        "not left yet",
     ] {
         assert!(
             reached.get(what).is_some_and(|count| *count > 3),

@@ -8,6 +8,8 @@ use crate::mesos::wire::{
     Rescind, Resource, Scalar, Source, Subscribed, TaskInfo, TaskState, TaskStatus, Update,
 };
 
+mod maintenance;
+
 struct Plain;
 
 impl Describe for Plain {
@@ -118,6 +120,10 @@ impl Bench {
                         let long = settings().refuse.as_secs_f64();
                         let short = seconds.is_some_and(|seconds| seconds < long);
                         format!("DECLINE{}", if short { " for a moment" } else { "" })
+                    }
+                    CallBody::DeclineInverseOffers(answer) => {
+                        let again = answer.filters.and_then(|one| one.refuse_seconds);
+                        format!("DECLINE_INVERSE_OFFERS, again in {} s", again.unwrap())
                     }
                     body => body.name().to_owned(),
                 },

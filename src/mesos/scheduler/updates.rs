@@ -18,6 +18,10 @@ impl<D: Describe> Scheduler<D> {
             (Event::Error(error), Session::Subscribing | Session::Up) => self.error(error.message),
             (Event::Offers(offers), Session::Up) => self.offers(&offers.offers),
             (Event::Rescind(rescind), Session::Up) => self.rescinded(&rescind.offer_id),
+            (Event::InverseOffers(asked), Session::Up) => self.inverse_offers(asked),
+            (Event::RescindInverseOffer(rescind), Session::Up) => {
+                self.inverse_offer_rescinded(&rescind.inverse_offer_id);
+            }
             (Event::Update(update), Session::Up) => self.update(&update.status),
             (Event::Failure(failure), Session::Up) => {
                 if let (Some(agent), None) = (failure.agent_id, failure.executor_id) {
@@ -36,6 +40,7 @@ impl<D: Describe> Scheduler<D> {
         }
         self.session = Session::Up;
         self.attempts = 0;
+        self.ask_again();
         // A subscription starts without suppression, and its filters may be those of before.
         self.suppressed = false;
         self.declined = true;
@@ -88,6 +93,7 @@ impl<D: Describe> Scheduler<D> {
 
     /// An agent is gone. What became of its tasks is said in updates, which may have been lost.
     fn agent_failed(&mut self, agent: &AgentId) {
+        self.agent_stays(agent);
         let there = self.tasks.iter().filter(|(_, entry)| {
             entry.agent.as_ref() == Some(agent) && matches!(entry.phase, Phase::Live(_))
         });

@@ -108,6 +108,8 @@ pub struct SchedulingOptions {
     pub grace: Duration,
     /// How long an unreachable task may come back before its worker gets another one.
     pub unreachable_patience: Duration,
+    /// How long before an agent's maintenance it is left.
+    pub maintenance_lead: Duration,
     /// How often everything is reconciled.
     pub reconcile_interval: Duration,
 }
@@ -205,6 +207,7 @@ impl MesosOptions {
             launch_timeout: scheduling.launch_timeout,
             grace: scheduling.grace,
             unreachable_patience: scheduling.unreachable_patience,
+            maintenance_lead: scheduling.maintenance_lead,
             reconcile_interval: scheduling.reconcile_interval,
             seed,
             ..Settings::new(self.framework(place), self.profiles())
@@ -310,6 +313,7 @@ fn scheduling(reader: &Reader<'_>) -> SchedulingOptions {
         refuse: reader.duration(refuse).min(year),
         launch_timeout: reader.duration("flugs.mesos.launch-timeout"),
         grace: reader.duration("flugs.mesos.grace"),
+        maintenance_lead: reader.duration("flugs.mesos.maintenance-lead"),
         unreachable_patience: reader.duration("flugs.mesos.unreachable-patience"),
         reconcile_interval: reader.duration("flugs.mesos.reconcile-interval"),
     }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -208,9 +208,12 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
 
     /// Tells the scheduler something, and carries out what it asks for.
     pub fn tell(&mut self, input: Input) -> Result<(), SchedulingError> {
+        let launches_nothing = matches!(input, Input::WallClock(_));
         let actions = self.scheduler.step(self.started.elapsed(), input);
         // What a task will fetch is there before anybody can launch it.
-        self.publish.publish()?;
+        if !launches_nothing {
+            self.publish.publish()?;
+        }
         for action in actions {
             match action {
                 Action::Store { ticket, changes } => {
@@ -245,9 +248,22 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
                 () = until(due) => Some(Input::Tick),
             };
             if let Some(input) = input {
+                self.tell_time(&input)?;
                 self.tell(input)?;
             }
         }
+    }
+
+    /// Maintenance is planned in the time of people.
+    fn tell_time(&mut self, input: &Input) -> Result<(), SchedulingError> {
+        let Input::Event { event, .. } = input else {
+            return Ok(());
+        };
+        if matches!(**event, Event::Offers(_) | Event::InverseOffers(_)) {
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+            self.tell(Input::WallClock(since_epoch.unwrap_or_default()))?;
+        }
+        Ok(())
     }
 
     fn stored(&mut self, written: &Written) -> Input {

@@ -5,6 +5,7 @@
 //! [`crate::fleet`]'s to say. Only a launch that never happened is repeated under the same name.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -12,7 +13,9 @@ use super::failure::{FailureKind, TaskFailure};
 use super::scheduling::{Contact, Link, News, Publish, Scheduling, SchedulingError};
 use super::tally::Tally;
 use crate::mesos::matching::Refusal;
-use crate::mesos::scheduler::{Describe, Ending, Goal, Input, Report, Snapshot, Stop, TaskRecord};
+use crate::mesos::scheduler::{
+    Describe, Ending, Goal, Input, Leaving, Report, Snapshot, Stop, TaskRecord,
+};
 use crate::mesos::wire::{AgentId, FrameworkId, TaskId, TaskState};
 use crate::spec::WorkerId;
 
@@ -60,6 +63,8 @@ pub enum WorkersEvent {
     /// A worker's agent does not answer for too long, or the master does not know it: it may come
     /// back, and is still there.
     Lost(WorkerId),
+    /// It is time to leave an agent that goes into maintenance, or it is not any more.
+    Maintenance(AgentId, bool),
     /// A worker that was to stop has ended.
     Stopped(WorkerId),
     /// A worker ended by itself.
@@ -132,6 +137,11 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
     /// What has passed between the scheduler, the master and the store, in numbers.
     pub fn tally(&self) -> &Tally {
         self.scheduling.tally()
+    }
+
+    /// The agents that go into maintenance, and in how long each does.
+    pub fn leaving(&self) -> impl Iterator<Item = (&AgentId, &Leaving, Duration)> {
+        self.scheduling.scheduler().leaving()
     }
 
     /// How many agents are left alone for a while, because workers failed there.
@@ -265,6 +275,7 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
                 Some(_) => WorkersEvent::Lost(worker),
                 None => return Ok(()),
             },
+            Report::Maintenance { agent, leaves } => WorkersEvent::Maintenance(agent, leaves),
             Report::Stray(task) => {
                 WorkersEvent::Notice(format!("the task {} is nobody's: it is killed", task.value))
             }

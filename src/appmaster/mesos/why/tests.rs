@@ -52,6 +52,7 @@ fn why() -> WhyReport {
         demand: None,
         starting: 1,
         lost: Vec::new(),
+        maintenance: Vec::new(),
         mesos: subscribed(),
         zookeeper: Vec::new(),
         paused: None,

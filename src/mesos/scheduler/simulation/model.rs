@@ -4,10 +4,29 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::mesos::wire::{
-    Accept, AgentId, Base64Bytes, Call, CallBody, ErrorEvent, Event, Failure, FrameworkId, Offer,
-    OfferId, Offers, Reason, Reconcile, Rescind, Resource, Scalar, Source, Subscribed, TaskId,
-    TaskState, TaskStatus, Update,
+    Accept, AgentId, AnswerInverseOffers, Base64Bytes, Call, CallBody, ErrorEvent, Event, Failure,
+    FrameworkId, InverseOffer, InverseOffers, Nanoseconds, Offer, OfferId, Offers, Reason,
+    Reconcile, Rescind, RescindInverseOffer, Resource, Scalar, Source, Subscribed, TaskId,
+    TaskState, TaskStatus, Unavailability, Update,
 };
+
+/// The time since the epoch.
+pub(super) fn wall_clock(now: Duration) -> Duration {
+    Duration::from_secs(1_796_014_537) + now
+}
+
+/// Whether maintenance begins before then, and is not over.
+pub(super) fn is_soon(planned: &Unavailability, now: Duration, until: Duration) -> bool {
+    let time = |one: &Nanoseconds| Duration::from_nanos(one.nanoseconds.unsigned_abs());
+    let start = time(&planned.start);
+    let lasts = planned.duration.as_ref().map(time);
+    start <= until && lasts.is_none_or(|lasts| start + lasts > now)
+}
+
+fn nanoseconds(duration: Duration) -> Nanoseconds {
+    let nanoseconds = i64::try_from(duration.as_nanos()).unwrap();
+    Nanoseconds { nanoseconds }
+}
 
 pub(super) struct Random(pub(super) u64);
 
@@ -52,6 +71,8 @@ struct Agent {
     link: Link,
     /// An operator empties it: it gets no tasks.
     drained: bool,
+    /// When it goes into maintenance.
+    window: Option<Unavailability>,
     tasks: BTreeMap<TaskId, AgentTask>,
 }
 
@@ -69,6 +90,9 @@ pub(super) struct Master {
     pub(super) suppressed: bool,
     filters: BTreeMap<AgentId, (Duration, usize)>,
     pub(super) offers: BTreeMap<OfferId, (AgentId, usize)>,
+    /// Whom the framework is asked to leave, and until when it is not asked again.
+    inverse_offers: BTreeMap<OfferId, AgentId>,
+    inverse_filters: BTreeMap<AgentId, Duration>,
     /// On which stream each offer was made that ever was.
     pub(super) offered: BTreeMap<OfferId, u64>,
     agents: Vec<Agent>,
@@ -99,6 +123,7 @@ impl Master {
             hostname: format!("h{number}"),
             link: Link::Registered,
             drained: false,
+            window: None,
             tasks: BTreeMap::new(),
         };
         Self {
@@ -110,6 +135,8 @@ impl Master {
             suppressed: false,
             filters: BTreeMap::new(),
             offers: BTreeMap::new(),
+            inverse_offers: BTreeMap::new(),
+            inverse_filters: BTreeMap::new(),
             offered: BTreeMap::new(),
             agents: (0..agents).map(agent).collect(),
             events: VecDeque::new(),
@@ -144,6 +171,7 @@ impl Master {
     pub(super) fn hang_up(&mut self) {
         self.stream = None;
         self.offers.clear();
+        self.inverse_offers.clear();
     }
 
     /// Everything that the scheduler launched and that runs or is about to, wherever it is.
@@ -213,6 +241,7 @@ impl Master {
             CallBody::Revive(_) => {
                 self.suppressed = false;
                 self.filters.clear();
+                self.inverse_filters.clear();
             }
             CallBody::Suppress(_) => self.suppressed = true,
             CallBody::Kill(kill) => self.kill(&kill.task_id, kill.agent_id.as_ref()),
@@ -225,10 +254,9 @@ impl Master {
             }
             CallBody::Reconcile(reconcile) => self.reconcile(reconcile),
             CallBody::Teardown => self.remove_framework(),
-            CallBody::Subscribe(_)
-            | CallBody::UpdateFramework(_)
-            | CallBody::AcceptInverseOffers(_)
-            | CallBody::DeclineInverseOffers(_) => {}
+            CallBody::AcceptInverseOffers(answer) => self.answered(answer, "left", now),
+            CallBody::DeclineInverseOffers(answer) => self.answered(answer, "not left yet", now),
+            CallBody::Subscribe(_) | CallBody::UpdateFramework(_) => {}
         }
         true
     }
@@ -252,6 +280,91 @@ impl Master {
             agent.tasks.values_mut().for_each(|task| task.sent = None);
         }
         self.send_updates(now);
+    }
+
+    fn answered(&mut self, answer: &AnswerInverseOffers, what: &'static str, now: Duration) {
+        let seconds = answer.filters.as_ref().and_then(|one| one.refuse_seconds);
+        for offer in &answer.inverse_offer_ids {
+            if let Some(agent) = self.inverse_offers.remove(offer) {
+                self.reach(what);
+                let until = now + Duration::from_secs_f64(seconds.unwrap_or(5.0));
+                self.inverse_filters.insert(agent, until);
+            }
+        }
+    }
+
+    /// An operator plans maintenance of an agent, or changes what was planned.
+    pub(super) fn schedule(&mut self, random: &mut Random, now: Duration) {
+        let at = random.below(self.agents.len());
+        let ahead = [0, 20, 250, 400, 700, 5000][random.below(6)];
+        let lasts = [60, 300, 3600][random.below(3)];
+        let window = Unavailability {
+            start: nanoseconds(wall_clock(now) + Duration::from_secs(ahead)),
+            duration: (random.below(4) > 0).then(|| nanoseconds(Duration::from_secs(lasts))),
+        };
+        self.replan(at, Some(window));
+    }
+
+    pub(super) fn unschedule(&mut self, random: &mut Random) {
+        let at = random.below(self.agents.len());
+        self.replan(at, None);
+    }
+
+    /// Everything that was offered and asked before is void.
+    fn replan(&mut self, at: usize, window: Option<Unavailability>) {
+        if self.agents[at].window == window {
+            return;
+        }
+        self.agents[at].window = window;
+        let id = self.agents[at].id.clone();
+        self.rescind(&id);
+        self.inverse_filters.remove(&id);
+    }
+
+    /// The agent that this asks to leave before then, if it is still asked.
+    pub(super) fn leaves(
+        &self,
+        offer: &OfferId,
+        now: Duration,
+        until: Duration,
+    ) -> Option<&AgentId> {
+        let id = self.inverse_offers.get(offer)?;
+        let agent = self.agents.iter().find(|agent| agent.id == *id)?;
+        let planned = agent.window.as_ref()?;
+        is_soon(planned, now, until).then_some(id)
+    }
+
+    /// Asks the framework to leave the agents that go into maintenance.
+    fn ask_to_leave(&mut self, now: Duration) {
+        let Some(stream) = self.stream.filter(|_| self.framework.is_some()) else {
+            return;
+        };
+        let live = |agent: &Agent| agent.tasks.values().any(|task| !task.state.is_terminal());
+        let asks = |agent: &&Agent| {
+            let filter = self.inverse_filters.get(&agent.id);
+            agent.link == Link::Registered
+                && agent.window.is_some()
+                && live(agent)
+                && filter.is_none_or(|until| *until <= now)
+                && !self.inverse_offers.values().any(|one| *one == agent.id)
+        };
+        let asked: Vec<_> = self.agents.iter().filter(asks).collect();
+        let asked = asked.iter().map(|one| (one.id.clone(), one.window.clone()));
+        let asked: Vec<(AgentId, Option<Unavailability>)> = asked.collect();
+        for (agent, window) in asked {
+            self.reach("asked to leave");
+            let id = OfferId::new(format!("I{}", self.number()));
+            self.inverse_offers.insert(id.clone(), agent.clone());
+            self.offered.insert(id.clone(), stream);
+            let one = InverseOffer {
+                id,
+                agent_id: Some(agent),
+                unavailability: window.unwrap(),
+                ..InverseOffer::default()
+            };
+            let inverse_offers = vec![one];
+            self.say(Event::InverseOffers(InverseOffers { inverse_offers }));
+        }
     }
 
     fn accept(&mut self, accept: &Accept, now: Duration) {
@@ -486,6 +599,7 @@ impl Master {
     }
 
     pub(super) fn allocate(&mut self, now: Duration) {
+        self.ask_to_leave(now);
         let Some(stream) = self.stream else {
             return;
         };
@@ -528,6 +642,7 @@ impl Master {
                 agent_id: id,
                 hostname,
                 resources: vec![resource],
+                unavailability: self.agents[at].window.clone(),
                 ..Offer::default()
             });
         }
@@ -542,6 +657,14 @@ impl Master {
         for offer_id in gone {
             self.offers.remove(&offer_id);
             self.say(Event::Rescind(Rescind { offer_id }));
+        }
+        let asked = self.inverse_offers.iter().filter(|(_, of)| *of == agent);
+        let asked: Vec<OfferId> = asked.map(|(offer, _)| offer.clone()).collect();
+        for inverse_offer_id in asked {
+            self.inverse_offers.remove(&inverse_offer_id);
+            self.say(Event::RescindInverseOffer(RescindInverseOffer {
+                inverse_offer_id,
+            }));
         }
     }
 
@@ -589,6 +712,7 @@ impl Master {
 
     fn heal(&mut self, at: usize, now: Duration) {
         self.agents[at].drained = false;
+        self.replan(at, None);
         let link = std::mem::replace(&mut self.agents[at].link, Link::Registered);
         if link == Link::Registered {
             return;
@@ -638,6 +762,7 @@ impl Master {
         self.suppressed = false;
         for agent in &mut self.agents {
             agent.drained = false;
+            agent.window = None;
             if agent.link != Link::Down {
                 agent.link = Link::Unknown;
             }
