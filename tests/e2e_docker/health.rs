@@ -50,9 +50,12 @@ fn whatever_the_image_runs_and_as_whom_its_health_check_says_how_that_is() {
         assert_eq!(code, Some(0), "{name}: {said}");
         assert!(said.contains("nothing in this container"), "{said}");
     }
-    let (code, said) = check(&scene, "failing");
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("127.0.0.1:1"), "{said}");
+    // It is not ready before the first answer, either.
+    scene.wait_until("the first answer", || {
+        let (code, said) = check(&scene, "failing");
+        assert_eq!(code, Some(1), "{said}");
+        said.contains("127.0.0.1:1")
+    });
 }
 
 #[test]
