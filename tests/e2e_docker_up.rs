@@ -272,7 +272,7 @@ fn a_container_that_the_engine_refuses_ends_the_start_with_the_engines_words() {
     let images = images(VERSION);
     let up = cluster
         .flugs("up")
-        .args(["--on", "docker", "--cpus", "100000", "--flink-home"])
+        .args(["--on", "docker", "--cpus", "60000", "--flink-home"])
         .arg(flink_home(VERSION))
         .args(["--worker-image", &images.worker])
         .args(["--appmaster-image", &images.appmaster])

@@ -232,7 +232,8 @@ fn who_refuses(shop: &Workshop, compression: &str) -> Vec<String> {
         format!("docker load --quiet --input {archive}"),
         format!("podman {store} load --quiet --input {archive}"),
         format!("podman {store} pull --quiet docker-archive:{archive}"),
-        format!("buildah {store} from oci:{layout}"),
+        // It calls the image by the path, in which there may be no capital letters then.
+        format!("buildah {store} from oci:layout-{compression}:{compression}"),
         format!("skopeo copy oci:{layout} dir:{}", of("copied")),
         format!("skopeo copy oci:{layout} docker-archive:{archive}.docker"),
         format!("umoci unpack --image {layout} {}", of("bundle")),
@@ -241,7 +242,8 @@ fn who_refuses(shop: &Workshop, compression: &str) -> Vec<String> {
     let refuses = |words: &String| {
         let words: Vec<&str> = words.split(' ').collect();
         let mut reader = std::process::Command::new(words[0]);
-        let read = reader.args(&words[1..]).output().unwrap();
+        reader.args(&words[1..]).current_dir(shop.path(""));
+        let read = reader.output().unwrap();
         (!read.status.success()).then(|| words[0].to_owned())
     };
     let refusing = readers.iter().filter_map(refuses).collect();

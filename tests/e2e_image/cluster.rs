@@ -117,7 +117,12 @@ impl Cluster {
     fn uses_class_data(&self, name: &str, role: &str) {
         let container = format!("{}-{name}", self.network);
         let inside = |words: &[&str]| run(&[&["docker", "exec", &container], words].concat());
-        let check = inside(&["flugs", "launch", role, "--check", "--json"]);
+        // The ports of the one that runs are taken.
+        let mut check = vec!["flugs", "launch", role, "--check", "--json"];
+        for free in ["jobmanager.rpc.port=0", "blob.server.port=0", "rest.port=0"] {
+            check.extend(["-D", free]);
+        }
+        let check = inside(&check);
         let check: serde_json::Value = serde_json::from_str(&check).unwrap();
         let used = check["classData"].as_str().unwrap();
         assert!(

@@ -253,8 +253,8 @@ fn indexes_within_indexes_are_read_and_what_is_attached_travels_along() {
     let copied = format!("dir:{}", shop.text("copied"));
     run(&["skopeo", "copy", "--all", &loaded, &copied]);
 
-    let arm = json!({"mediaType": format!("{OCI}.manifest.v1+json"), "size": 2,
-        "digest": format!("sha256:{}", Sha256Digest::of(b"{}")), "platform": {"architecture": "arm64", "os": "linux"}});
+    let arm = json!({"mediaType": format!("{OCI}.manifest.v1+json"), "size": 4,
+        "digest": format!("sha256:{}", Sha256Digest::of(b"gone")), "platform": {"architecture": "arm64", "os": "linux"}});
     let sparse = json!({"schemaVersion": 2, "manifests": [image, arm]});
     let sparse = layout.put_json(&format!("{OCI}.index.v1+json"), &sparse);
     layout.index(&[with(sparse, "annotations", named)]);

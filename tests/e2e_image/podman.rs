@@ -118,8 +118,9 @@ fn podman_keeps_the_health_check_if_it_pulls_and_has_other_mounts_under_a_read_o
     let told = podman.run(&as_docker, &pulled, &command);
     assert!(!told.contains(" /run tmpfs"), "{told}");
     assert!(told.contains("conf=/tmp/flugs/"), "{told}");
+    // Where conf can be written to, what was set is there, and nobody is led elsewhere.
     let told = podman.run(&[properties], &pulled, &command);
-    assert!(told.contains("conf=/run/flugs/"), "{told}");
+    assert!(told.ends_with("conf="), "{told}");
     let owners = [
         "-c",
         "%a %u:%g %n",
@@ -172,12 +173,13 @@ fn podman_runs_the_image_for_an_ordinary_user() {
             "{told}"
         );
         assert!(told.contains("65534"), "{told}");
+        // Where conf can be written to, nobody is led elsewhere.
         let conf = if more.is_empty() {
-            "/run/flugs"
+            "conf=\n"
         } else {
-            "/tmp/flugs"
+            "conf=/tmp/flugs/"
         };
-        assert!(told.contains(&format!("conf={conf}/")), "{told}");
+        assert!(told.contains(conf), "{told}");
     }
     // His own files are the container's root's, unless the image's user stands for him.
     fs::create_dir(place.join("own")).unwrap();
