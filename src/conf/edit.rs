@@ -157,7 +157,13 @@ fn with_changes(
     place: &dyn Fn(&Edit) -> Option<usize>,
 ) -> String {
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
-    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    // A last line may have lost the second half of its end.
+    let is_cut = text.ends_with('\r');
+    let end = if is_cut || text.contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
     let mut added = Vec::new();
     for edit in changes {
         let at = place(edit).and_then(|line| line.checked_sub(1));
@@ -185,7 +191,7 @@ fn with_changes(
     }
     let mut text = lines.concat();
     if !added.is_empty() && !text.is_empty() && !text.ends_with('\n') {
-        text.push_str(end);
+        text.push_str(if is_cut { "\n" } else { end });
     }
     text.push_str(&added.concat());
     text
@@ -316,6 +322,15 @@ rest.port: 8081
             let other = edit(&first, dialect, &[("rest.port", "3")]);
             assert_eq!(other, edit(text, dialect, &[("rest.port", "3")]));
             assert_eq!(edit(&other, dialect, &[]), text);
+        }
+    }
+
+    #[test]
+    fn a_restart_gives_the_same_file_after_a_last_line_whose_end_is_cut() {
+        for text in ["x: 1\r", "rest.port: 8081\r", "x: 1\nrest.port: 8081"] {
+            let pairs = [("rest.port", "1"), ("a.b", "2")];
+            let first = edit(text, Dialect::Nested, &pairs);
+            assert_eq!(edit(&first, Dialect::Nested, &pairs), first);
         }
     }
 
