@@ -1,6 +1,7 @@
 //! Every fuzz target in one program. `FUZZ_TARGET` names the one that runs.
 #![no_main]
 
+mod conf_edit;
 mod conf_flat;
 mod conf_nested;
 mod constraint;
@@ -28,7 +29,8 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 21] = [
+const TARGETS: [(&str, Target); 22] = [
+    ("conf_edit", conf_edit::run),
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("constraint", constraint::run),
