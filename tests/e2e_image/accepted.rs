@@ -208,7 +208,6 @@ fn who_reads_layers_in_gzip_and_in_zstd_is_as_the_table_says() {
         };
         assert_eq!(who_refuses(&shop, compression), expected, "{compression}");
     }
-    run(&["docker", "image", "rm", "flugs-image-test:gzip"]);
     what_an_engine_cannot_read_is_not_sent_to_it(&shop);
 }
 
@@ -246,7 +245,11 @@ fn who_refuses(shop: &Workshop, compression: &str) -> Vec<String> {
         let read = reader.output().unwrap();
         (!read.status.success()).then(|| words[0].to_owned())
     };
-    let refusing = readers.iter().filter_map(refuses).collect();
+    let refusing: Vec<String> = readers.iter().filter_map(refuses).collect();
+    // The engine does not read again what it has, in whatever form.
+    if !refusing.contains(&"docker".to_owned()) {
+        run(&["docker", "image", "rm", &name]);
+    }
     let image = format!("docker.io/library/{name}");
     let remove = ["ctr", "--namespace", "flugs-image-test", "images", "remove"];
     run(&[remove.as_slice(), &[&image]].concat());
