@@ -67,7 +67,10 @@ pub fn read_failure(words: &LastWords<'_>) -> Option<ProcessFailure> {
     });
     match (printed, logged) {
         (Some(trace), _) => Some(failure("", Some(&trace))),
-        (None, Some(complaint)) => Some(failure(&complaint.message, None)),
+        // Of a line that says nothing there is nothing to tell.
+        (None, Some(complaint)) => {
+            Some(failure(&complaint.message, None)).filter(|one| !one.text.trim().is_empty())
+        }
         (None, None) => None,
     }
 }
