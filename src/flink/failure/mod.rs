@@ -156,6 +156,15 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_says_nothing_is_no_reason() {
+        let words = LastWords {
+            log: "2026-11-30 10:00:09,001 ERROR x.Y [] - \n",
+            ..LastWords::default()
+        };
+        assert!(read_failure(&words).is_none());
+    }
+
+    #[test]
     fn a_virtual_machine_that_did_not_start_speaks_before_an_older_log() {
         let words = LastWords {
             stderr: "Unrecognized VM option 'X'\nError: Could not create the Java Virtual Machine.\n",
