@@ -23,7 +23,7 @@ use crate::fleet::demand::Demand;
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
 use crate::mesos::matching::Profile;
 use crate::mesos::scheduler::{Describe, Stop};
-use crate::mesos::wire::{FrameworkId, TaskState};
+use crate::mesos::wire::{FrameworkId, TaskId, TaskState};
 use crate::provider::mesos::failure::{FailureKind, TaskFailure};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::{MesosWorkers, WorkerTask, WorkersEvent};
@@ -298,19 +298,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 self.fleet.ended(&id, &Ending::Stopped, now);
             }
             WorkersEvent::Failed(id, task, failure) => {
-                let ending = if failure.kind.is_planned() {
-                    Ending::Planned
-                } else {
-                    let blameless = failure.kind.is_blameless();
-                    Ending::Elsewhere { blameless }
-                };
-                self.slots.remove(&id);
-                let lost = self.is_lost(&id);
-                self.fleet.ended(&id, &ending, now);
-                // That it is lost was told when it was.
-                if !(lost && failure.kind.is_blameless()) {
-                    self.remember(&id, &task, &failure, notify);
-                }
+                self.worker_failed(&id, &task, &failure, notify);
             }
             WorkersEvent::Maintenance(agent, leaves) => {
                 self.fleet.leave(&agent.value, leaves);
@@ -320,17 +308,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 self.lose(&id, "its agent has not answered for too long", notify);
             }
             WorkersEvent::FrameworkRemoved(framework, tasks) => {
-                if !self.terms.forget_framework {
-                    let tasks = tasks.into_iter().map(|task| task.value).collect();
-                    let framework = framework.value;
-                    return Err(AppMasterError::FrameworkRemoved { framework, tasks });
-                }
-                notify(&MesosEvent::Notice(format!(
-                    "the master has removed the framework {}: it and its tasks are forgotten, as \
-                     was asked",
-                    framework.value
-                )));
-                self.workers.forget_framework()?;
+                self.framework_removed(framework, tasks, notify)?;
             }
             WorkersEvent::Superseded => return Err(AppMasterError::Superseded),
             WorkersEvent::Refused(message) => {
@@ -340,6 +318,48 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             WorkersEvent::Ended => {}
         }
         Ok(())
+    }
+
+    fn worker_failed(
+        &mut self,
+        id: &WorkerId,
+        task: &WorkerTask,
+        failure: &TaskFailure,
+        notify: &mut NotifyMesos<'_>,
+    ) {
+        let ending = if failure.kind.is_planned() {
+            Ending::Planned
+        } else {
+            let blameless = failure.kind.is_blameless();
+            Ending::Elsewhere { blameless }
+        };
+        self.slots.remove(id);
+        let lost = self.is_lost(id);
+        self.fleet.ended(id, &ending, self.started.elapsed());
+        // That it is lost was told when it was.
+        if !(lost && failure.kind.is_blameless()) {
+            self.remember(id, task, failure, notify);
+        }
+    }
+
+    /// The master has removed the framework: it is forgotten only if the operator said so.
+    fn framework_removed(
+        &mut self,
+        framework: FrameworkId,
+        tasks: Vec<TaskId>,
+        notify: &mut NotifyMesos<'_>,
+    ) -> Result<(), AppMasterError> {
+        if !self.terms.forget_framework {
+            return Err(AppMasterError::FrameworkRemoved {
+                framework: framework.value,
+                tasks: tasks.into_iter().map(|task| task.value).collect(),
+            });
+        }
+        notify(&MesosEvent::Notice(format!(
+            "the master has removed the framework {}: it and its tasks are forgotten, as was asked",
+            framework.value
+        )));
+        Ok(self.workers.forget_framework()?)
     }
 
     pub(super) fn task(&self, id: &WorkerId) -> Option<&WorkerTask> {
