@@ -26,7 +26,7 @@ use super::{Ending, flink_home, ineffective, number, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   FLINK_HOME=/opt/flink flugs appmaster -D mesos.master=zk://zk1:2181/mesos \\
-      -D mesos.initial-tasks=4 -D jobmanager.rpc.address=$HOST
+      -D mesos.initial-tasks=4 -D jobmanager.rpc.address=$(hostname -f)
   flugs appmaster --dir /var/lib/flugs/orders -D mesos.master=master1:5050 \\
       -D mesos.resourcemanager.tasks.container.type=docker \\
       -D mesos.resourcemanager.tasks.container.image.name=flugs-worker

@@ -40,15 +40,18 @@ fn nightly_the_application_master_brings_its_workers_up_and_ends_in_order() {
         flink_home("2.3.0").display()
     );
     let tasks = format!("mesos.initial-tasks=1 {SMALL}");
-    for (page, zookeeper) in [
-        ("README.md", "zk://zk1:2181/mesos"),
-        ("docs/mesos.md", "zk://zk1:2181,zk2:2181/mesos"),
+    let here = ("$(hostname -f)", "127.0.0.1");
+    for (page, zookeeper, host) in [
+        ("README.md", "zk://zk1:2181/mesos", None),
+        ("docs/mesos.md", "zk://zk1:2181,zk2:2181/mesos", Some(here)),
     ] {
-        let place = Place::new(&[
-            ("FLINK_HOME=/opt/flink flugs", &exec),
+        let mut names = vec![
+            ("FLINK_HOME=/opt/flink flugs", exec.as_str()),
             (zookeeper, &masters),
             ("mesos.initial-tasks=4", &tasks),
-        ]);
+        ];
+        names.extend(host);
+        let place = Place::new(&names);
         let block = one(Scene::Mesos, page, "FLINK_HOME=/opt/flink flugs appmaster");
         let mut appmaster = place.start(&block);
         appmaster.wait_until("every worker is registered", |_| {
