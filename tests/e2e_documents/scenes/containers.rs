@@ -48,7 +48,7 @@ fn containers(engine: &Engine) -> Vec<String> {
 }
 
 #[test]
-fn nightly_the_documented_docker_lines_build_images_and_make_a_cluster() {
+fn the_documented_docker_lines_build_images_and_make_a_cluster() {
     // The base that the tests have; the documents' one is a registry's.
     images("2.3.0");
     let names = "{{.Repository}}:{{.Tag}}";
@@ -102,7 +102,7 @@ fn nightly_the_documented_docker_lines_build_images_and_make_a_cluster() {
 }
 
 #[test]
-fn nightly_a_cluster_of_containers_comes_up_by_one_command_and_goes_with_it() {
+fn a_cluster_of_containers_comes_up_by_one_command_and_goes_with_it() {
     let images = images("2.3.0");
     let home = flink_home("2.3.0");
     let up = format!(

@@ -7,7 +7,7 @@ use crate::known::{Scene, one};
 use crate::place::{Place, shape};
 
 #[test]
-fn nightly_the_embedded_cluster_comes_up_as_shown_with_the_documented_overlay() {
+fn the_embedded_cluster_comes_up_as_shown_with_the_documented_overlay() {
     let home = flink_home("2.3.0");
     let home = home.to_str().unwrap();
     let overlay = one(Scene::Embedded, "docs/overlays.md", "{");

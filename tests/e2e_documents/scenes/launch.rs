@@ -8,7 +8,7 @@ use crate::known::{Scene, one};
 use crate::place::{Place, shape};
 
 #[test]
-fn nightly_a_launch_runs_the_home_that_is_in_place_and_says_why_it_is_not_ready() {
+fn a_launch_runs_the_home_that_is_in_place_and_says_why_it_is_not_ready() {
     let home = flink_home("2.3.0");
     let exec = format!("exec env FLINK_HOME={} flugs", home.display());
     let place = Place::new(&[("FLINK_HOME=/opt/flink flugs", &exec)]);

@@ -31,7 +31,7 @@ fn double(runtime: &Runtime) -> MesosDouble {
 }
 
 #[test]
-fn nightly_the_application_master_brings_its_workers_up_and_ends_in_order() {
+fn the_application_master_brings_its_workers_up_and_ends_in_order() {
     let runtime = Runtime::new().unwrap();
     let double = double(&runtime);
     let masters = double.addresses().join(",");
@@ -63,7 +63,7 @@ fn nightly_the_application_master_brings_its_workers_up_and_ends_in_order() {
 }
 
 #[test]
-fn nightly_the_application_master_runs_in_its_image() {
+fn the_application_master_runs_in_its_image() {
     let runtime = Runtime::new().unwrap();
     let double = double(&runtime);
     let name = format!("flugs-documents-{}-appmaster", std::process::id());
