@@ -14,6 +14,7 @@
 #[path = "../docker_images/mod.rs"]
 mod docker_images;
 mod known;
+mod named;
 mod pages;
 mod place;
 mod scenes;

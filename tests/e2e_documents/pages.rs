@@ -32,15 +32,28 @@ impl Block {
     }
 }
 
-/// Every block of every page.
-pub(crate) fn blocks() -> Vec<Block> {
+/// Every page, below the root.
+pub(crate) fn pages() -> Vec<String> {
     let mut pages: Vec<String> = ["", "docs"]
         .iter()
         .flat_map(|folder| pages_of(folder))
         .collect();
     pages.sort();
     assert!(pages.len() > 10, "{pages:?}");
-    pages.iter().flat_map(|page| blocks_of(page)).collect()
+    pages
+}
+
+/// The text of a page.
+pub(crate) fn markdown(page: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(page)).unwrap()
+}
+
+/// Every block of every page.
+pub(crate) fn blocks() -> Vec<Block> {
+    pages()
+        .iter()
+        .flat_map(|page| read(page, &markdown(page)))
+        .collect()
 }
 
 fn pages_of(folder: &str) -> Vec<String> {
@@ -49,11 +62,6 @@ fn pages_of(folder: &str) -> Vec<String> {
     let pages = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "md"));
     let path = |name: String| Path::new(folder).join(name).to_str().unwrap().to_owned();
     pages.map(path).collect()
-}
-
-fn blocks_of(page: &str) -> Vec<Block> {
-    let markdown = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
-    read(page, &markdown)
 }
 
 fn read(page: &str, markdown: &str) -> Vec<Block> {
