@@ -185,6 +185,28 @@ fn a_port_in_use_says_which_key_asked_for_it() {
 }
 
 #[test]
+fn every_port_that_members_ask_for_is_tried_before_any_is_started() {
+    let bench = Bench::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for key in [
+        "jobmanager.rpc.port",
+        "blob.server.port",
+        "taskmanager.rpc.port",
+        "taskmanager.data.port",
+    ] {
+        bench
+            .flugs(&["up", "-D", &format!("{key}={port}")])
+            .is(ExitCode::PortInUse, &[key, "already in use"]);
+    }
+    drop(taken);
+    let property = format!("taskmanager.rpc.port={port}");
+    bench
+        .flugs(&["up", "--taskmanagers", "2", "-D", &property])
+        .is(ExitCode::PortInUse, &["2 taskmanager processes"]);
+}
+
+#[test]
 fn an_unknown_role_lists_the_roles() {
     let run = Bench::new().flugs(&["launch", "worker"]);
     run.is(ExitCode::UnknownRole, &["\"worker\"", "taskmanager"]);

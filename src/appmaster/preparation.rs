@@ -17,7 +17,8 @@ use crate::fleet::{Desired, Fleet};
 use crate::flink::JavaRuntime;
 use crate::flink::rest::{RestClient, RestTls, rest_scheme};
 use crate::launch::{
-    self, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortOption, REST, SettledLaunch,
+    self, BLOB_SERVER, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortError, PortOption, REST,
+    SettledLaunch,
 };
 use crate::overlay::{Overlay, OverlaySources, overlays};
 use crate::provider::ChosenProvider;
@@ -84,6 +85,7 @@ pub async fn prepare(
     let (settings, [job_manager, task_manager]) = (&named, settled);
     let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;
+    check_other_ports(settings, &job_manager, &task_manager)?;
     let configured = |key: &str| job_manager.configuration.get(key);
     let rest_tls = RestTls::of(&configured)?;
     let web_url = format!("{}://{ADDRESS}:{rest_port}", rest_scheme(&configured));
@@ -272,6 +274,26 @@ fn port(option: PortOption, launch: &SettledLaunch, shipped: &str) -> Result<u16
     }
     let address = launch::bind_address(lookup(option.bind_address));
     launch::free_port(address).map_err(|source| AppMasterError::NoFreePort { source })
+}
+
+/// The ports that members ask for besides those that others find the JobManager at. A container has
+/// its own.
+fn check_other_ports(
+    settings: &ClusterSettings,
+    job_manager: &SettledLaunch,
+    task_manager: &SettledLaunch,
+) -> Result<(), PortError> {
+    if matches!(settings.place, Place::Containers(_)) {
+        return Ok(());
+    }
+    fn bound_here<'a>(launch: &'a SettledLaunch, key: &str) -> Option<&'a str> {
+        let here = key.ends_with("bind-host").then_some(ADDRESS);
+        launch.configuration.get(key).or(here)
+    }
+    BLOB_SERVER.pick(&|key| bound_here(job_manager, key))?;
+    launch::check_ports_for_each(task_manager.role, settings.task_managers, &|key| {
+        bound_here(task_manager, key)
+    })
 }
 
 /// Where the cluster's own process reaches the JobManager: by address, so that no name has to be

@@ -102,6 +102,7 @@ impl Ending {
             ExitCode::FlinkVersion,
             ExitCode::Incompatible,
             ExitCode::FileSystemMissing,
+            ExitCode::ChrootMissing,
             ExitCode::ManifestMalformed,
             ExitCode::ManifestUnknownField,
             ExitCode::ManifestTooNew,

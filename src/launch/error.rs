@@ -158,7 +158,9 @@ impl Failure for PortError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Malformed { .. } => ExitCode::Configuration,
-            Self::InUse { .. } | Self::NotBindable { .. } => ExitCode::PortInUse,
+            Self::InUse { .. } | Self::TooFew { .. } | Self::NotBindable { .. } => {
+                ExitCode::PortInUse
+            }
         }
     }
 }

@@ -35,8 +35,8 @@ pub use memory::LimitTooSmall;
 pub use pipeline::{Extent, LaunchEnd, LaunchOrder, run};
 pub use plugins::PluginDirectory;
 pub use ports::{
-    JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address, check as check_ports,
-    free_port,
+    BLOB_SERVER, JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address,
+    check as check_ports, check_for_each as check_ports_for_each, free_port,
 };
 pub use prepare::{ManifestSource, fetch_manifest};
 pub use publication::{Publication, publish};

@@ -1,6 +1,7 @@
 //! The ports that a configuration asks for: reads Flink's port options and finds out, before a
 //! JVM is started, whether they can be had.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 
@@ -35,6 +36,24 @@ pub enum PortError {
         value: String,
         /// The address that was to be bound.
         address: IpAddr,
+    },
+    /// Fewer ports than processes that need one each.
+    #[error(
+        "{key} is \"{value}\": {free} of these ports can be had at {address}, and {wanted} {role} processes on one machine need one each: free some, name more (a range like 50100-50200), or leave the choice to Flink with 0"
+    )]
+    TooFew {
+        /// The option.
+        key: String,
+        /// Its value.
+        value: String,
+        /// The address that was to be bound.
+        address: IpAddr,
+        /// How many can be bound now.
+        free: usize,
+        /// How many are needed.
+        wanted: usize,
+        /// Of what.
+        role: Role,
     },
     /// The address is not one of this machine's, or binding it is forbidden.
     #[error("port {value} of {address}, asked for by {key}, cannot be bound: {reason}")]
@@ -74,7 +93,7 @@ pub const REST: PortOption = PortOption {
     default: Some("8081"),
 };
 /// `blob.server.port` (BlobServerOptions).
-const BLOB_SERVER: PortOption = PortOption {
+pub const BLOB_SERVER: PortOption = PortOption {
     keys: &["blob.server.port"],
     bind_address: "jobmanager.bind-host",
     default: None,
@@ -121,7 +140,46 @@ pub fn check<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Result
     })
 }
 
+/// Checks that so many processes of a role find a port each on one machine. `lookup` gives
+/// configured values; what is not set or 0 is left to Flink.
+pub fn check_for_each<'a>(
+    role: Role,
+    wanted: usize,
+    lookup: &dyn Fn(&str) -> Option<&'a str>,
+) -> Result<(), PortError> {
+    options_of(role)
+        .iter()
+        .try_for_each(|option| option.check_for_each(role, wanted, lookup))
+}
+
 impl PortOption {
+    fn check_for_each<'a>(
+        &self,
+        role: Role,
+        wanted: usize,
+        lookup: &dyn Fn(&str) -> Option<&'a str>,
+    ) -> Result<(), PortError> {
+        // One that is taken, wrong or cannot be bound is told as itself.
+        self.pick(lookup)?;
+        let set = |key: &&'static str| Some((*key, lookup(key)?));
+        let Some((key, value)) = self.keys.iter().find_map(set) else {
+            return Ok(());
+        };
+        let address = bind_address(lookup(self.bind_address));
+        let free = PortRange::parse(value).map_or(0, |range| range.free(address, wanted));
+        if free >= wanted {
+            return Ok(());
+        }
+        Err(PortError::TooFew {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            address,
+            free,
+            wanted,
+            role,
+        })
+    }
+
     /// A port that the option allows and that is free now, or `None` if the option is not set or
     /// leaves the choice to Flink (0).
     pub fn pick<'a>(
@@ -173,6 +231,16 @@ impl PortRange {
             .map(Self)
     }
 
+    /// How many ports can be bound now, counted up to `wanted`.
+    fn free(&self, address: IpAddr, wanted: usize) -> usize {
+        let ports: BTreeSet<u16> = self.0.iter().cloned().flatten().collect();
+        if ports.contains(&0) {
+            return wanted;
+        }
+        let free = |port: &u16| TcpListener::bind(SocketAddr::new(address, *port)).is_ok();
+        ports.into_iter().filter(free).take(wanted).count()
+    }
+
     /// The first port that can be bound now; `None` if the range holds 0, which always can.
     fn first_free(&self, address: IpAddr) -> std::io::Result<Option<u16>> {
         let mut refusal = std::io::Error::from(std::io::ErrorKind::AddrInUse);
@@ -218,6 +286,32 @@ mod tests {
         for text in ["", "x", "70000", "2-1", "1,,2", "-1"] {
             assert_eq!(PortRange::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn processes_on_one_machine_need_a_port_each() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let first = taken.local_addr().unwrap().port();
+        let check = |value: &str, wanted| {
+            let lookup = |key: &str| match key {
+                "taskmanager.rpc.port" => Some(value),
+                "taskmanager.bind-host" => Some("127.0.0.1"),
+                _ => None,
+            };
+            check_for_each(Role::TaskManager, wanted, &lookup)
+        };
+        assert_eq!(check("0", 3), Ok(()));
+        let free = free_port(Ipv4Addr::LOCALHOST.into()).unwrap().to_string();
+        assert_eq!(check(&free, 1), Ok(()));
+        let refused = check(&format!("{free},{free},{first}"), 2).unwrap_err();
+        let expected = format!(
+            "taskmanager.rpc.port is \"{free},{free},{first}\": 1 of these ports can be had at \
+             127.0.0.1, and 2 taskmanager processes on one machine need one each: free some, name \
+             more (a range like 50100-50200), or leave the choice to Flink with 0"
+        );
+        assert_eq!(refused.to_string(), expected);
+        let taken = check(&first.to_string(), 2).unwrap_err();
+        assert!(matches!(taken, PortError::InUse { .. }), "{taken}");
     }
 
     #[test]
