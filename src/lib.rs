@@ -15,6 +15,7 @@ pub mod cli;
 pub mod conf;
 pub mod destination;
 pub mod entrypoint;
+pub mod files;
 pub mod fleet;
 pub mod flink;
 pub mod image;

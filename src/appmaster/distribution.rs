@@ -1,9 +1,10 @@
 //! Turns overlays into artifacts: adds every file to the store and writes down where it goes.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::artifact::{Store, StoreError, StoredObject};
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, OverlayFile};
 use crate::spec::{Artifact, ArtifactKind, RelativePath};
 
 /// How far adding files to the store has come.
@@ -22,29 +23,37 @@ pub(super) fn publish(
     store: &Store,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Artifact>, StoreError> {
-    let total = overlays.iter().map(|overlay| overlay.files.len()).sum();
+    let files = winning(overlays);
+    let total = files.len();
     let mut artifacts: Vec<Artifact> = Vec::with_capacity(total);
-    for file in overlays.iter().flat_map(|overlay| &overlay.files) {
+    for file in files {
         let stored = if file.secret {
             store.add_secret_file(&file.source)?
         } else {
             store.add_file(&file.source)?
         };
         let name = file.dest.as_str().to_owned();
-        let artifact = artifact(name, &stored, file.dest.clone(), file.mode);
-        match artifacts
-            .iter_mut()
-            .find(|earlier| earlier.dest == artifact.dest)
-        {
-            Some(earlier) => *earlier = artifact,
-            None => artifacts.push(artifact),
-        }
+        artifacts.push(artifact(name, &stored, file.dest.clone(), file.mode));
         progress(Progress {
             files: artifacts.len(),
             total,
         });
     }
     Ok(artifacts)
+}
+
+/// Every destination's file: of several the last, in the place of the first.
+fn winning(overlays: &[Overlay]) -> Vec<&OverlayFile> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut files: Vec<&OverlayFile> = Vec::new();
+    for file in overlays.iter().flat_map(|overlay| &overlay.files) {
+        let place = *places.entry(file.dest.as_str()).or_insert(files.len());
+        match files.get_mut(place) {
+            Some(earlier) => *earlier = file,
+            None => files.push(file),
+        }
+    }
+    files
 }
 
 /// An object of the store as a file of launches. Its URL is relative to any document of the
@@ -70,4 +79,46 @@ pub(super) fn artifact(
 /// Where a cluster keeps its artifacts, below its directory.
 pub(super) fn store_directory(cluster: &Path) -> std::path::PathBuf {
     cluster.join("artifacts")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_keeps_its_place_is_not_stored_and_progress_reaches_its_total() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |source: &str, dest: &str| {
+            let path = directory.path().join(source);
+            fs::write(&path, source).unwrap();
+            OverlayFile {
+                source: path,
+                dest: dest.to_owned().try_into().unwrap(),
+                mode: 0o644,
+                secret: false,
+            }
+        };
+        let overlay = |files| Overlay {
+            name: "test",
+            files,
+            ..Overlay::default()
+        };
+        let overlays = [
+            overlay(vec![file("old", "a"), file("b", "b")]),
+            overlay(vec![file("new", "a"), file("c", "c")]),
+        ];
+        let store = Store::open(&directory.path().join("store")).unwrap();
+        let mut told = Vec::new();
+        let artifacts = publish(&overlays, &store, &mut |progress| {
+            told.push((progress.files, progress.total));
+        })
+        .unwrap();
+        let dests: Vec<&str> = artifacts.iter().map(|one| one.dest.as_str()).collect();
+        assert_eq!(dests, ["a", "b", "c"]);
+        assert_eq!(told, [(1, 3), (2, 3), (3, 3)]);
+        assert_eq!(store.list().unwrap().len(), 3);
+        assert_eq!(artifacts[0].size, 3);
+    }
 }

@@ -1,10 +1,7 @@
 //! Everything that is settled before anything is started: bad input ends here.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +10,7 @@ use tokio::time::Instant;
 use crate::artifact::server::TlsIdentity;
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::ConsoleLayout;
+use crate::files::write_private;
 use crate::fleet::{Desired, Fleet};
 use crate::flink::JavaRuntime;
 use crate::flink::rest::{RestClient, RestTls, rest_scheme};
@@ -376,20 +374,10 @@ fn overlays_of(
     })?)
 }
 
-/// Writes a file that only its owner can read. It is made that way: there is no moment at which
-/// others could open it.
+/// Writes a secret where only its owner can read it.
 pub(super) fn write_secret(path: &Path, secret: &str) -> Result<(), AppMasterError> {
-    let failed = |source| AppMasterError::Write {
+    write_private(path, format!("{secret}\n").as_bytes()).map_err(|source| AppMasterError::Write {
         path: path.to_owned(),
         source,
-    };
-    let _ = fs::remove_file(path);
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    writeln!(file, "{secret}").map_err(failed)
+    })
 }

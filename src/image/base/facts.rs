@@ -6,6 +6,7 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::read_bounded_text;
 use crate::image::definition::Owner;
 use crate::image::layer::Permissions;
 
@@ -76,11 +77,8 @@ impl Facts {
                 return Ok(());
             }
         };
-        account.clear();
-        entry
-            .take(LONGEST_ACCOUNTS)
-            .read_to_string(account)
-            .map(drop)
+        *account = read_bounded_text(entry, LONGEST_ACCOUNTS)?;
+        Ok(())
     }
 
     fn forget(&mut self, path: &str) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use super::crates::Program;
+use crate::files::{read_bounded, read_bounded_text};
 use crate::image::layer::Hashed;
 use crate::spec::Sha256Digest;
 
@@ -36,12 +37,9 @@ impl Materials {
             let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let path = path.trim_start_matches("./").to_owned();
             if path == "var/lib/dpkg/status" {
-                let mut text = String::new();
-                entry.take(LONGEST_DATABASE).read_to_string(&mut text)?;
-                self.debian = installed(&text);
+                self.debian = installed(&read_bounded_text(entry, LONGEST_DATABASE)?);
             } else if path.rsplit('/').next() == Some("flugs") {
-                let mut program = Vec::new();
-                entry.take(LONGEST_PROGRAM).read_to_end(&mut program)?;
+                let program = read_bounded(entry, LONGEST_PROGRAM)?;
                 self.programs
                     .extend(Program::of(&program).map(|found| (Sha256Digest::of(&program), found)));
             } else if std::path::Path::new(&path)

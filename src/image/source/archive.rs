@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::docker;
+use crate::files::read_bounded;
 use crate::image::ImageError;
 use crate::image::blobs::{Blobs, Region};
 use crate::image::oci::{Descriptor, Index};
@@ -205,10 +206,8 @@ fn document<T: serde::de::DeserializeOwned>(
 }
 
 pub(super) fn bytes(region: &Region) -> Result<Vec<u8>, ImageError> {
-    let mut bytes = Vec::new();
     region
         .open()
-        .and_then(|file| file.take(LONGEST_DOCUMENT).read_to_end(&mut bytes))
-        .map_err(|error| ImageError::read(&region.path, error))?;
-    Ok(bytes)
+        .and_then(|file| read_bounded(file, LONGEST_DOCUMENT))
+        .map_err(|error| ImageError::read(&region.path, error))
 }

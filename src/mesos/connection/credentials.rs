@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 use serde::Deserialize;
 
+use crate::files::read_bounded_text;
+
 /// The variable with the path of a file of credentials.
 pub const CREDENTIAL_FILE_VARIABLE: &str = "FLUGS_MESOS_CREDENTIAL_FILE";
 
@@ -111,10 +113,8 @@ impl BasicCredentials {
 
     /// Reads a file in either form that Mesos takes: JSON, or principal and secret as text.
     pub fn from_file(path: &Path) -> Result<Self, CredentialsError> {
-        use std::io::Read as _;
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text))
+        let text = std::fs::File::open(path)
+            .and_then(|file| read_bounded_text(file, MOST_BYTES))
             .map_err(|source| CredentialsError::Unreadable {
                 path: path.to_owned(),
                 source,
@@ -229,6 +229,8 @@ mod tests {
             let told = read(text);
             assert!(told.contains("Mesos") && !told.contains("hid"), "{told}");
         }
+        let long = read(&format!("p {}hidden", " ".repeat(70_000)));
+        assert_eq!(long, "the Mesos credentials in FILE cannot be read");
         let missing = BasicCredentials::from_file(Path::new("/nowhere/x")).unwrap_err();
         assert_eq!(
             missing.to_string(),

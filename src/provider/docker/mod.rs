@@ -8,8 +8,7 @@ mod engine;
 mod watch;
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::process::identify;
 use super::{Provider, ProviderError, WorkerEvent};
+use crate::files::write_private;
 use crate::spec::{ProcessIdentity, Sha256Digest, WorkerId, WorkerSpec};
 use engine::failed;
 
@@ -261,14 +261,8 @@ fn prepare_sandbox(terms: &DockerTerms, worker: &WorkerSpec) -> Result<(), Provi
         fs::create_dir_all(directory).map_err(failed(directory))?;
     }
     let token = token_file(worker);
-    let _ = fs::remove_file(&token);
     let secret = fs::read(&worker.token_file).map_err(failed(&worker.token_file))?;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let written = options
-        .open(&token)
-        .and_then(|mut file| file.write_all(&secret));
-    written.map_err(failed(&token))?;
+    write_private(&token, &secret).map_err(failed(&token))?;
     if nix::unistd::geteuid().is_root() {
         let (user, group) = (terms.user, terms.group);
         watch::hand_over(&worker.sandbox, user, group).map_err(failed(&worker.sandbox))?;
