@@ -35,7 +35,7 @@ pub use error::{FetchError, Tried, TriedUrl};
 pub use options::FetchOptions;
 pub use pin::{Fingerprint, PIN_PREFIX};
 pub use present::{STAMP_FILE, Stamps};
-pub use registry::{Challenge, NoToken};
+pub use registry::{Challenge, NoToken, challenges, is_basic};
 
 use super::Token;
 use super::store::Lease;

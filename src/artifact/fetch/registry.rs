@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use http_auth::{ChallengeParser, ChallengeRef};
 use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -70,15 +71,9 @@ impl Registries {
         let (StatusCode::UNAUTHORIZED, Some(again)) = (response.status(), again) else {
             return Ok(response);
         };
-        let challenges: Vec<_> = response
-            .headers()
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .collect();
+        let challenges = challenges(&response);
         let password = self.credentials.of(&url);
-        let bearer = challenges.iter().find_map(|text| Challenge::parse(text));
-        let (shown, key) = match (bearer, password) {
+        let (shown, key) = match (Challenge::find(&challenges), password) {
             (Some(challenge), password) => {
                 let key = (url.origin(), challenges.join("\n"));
                 let token = match self.known(&key) {
@@ -88,9 +83,7 @@ impl Registries {
                 self.keep(&key, &token);
                 (super::bearer(&token), Some(key))
             }
-            (None, Some(password)) if challenges.iter().any(|text| is_basic(text)) => {
-                (password, None)
-            }
+            (None, Some(password)) if is_basic(&challenges) => (password, None),
             _ => return Ok(response),
         };
         let answered = again.header(AUTHORIZATION, shown);
@@ -119,30 +112,48 @@ impl Registries {
     }
 }
 
-fn is_basic(challenge: &str) -> bool {
-    let scheme = challenge.split(' ').next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case("basic")
+/// What an answer asks for, header by header.
+pub fn challenges(response: &Response) -> Vec<String> {
+    let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    let texts = headers.filter_map(|value| value.to_str().ok());
+    texts.map(str::to_owned).collect()
+}
+
+/// Whether a name and password are asked for (RFC 7617).
+pub fn is_basic(headers: &[String]) -> bool {
+    let mut challenges = headers.iter().flat_map(|header| read(header));
+    challenges.any(|one| one.scheme.eq_ignore_ascii_case("basic"))
+}
+
+/// The challenges of one header, which may be a list, up to what the parser does not know: the
+/// `token68` of other schemes is such.
+fn read(header: &str) -> impl Iterator<Item = ChallengeRef<'_>> {
+    ChallengeParser::new(header).map_while(Result::ok)
 }
 
 impl Challenge {
-    /// Reads `Bearer realm="…",service="…",scope="…"` (RFC 9110 §11.6.1).
-    pub fn parse(header: &str) -> Option<Self> {
-        let (scheme, rest) = header.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
+    /// Finds `Bearer realm="…",service="…",scope="…"` (RFC 9110 §11.6.1) among the challenges of
+    /// an answer.
+    pub fn find(headers: &[String]) -> Option<Self> {
+        headers.iter().find_map(|header| Self::parse(header))
+    }
+
+    fn parse(header: &str) -> Option<Self> {
+        read(header)
+            .filter(|one| one.scheme.eq_ignore_ascii_case("bearer"))
+            .find_map(|one| Self::of(&one))
+    }
+
+    fn of(challenge: &ChallengeRef<'_>) -> Option<Self> {
         let mut realm = None;
         let mut parameters = Vec::new();
-        let mut rest = rest.trim();
-        while let Some((name, after)) = rest.split_once('=') {
-            let (value, after) = after.strip_prefix('"')?.split_once('"')?;
-            let name = name.trim_matches([',', ' ']).to_ascii_lowercase();
+        for (name, value) in &challenge.params {
+            let (name, value) = (name.to_ascii_lowercase(), value.to_unescaped());
             match name.as_str() {
-                "realm" => realm = Url::parse(value).ok(),
-                "service" | "scope" => parameters.push((name, value.to_owned())),
+                "realm" => realm = Url::parse(&value).ok(),
+                "service" | "scope" => parameters.push((name, value)),
                 _ => {}
             }
-            rest = after;
         }
         Some(Self {
             realm: realm?,
@@ -211,6 +222,8 @@ impl Challenge {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -230,6 +243,44 @@ mod tests {
                 ],
             })
         );
+    }
+
+    /// RFC 9110 §5.6.4 and §11.2: values may be tokens, and quoted ones have escapes; §11.6.1: several
+    /// challenges in one list.
+    #[test]
+    fn whatever_form_the_grammar_allows_is_read() {
+        for header in [
+            r#"Bearer realm="https://a.example/t?x=1",scope="a \"b\"",service=registry"#,
+            r#"bearer Realm = "https://a.example/t?x=1" , scope="a \"b\"", SERVICE="registry""#,
+            r#"Basic realm="other", Bearer realm="https://a.example/t?x=1",scope="a \"b\"",service="registry""#,
+            r#"Negotiate, Bearer realm="https://a.example/t?x=1",scope="a \"b\"",service="registry""#,
+        ] {
+            let found = Challenge::parse(header).unwrap_or_else(|| panic!("{header}"));
+            assert_eq!(found.realm.as_str(), "https://a.example/t?x=1", "{header}");
+            let expected = [("scope", "a \"b\""), ("service", "registry")];
+            let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(found.parameters, expected, "{header}");
+        }
+        let basic = |header: &str| is_basic(&[header.to_owned()]);
+        assert!(basic("Bearer realm=\"x\", basic realm=y"));
+        assert!(!basic("Bearer realm=\"Basic x\""));
+        let headers = ["Negotiate YWJj==", "Bearer realm=\"https://a.example\""];
+        assert!(Challenge::find(&headers.map(str::to_owned)).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_registry_says_breaks_the_reader(header in ".*") {
+            let _ = (Challenge::parse(&header), is_basic(&[header]));
+        }
+
+        #[test]
+        fn what_is_quoted_comes_out_as_it_went_in(service in "[ -~]{0,40}") {
+            let escaped = service.replace('\\', "\\\\").replace('"', "\\\"");
+            let header = format!("Bearer realm=\"https://a.example\",service=\"{escaped}\"");
+            let found = Challenge::parse(&header).unwrap();
+            prop_assert_eq!(&found.parameters, &[("service".to_owned(), service)]);
+        }
     }
 
     #[test]

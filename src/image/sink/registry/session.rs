@@ -4,14 +4,12 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{
-    AUTHORIZATION, HeaderValue, InvalidHeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use reqwest::header::{AUTHORIZATION, HeaderValue, InvalidHeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use super::credentials::Credentials;
-use crate::artifact::fetch::{Challenge, NoToken};
+use crate::artifact::fetch::{Challenge, NoToken, challenges, is_basic};
 use crate::image::ImageError;
 
 /// A registry must answer within this time.
@@ -140,19 +138,14 @@ impl Session {
     }
 
     async fn authorise(&self, response: &Response, what: &str) -> Result<(), Trouble> {
-        let header = response
-            .headers()
-            .get(WWW_AUTHENTICATE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let challenges = challenges(response);
         let password = self.credentials.as_ref().map(basic).transpose();
         let password = password.map_err(|_| {
             self.refused(what, "the credentials have characters that no header takes")
         })?;
-        let scheme = header.split(' ').next().unwrap_or_default();
-        let value = match (Challenge::parse(header), password) {
+        let value = match (Challenge::find(&challenges), password) {
             (Some(challenge), password) => self.bearer(&challenge, password, what).await?,
-            (None, Some(password)) if scheme.eq_ignore_ascii_case("basic") => password,
+            (None, Some(password)) if is_basic(&challenges) => password,
             (None, None) => {
                 return Err(self.refused(what, "it wants credentials; log in with `docker login`"));
             }
