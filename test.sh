@@ -51,6 +51,14 @@ flink_homes() {
   done
 }
 
+# Releases of Java that a system has no packages of.
+javas() {
+  local release
+  for release in 11 21 25; do
+    tools/java-home.sh "$release" "target/java/$release" || return 1
+  done
+}
+
 scripts() {
   # shellcheck disable=SC2046 # no script's path has a space
   shellcheck $(git ls-files '*.sh' .ci/run entrypoints)
@@ -132,6 +140,7 @@ main() {
   # Before anything keeps the machine busy: an engine's first start takes its time.
   check 'Docker engine' tools/dockerd.sh
   check 'Flink homes' flink_homes
+  check 'Javas' javas
   check 'HDFS jars' tools/hdfs.sh jars target/hdfs
   check 'format' cargo fmt --all --check
   check 'lints' cargo clippy --quiet --locked "${packages[@]}" --all-targets -- -D warnings

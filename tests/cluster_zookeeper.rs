@@ -721,22 +721,42 @@ async fn a_chroot_that_zookeeper_lacks_is_refused_before_the_start() {
     let mut server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let quorum = format!("{}/base/of/ours", server.address());
-    let up = std::process::Command::new(env!("CARGO_BIN_EXE_flugs"))
-        .args(["up", "--detach", "--dir"])
-        .arg(directory.path())
-        .arg("--flink-home")
-        .arg(flink_homes::flink_home("2.3.0"))
-        .args(["-D", "high-availability.type=zookeeper", "-D"])
-        .arg(format!("high-availability.zookeeper.quorum={quorum}"))
-        .args(["-D", "high-availability.storageDir=file:///tmp/ha"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&up.stderr).into_owned();
+    let flugs = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_flugs"))
+            .args(words)
+            .args(["-D", "high-availability.type=zookeeper", "-D"])
+            .arg(format!("high-availability.zookeeper.quorum={quorum}"))
+            .args(["-D", "high-availability.storageDir=file:///tmp/ha"])
+            .args(["-D", "rest.port=0", "-D", "mesos.master=127.0.0.1:1"])
+            .env("FLINK_HOME", flink_homes::flink_home("2.3.0"))
+            .env("FLINK_CONF_DIR", directory.path().join("conf"))
+            .env("FLUGS_RUN_DIR", directory.path().join("run"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let conf = flink_homes::flink_home("2.3.0").join("conf/config.yaml");
+    std::fs::create_dir(directory.path().join("conf")).unwrap();
+    std::fs::copy(conf, directory.path().join("conf/config.yaml")).unwrap();
+    let place = |name: &str| directory.path().join(name).display().to_string();
+    let calls: [&[&str]; 6] = [
+        &["up", "--detach", "--dir", &place("up")],
+        &["launch", "jobmanager", "--dir", &place("launch")],
+        &["launch", "jobmanager", "--check", "--dir", &place("check")],
+        &["launch", "standalone-job", "--dir", &place("job")],
+        &["appmaster", "--dir", &place("appmaster")],
+        &["entrypoint", "docker", "jobmanager"],
+    ];
     let code = i32::from(ExitCode::ChrootMissing.code());
-    assert_eq!(up.status.code(), Some(code), "{said}");
     let remedy = format!("zkCli.sh -server {} create /base/of/ours", server.address());
-    assert!(said.contains(&remedy), "{said}");
-    assert!(!directory.path().join("sandboxes").exists(), "{said}");
+    for call in calls {
+        let (found, said) = flugs(call);
+        assert_eq!(found, Some(code), "{call:?}: {said}");
+        assert!(said.contains(&remedy), "{call:?}: {said}");
+    }
+    assert!(!directory.path().join("up/sandboxes").exists());
+    let check: &[&str] = &["launch", "jobmanager", "--check", "--dir", &place("check")];
 
     let zookeeper = server.anybody();
     assert!(zookeeper.lacks("/base/of/ours").await);
@@ -746,7 +766,15 @@ async fn a_chroot_that_zookeeper_lacks_is_refused_before_the_start() {
         client.create(node, b"", &persistent).await.unwrap();
     }
     assert!(!zookeeper.lacks("/base/of/ours").await);
+    assert_eq!(flugs(check).0, Some(0));
     // One that says nothing has not said that it lacks anything.
     server.kill();
     assert!(!zookeeper.lacks("/missing").await);
+    let begun = std::time::Instant::now();
+    assert_eq!(flugs(check).0, Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
 }

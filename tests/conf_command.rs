@@ -217,6 +217,67 @@ fn check_exits_with_0_for_warnings_unless_it_is_strict() {
     assert_eq!(conf(&strict, &[]).code, 75);
 }
 
+/// What `launch` and `appmaster` would refuse, `check` calls an error as well, once.
+#[test]
+fn check_refuses_what_a_start_refuses_and_says_everything_once() {
+    let errors = |version: &str, settings: &[&str]| {
+        let mut words = vec!["check", "--no-environment", "--flink-version", version];
+        words.extend(settings.iter().flat_map(|one| ["-D", one]));
+        let ran = conf(&words, &[]);
+        let told = ran
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with("error: "));
+        (ran.code, told.map(str::to_owned).collect::<Vec<_>>())
+    };
+    for setting in [
+        "taskmanager.rpc.port=99999",
+        "rest.bind-port=8090-8080",
+        "historyserver.web.port=x",
+        "env.java.opts.all=-Da=\"",
+        "env.java.opts.historyserver='",
+        "taskmanager.memory.process.size=much",
+    ] {
+        let (code, told) = errors("2.3.0", &[setting]);
+        assert_eq!((code, told.len()), (75, 1), "{setting}: {told:?}");
+    }
+    let cores = [
+        "taskmanager.memory.process.size=2g",
+        "taskmanager.cpu.cores=-1",
+    ];
+    let (code, told) = errors("2.3.0", &cores);
+    assert_eq!((code, told.len()), (75, 1), "{told:?}");
+    let constraint = "mesos.constraints.hard.hostattribute=rack:LIKE:(";
+    let (code, told) = errors("2.3.0", &["mesos.master=m:5050", constraint]);
+    assert_eq!((code, told.len()), (75, 1), "{told:?}");
+    // In a highly available cluster the first port is not opened.
+    let settings = [
+        "high-availability=zookeeper",
+        "high-availability.jobmanager.port=6123",
+        "jobmanager.rpc.port=6123",
+    ];
+    assert_eq!(errors("1.13.6", &settings), (0, Vec::new()));
+}
+
+#[test]
+fn check_says_once_of_a_key_what_it_is() {
+    let words = ["check", "--no-environment", "--flink-version", "1.18.1"];
+    let settings = [
+        "-D",
+        "query.server.port=6125",
+        "-D",
+        "statefun.flink-job-name=x",
+    ];
+    let ran = conf(&[&words[..], &settings[..]].concat(), &[]);
+    let warnings = ran
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("warning: "));
+    let warnings: Vec<&str> = warnings.collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("no Flink has ever read it"));
+}
+
 #[test]
 fn a_parse_error_is_reported_with_its_line_and_never_written_over_the_file() {
     let broken = "a: 1\nb: [\n";

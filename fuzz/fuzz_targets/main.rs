@@ -16,6 +16,9 @@ mod master_location;
 mod master_node;
 mod memory_size;
 mod mesos_options;
+mod nested_in_flat;
+mod option_number;
+mod option_structured;
 mod range_header;
 mod record_io;
 mod request_head;
@@ -29,7 +32,7 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 22] = [
+const TARGETS: [(&str, Target); 25] = [
     ("conf_edit", conf_edit::run),
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
@@ -45,6 +48,9 @@ const TARGETS: [(&str, Target); 22] = [
     ("master_node", master_node::run),
     ("memory_size", memory_size::run),
     ("mesos_options", mesos_options::run),
+    ("nested_in_flat", nested_in_flat::run),
+    ("option_number", option_number::run),
+    ("option_structured", option_structured::run),
     ("range_header", range_header::run),
     ("record_io", record_io::run),
     ("request_head", request_head::run),

@@ -1,32 +1,40 @@
-//! Whether the ZooKeeper of a highly available JobManager has the node that its quorum ends with.
+//! Asks ZooKeeper whether it has the node that a quorum ends with.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use crate::artifact::Resolver;
 use crate::conf::Configuration;
+use crate::launch::Quorum;
 use crate::mesos::master_address::MasterAddress;
 use crate::mesos::resolve::HostResolver;
 use crate::mesos::zookeeper::{Access, Availability, ZooKeeper};
+use crate::spec::Role;
 
 use super::AppMasterError;
-use super::cluster_id::is_highly_available;
 
-const QUORUM: &str = "high-availability.zookeeper.quorum";
-
-/// Refuses a quorum whose chroot the servers say they lack. Servers that do not answer are no
+/// Refuses a JobManager's quorum whose node the servers say they lack. Servers that do not answer are no
 /// reason: they may later.
 pub(super) async fn check(configuration: &Configuration) -> Result<(), AppMasterError> {
-    let quorum = configuration.get(QUORUM).unwrap_or_default().trim();
-    if !is_highly_available(configuration) || !quorum.contains('/') {
-        return Ok(());
+    match Quorum::of(Role::JobManager, configuration) {
+        Some(quorum) if lacks(&quorum).await => Err(quorum.missing().into()),
+        _ => Ok(()),
     }
-    // What is no quorum, or one that ends with `/`, has no chroot to look for.
+}
+
+/// For a launch: [`crate::launch::AskChroot`].
+pub fn lacks_chroot(quorum: &Quorum) -> Pin<Box<dyn Future<Output = bool> + '_>> {
+    Box::pin(lacks(quorum))
+}
+
+async fn lacks(quorum: &Quorum) -> bool {
+    let Quorum { servers, chroot } = quorum;
+    // What is no quorum is Flink's to refuse.
     let Ok(MasterAddress::ZooKeeper { servers, path, .. }) =
-        MasterAddress::parse(&format!("zk://{}", quorum.trim_end_matches('/')))
+        MasterAddress::parse(&format!("zk://{servers}{chroot}"))
     else {
-        return Ok(());
+        return false;
     };
-    let shown: Vec<String> = servers.iter().map(ToString::to_string).collect();
     let zookeeper = ZooKeeper {
         servers,
         // Whether a node is there is no secret to anybody.
@@ -36,11 +44,5 @@ pub(super) async fn check(configuration: &Configuration) -> Result<(), AppMaster
         session_timeout: Duration::from_secs(4),
         availability: Availability::default(),
     };
-    if zookeeper.lacks(&path).await {
-        return Err(AppMasterError::ChrootMissing {
-            chroot: path,
-            servers: shown.join(","),
-        });
-    }
-    Ok(())
+    zookeeper.lacks(&path).await
 }

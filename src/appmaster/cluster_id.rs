@@ -10,6 +10,7 @@ use std::{fs, io};
 
 use crate::conf::{Configuration, ConfigurationFiles, Layer, load_directory};
 use crate::destination;
+use crate::launch::keeps_state_in_zookeeper;
 use crate::spec::Property;
 
 use super::{AppMasterError, client_configuration};
@@ -48,7 +49,7 @@ impl OwnId {
         directory: &Path,
         configuration: &Configuration,
     ) -> Result<Option<Self>, AppMasterError> {
-        if !is_highly_available(configuration) || named(configuration).is_some() {
+        if !keeps_state_in_zookeeper(configuration) || named(configuration).is_some() {
             return Ok(None);
         }
         let path = directory.join("cluster-id");
@@ -94,17 +95,6 @@ impl OwnId {
     }
 }
 
-/// Whether the JobManager keeps its state in ZooKeeper. The option had two names before.
-pub(super) fn is_highly_available(configuration: &Configuration) -> bool {
-    let keys = [
-        "high-availability.type",
-        "high-availability",
-        "recovery.mode",
-    ];
-    let mode = keys.iter().find_map(|key| configuration.get(key));
-    mode.is_some_and(|mode| mode.trim().eq_ignore_ascii_case("zookeeper"))
-}
-
 /// The id that somebody has named.
 fn named(configuration: &Configuration) -> Option<&str> {
     let names = NAMES.iter().find_map(|name| configuration.get(name));
@@ -117,7 +107,8 @@ fn earlier(directory: &Path) -> Option<String> {
     let (parsed, _, _) = load_directory(&clients, ConfigurationFiles::FlatThenNested).ok()?;
     let mut configuration = Configuration::new();
     configuration.extend(&parsed, Layer::ConfDirectory, "");
-    is_highly_available(&configuration).then(|| named(&configuration).unwrap_or(SHARED).to_owned())
+    keeps_state_in_zookeeper(&configuration)
+        .then(|| named(&configuration).unwrap_or(SHARED).to_owned())
 }
 
 fn is_own(text: &str) -> bool {
@@ -133,7 +124,7 @@ fn generate() -> io::Result<String> {
 /// What the resource ids of a cluster's workers end in, where others could take them for their
 /// own: two that are told to be one cluster have a `taskmanager-1` each.
 pub(super) fn resource_suffix(directory: &Path, configuration: &Configuration) -> Option<String> {
-    is_highly_available(configuration).then(|| {
+    keeps_state_in_zookeeper(configuration).then(|| {
         let digest = crate::spec::Sha256Digest::of(directory.as_os_str().as_encoded_bytes());
         let digits: String = digest.to_string().chars().take(8).collect();
         format!("-{digits}")
@@ -156,7 +147,7 @@ mod tests {
         ] {
             let configuration = configuration(&[(key, value)]);
             assert_eq!(
-                is_highly_available(&configuration),
+                keeps_state_in_zookeeper(&configuration),
                 expected,
                 "{key}: {value}"
             );

@@ -27,16 +27,6 @@ pub enum AppMasterError {
     /// The cluster's state cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Clients of ZooKeeper work below a node that nobody makes.
-    #[error(
-        "high-availability.zookeeper.quorum ends with {chroot}, which {servers} does not have, and Flink does not make it: make it (`zkCli.sh -server {servers} create {chroot}`, the nodes above it first), or take it off the quorum (high-availability.zookeeper.path.root is made when it is missing)"
-    )]
-    ChrootMissing {
-        /// The node.
-        chroot: String,
-        /// The servers.
-        servers: String,
-    },
     /// An overlay cannot be made.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
@@ -322,7 +312,6 @@ impl Failure for AppMasterError {
             Self::Token(error) => error.exit_code(),
             Self::Write { source, .. } => ExitCode::of_io(source),
             Self::NoFreePort { .. } => ExitCode::PortInUse,
-            Self::ChrootMissing { .. } => ExitCode::ChrootMissing,
             Self::Rest(_) | Self::Signals { .. } | Self::NoThread { .. } | Self::Unpublished => {
                 ExitCode::Internal
             }

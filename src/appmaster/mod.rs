@@ -20,6 +20,7 @@ mod signals;
 mod teardown;
 mod training;
 
+pub use chroot::lacks_chroot;
 pub use cluster::{Cluster, Notify};
 pub use distribution::Progress;
 pub use error::AppMasterError;

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessExit;
 
+use crate::appmaster::lacks_chroot;
 use crate::conf::ConsoleLayout;
 use crate::entrypoint::{
     DockerCall, Entrypoint, HELP, NOT_EXECUTABLE, OtherCommand, RoleCall, RunDirectory,
@@ -163,6 +164,7 @@ fn order(call: RoleCall, environment: BTreeMap<String, String>) -> LaunchOrder {
         extent: Extent::Run,
         image: None,
         held: Vec::new(),
+        ask_chroot: Some(lacks_chroot),
     }
 }
 

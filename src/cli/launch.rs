@@ -5,6 +5,7 @@ use std::process::ExitCode as ProcessExit;
 
 use url::Url;
 
+use crate::appmaster::lacks_chroot;
 use crate::conf::{ConsoleLayout, Warning};
 use crate::launch::{
     self, Explanation, Extent, LaunchEnd, LaunchError, LaunchOrder, ManifestSource,
@@ -157,6 +158,7 @@ fn order(args: &Args) -> Result<LaunchOrder, Ending> {
             _ => Extent::Run,
         },
         image: None,
+        ask_chroot: Some(lacks_chroot),
     })
 }
 

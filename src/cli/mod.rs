@@ -12,6 +12,7 @@ mod entrypoint;
 mod fetching;
 mod flink_home;
 mod health;
+mod hint;
 mod image;
 mod ineffective;
 mod install;

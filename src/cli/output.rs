@@ -107,7 +107,8 @@ pub(super) fn error(text: &str) {
 
 /// Prints what clap has to say (help and version are not errors) and gives the exit code.
 pub(super) fn usage(error: &clap::Error) -> ProcessExit {
-    let printed = error.print();
+    let hinted = super::hint::nearest_command(error);
+    let printed = hinted.as_ref().unwrap_or(error).print();
     if error.use_stderr() {
         return ProcessExit::from(ExitCode::Usage.code());
     }

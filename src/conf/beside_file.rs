@@ -45,13 +45,20 @@ pub fn check_beside_file(
     reads_argument_files: bool,
 ) -> Result<(), ConfError> {
     let problems: Vec<Unrepresentable> = needed(configuration, dialect)
-        .filter(|problem| {
-            let is_hidden = !is_sensitive(&problem.key) || reads_argument_files;
-            let is_argument = !problem.key.is_empty() && !problem.key.contains('=');
-            let has_nul = configuration
-                .get(&problem.key)
-                .is_some_and(|value| value.contains('\0'));
-            !(takes_settings(role) && is_hidden && is_argument) || has_nul
+        .filter_map(|problem| {
+            let value = configuration.get(&problem.key).unwrap_or_default();
+            let remedy = if problem.key.is_empty() || problem.key.contains('=') {
+                "and no argument can have such a key: correct it"
+            } else if value.contains('\0') {
+                "and no argument can hold a NUL byte: take it out"
+            } else if !takes_settings(role) {
+                "and a history server reads nothing else: change the value, or use Flink 1.19 or newer, whose config.yaml holds any"
+            } else if is_sensitive(&problem.key) && !reads_argument_files {
+                "and on Java 8 a secret goes nowhere else without being seen on the command line: run it on Java 11 (env.java.home, JAVA_HOME), change the secret, or use Flink 1.19 or newer, whose config.yaml holds any"
+            } else {
+                return None;
+            };
+            Some(Unrepresentable { remedy, ..problem })
         })
         .collect();
     if problems.is_empty() {
@@ -126,6 +133,6 @@ mod tests {
             check_beside_file(&configuration, Dialect::Flat, Role::TaskManager, has_files)
         };
         assert!(check(true).is_ok());
-        insta::assert_snapshot!(check(false).unwrap_err().to_string(), @r##"flink-conf.yaml cannot hold "security.ssl.internal.key-password" (Flink cuts the line at "#")"##);
+        insta::assert_snapshot!(check(false).unwrap_err().to_string(), @r##"flink-conf.yaml cannot hold "security.ssl.internal.key-password" (Flink cuts the line at "#"), and on Java 8 a secret goes nowhere else without being seen on the command line: run it on Java 11 (env.java.home, JAVA_HOME), change the secret, or use Flink 1.19 or newer, whose config.yaml holds any"##);
     }
 }

@@ -87,13 +87,18 @@ const PORTS: [&[&[&str]]; 2] = [
         &["jobmanager.rpc.bind-port", "jobmanager.rpc.port"],
         &["rest.bind-port", "rest.port"],
         &["blob.server.port"],
-        &["high-availability.jobmanager.port"],
     ],
     &[
         &["taskmanager.rpc.bind-port", "taskmanager.rpc.port"],
         &["taskmanager.data.bind-port", "taskmanager.data.port"],
         &["taskmanager.collect-sink.port"],
     ],
+];
+
+/// The port that a JobManager binds instead of its first one where it is highly available.
+const LEADER: &[&str] = &[
+    "jobmanager.rpc.bind-port",
+    "high-availability.jobmanager.port",
 ];
 
 /// Keys whose value other hosts connect to, or that say where to listen for them.
@@ -178,14 +183,20 @@ fn check_setting(key: &str, value: &str, table: &'static OptionTable) -> Option<
 }
 
 fn port_clashes(configuration: &Configuration) -> Vec<(&'static str, Problem)> {
-    let port_of = |keys: &&[&'static str]| -> Option<(&'static str, u16)> {
+    let port_of = |keys: &[&'static str]| -> Option<(&'static str, u16)> {
         let key = *keys.iter().find(|key| configuration.contains(key))?;
         let port = configuration.get(key)?.trim().parse().ok()?;
         (port != 0).then_some((key, port))
     };
     let mut clashes = Vec::new();
+    let leads = is_highly_available(&|key| configuration.get(key));
     for process in PORTS {
-        let ports: Vec<(&str, u16)> = process.iter().filter_map(port_of).collect();
+        let instead = |keys: &'static [&'static str]| match keys {
+            ["jobmanager.rpc.bind-port", ..] if leads => LEADER,
+            keys => keys,
+        };
+        let options = process.iter().map(|keys| instead(keys));
+        let ports: Vec<(&str, u16)> = options.filter_map(port_of).collect();
         for (index, (key, port)) in ports.iter().enumerate() {
             let earlier = ports.iter().take(index).find(|(_, other)| other == port);
             if let Some((other, _)) = earlier {
@@ -194,6 +205,18 @@ fn port_clashes(configuration: &Configuration) -> Vec<(&'static str, Problem)> {
         }
     }
     clashes
+}
+
+/// Whether the JobManager is highly available, in whatever way (`HighAvailabilityMode`). The option had
+/// two names before.
+pub fn is_highly_available<'a>(lookup: &dyn Fn(&str) -> Option<&'a str>) -> bool {
+    let keys = [
+        "high-availability.type",
+        "high-availability",
+        "recovery.mode",
+    ];
+    let mode = keys.iter().find_map(|key| lookup(key)).map(str::trim);
+    mode.is_some_and(|mode| !mode.is_empty() && !mode.eq_ignore_ascii_case("none"))
 }
 
 fn is_loopback(address: &str) -> bool {
@@ -254,6 +277,24 @@ taskmanager.numberOfTaskSlot: no option of Flink 1.13 has this name; did you mea
 taskmanager.numberOfTaskSlots: the value is not a whole number
 "##);
         assert!(!found.contains("hunter"));
+    }
+
+    #[test]
+    fn a_highly_available_jobmanager_has_its_own_port_and_not_the_usual_one() {
+        let ports = |mode, port| {
+            findings(
+                &[
+                    ("high-availability.type", mode),
+                    ("high-availability.jobmanager.port", "6123"),
+                    ("jobmanager.rpc.port", "6123"),
+                    ("rest.port", port),
+                ],
+                (1, 20),
+            )
+        };
+        assert_eq!(ports("zookeeper", "8081"), "");
+        assert_eq!(ports("NONE", "8081"), "");
+        assert!(ports("org.example.Factory", "6123").contains("high-availability.jobmanager.port"));
     }
 
     #[test]

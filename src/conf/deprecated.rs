@@ -114,7 +114,12 @@ pub fn map_deprecated(
             rule.apply(configuration, &mut warnings);
         }
     }
-    warnings.extend(resolve_older_names(configuration, table));
+    for warning in resolve_older_names(configuration, table) {
+        // A name of several options loses each of them for the same reason.
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
     warnings
 }
 

@@ -105,11 +105,17 @@ pub struct Unrepresentable {
     pub key: String,
     /// What stands in the way.
     pub reason: &'static str,
+    /// Why it does not go beside the file either, with what to do; empty if it may.
+    pub remedy: &'static str,
 }
 
 impl std::fmt::Display for Unrepresentable {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{:?} ({})", self.key, self.reason)
+        write!(formatter, "{:?} ({})", self.key, self.reason)?;
+        if !self.remedy.is_empty() {
+            write!(formatter, ", {}", self.remedy)?;
+        }
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ mod substitution;
 mod write;
 
 pub use beside_file::{beside_file, check_beside_file, for_file, is_for_flugs_alone};
-pub use check::{Finding, Problem, check};
+pub use check::{Finding, Problem, check, is_highly_available};
 pub use configuration::{Configuration, Layer, Origin, Setting};
 pub use container::fit_container;
 pub use defaults::{add_flugs_defaults, add_official_image_defaults};
@@ -50,6 +50,6 @@ pub use mesos::{
 pub use nested::parse_nested;
 pub use parsed::{DropReason, Parsed, ParsedSetting, Warning, WarningKind};
 pub use properties::parse_flink_properties;
-pub use render::{render, unrepresentable};
+pub use render::{misfit, render, unrepresentable};
 pub use sensitive::{REDACTED, is_sensitive, redacted};
 pub use write::{write, write_file};

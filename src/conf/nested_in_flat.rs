@@ -88,7 +88,7 @@ fn blocks(text: &str) -> Vec<Block> {
 
 #[cfg(test)]
 mod tests {
-    use crate::conf::parse_flat;
+    use crate::conf::{WarningKind, parse_flat};
     use proptest::prelude::*;
 
     #[test]
@@ -111,6 +111,19 @@ flink-conf.yaml:2: nested YAML up to line 13, which Flink reads line by line in 
     }
 
     proptest! {
+        #[test]
+        fn lines_that_are_told_of_are_lines_of_the_file_and_hold_keys(text in "([ab]: ?[ab]?|  [ab]:( 1)?|\t- x|#.|)(\n([ab]: ?[ab]?|  [ab]:( 1)?|  - x|))*") {
+            let parsed = parse_flat(&text, "flink-conf.yaml");
+            for warning in &parsed.warnings {
+                if let WarningKind::NestedYaml { last_line, lines, keys } = &warning.kind {
+                    prop_assert!(lines.windows(2).all(|pair| pair[0].1 < pair[1].0));
+                    prop_assert!(lines.iter().all(|(first, last)| first < last));
+                    prop_assert!(*last_line <= text.lines().count());
+                    prop_assert!(!keys.is_empty() && keys.iter().all(|key| !key.is_empty()));
+                }
+            }
+        }
+
         #[test]
         fn no_text_makes_the_search_panic(text in "(?s)[a: #\\r\\n\\t-]{0,60}") {
             let _ = parse_flat(&text, "flink-conf.yaml");

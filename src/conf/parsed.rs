@@ -109,6 +109,15 @@ pub enum WarningKind {
         /// Where the configuration in effect is.
         instead: PathBuf,
     },
+    /// A file that commands read cannot hold what a variable sets.
+    BesideFile {
+        /// The key.
+        key: String,
+        /// The file.
+        file: &'static str,
+        /// What stands in the way.
+        reason: &'static str,
+    },
     /// Native code cannot be mapped from a directory for temporary files.
     NoNativeCode {
         /// The directory.
@@ -235,6 +244,11 @@ impl fmt::Display for WarningKind {
                 "cannot be written to: what this container's variables set is in {} for commands \
                  (FLINK_CONF_DIR)",
                 instead.display()
+            ),
+            Self::BesideFile { key, file, reason } => write!(
+                formatter,
+                "{file} cannot hold this value of \"{key}\" ({reason}): what is launched here gets it, \
+                 Flink's own commands and scripts do not"
             ),
             Self::NoNativeCode { directory } => write!(
                 formatter,

@@ -46,18 +46,24 @@ pub fn unrepresentable(configuration: &Configuration, dialect: Dialect) -> Vec<U
     configuration
         .iter()
         .filter_map(|(key, setting)| {
-            let reason = match dialect {
-                Dialect::Flat => flat::unrepresentable(key, &setting.value),
-                Dialect::Nested => {
-                    (key_text(key).chars().count() > KEY_LENGTH).then_some("the key is too long")
-                }
-            }?;
+            let reason = misfit(dialect, key, &setting.value)?;
             Some(Unrepresentable {
                 key: key.to_owned(),
                 reason,
+                remedy: "",
             })
         })
         .collect()
+}
+
+/// Why a dialect cannot hold a setting, if it cannot.
+pub fn misfit(dialect: Dialect, key: &str, value: &str) -> Option<&'static str> {
+    match dialect {
+        Dialect::Flat => flat::unrepresentable(key, value),
+        Dialect::Nested => {
+            (key_text(key).chars().count() > KEY_LENGTH).then_some("the key is too long")
+        }
+    }
 }
 
 /// Parses what was rendered and compares: a last line of defence before Flink starts with

@@ -138,7 +138,12 @@ impl Combination<'_> {
         self.check_hadoop()?;
         let paths = self.settings.iter().filter(|(key, _)| self.reads(key));
         for (key, value) in paths {
-            self.check_scheme(key, value)?;
+            // The one option that holds several.
+            let of_list = *key == "historyserver.archive.fs.dir";
+            let separator = if of_list { ',' } else { '\0' };
+            for one in value.split(separator) {
+                self.check_scheme(key, one)?;
+            }
         }
         Ok(())
     }
@@ -199,6 +204,8 @@ impl Combination<'_> {
             "yarn.",
             "kubernetes.",
             "env.",
+            "python.",
+            "security.",
             "containerized.",
         ];
         let of_history = key.starts_with("historyserver.");
@@ -212,20 +219,31 @@ impl Combination<'_> {
 
     fn check_scheme(&self, key: &str, value: &str) -> Result<(), CompatibilityError> {
         let value = value.trim();
-        let Some((scheme, _)) = value.split_once(":/") else {
+        let Some((scheme, rest)) = value.split_once(":/") else {
             return Ok(());
         };
         let scheme = scheme.to_ascii_lowercase();
-        let Some((_, plugins)) = SCHEMES.iter().find(|(known, _)| *known == scheme) else {
+        let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
+        // What is no address at all may have a colon for a reason of its own.
+        if known.is_none() && (!rest.starts_with('/') || !is_foreign(&scheme)) {
             return Ok(());
-        };
+        }
+        let plugins = known.map_or(&[] as &[&str], |(_, plugins)| plugins);
         if self.is_read(&scheme, plugins) {
             return Ok(());
         }
+        let remedy = if known.is_some() {
+            self.remedy(plugins)
+        } else {
+            let place = self.plugin_directory.display();
+            format!(
+                "put the plugin that does into a directory of its own below {place}, or a Hadoop client that does on the class path with HADOOP_CLASSPATH"
+            )
+        };
         Err(CompatibilityError::FileSystem {
             key: key.to_owned(),
             value: value.to_owned(),
-            remedy: self.remedy(plugins),
+            remedy,
             scheme,
         })
     }
@@ -255,7 +273,13 @@ impl Combination<'_> {
                 || name(jar).starts_with("flink-dist")
         };
         let service = "META-INF/services/org.apache.flink.core.fs.FileSystemFactory";
-        everywhere().any(|jar| !known(jar) && (self.holds)(jar, service))
+        if everywhere().any(|jar| !known(jar) && (self.holds)(jar, service)) {
+            return true;
+        }
+        // Hadoop in a jar of somebody's own making.
+        let hadoop = "org/apache/hadoop/fs/FileSystem.class";
+        let mut class_path = self.class_path.iter();
+        plugins.is_empty() && class_path.any(|jar| !known(jar) && (self.holds)(jar, hadoop))
     }
 
     fn remedy(&self, plugins: &[&str]) -> String {
@@ -284,6 +308,13 @@ fn name(jar: &Path) -> &str {
     jar.file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default()
+}
+
+/// Whether a text is a scheme (RFC 3986) that Flink does not read by itself.
+fn is_foreign(scheme: &str) -> bool {
+    let is_first = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_one = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    is_first && scheme.chars().all(is_one) && scheme != "file"
 }
 
 fn is_plugin(jar: &Path, plugin: &str) -> bool {
@@ -414,6 +445,15 @@ mod tests {
     }
 
     #[test]
+    fn every_directory_of_a_history_server_is_looked_at() {
+        let set = [("historyserver.archive.fs.dir", "file:///a, hdfs:///b")];
+        let mut scene = scene(&set);
+        assert_eq!(scene.check(), Ok(()));
+        scene.role = Role::HistoryServer;
+        assert!(scene.refusal().contains("HADOOP_CLASSPATH"));
+    }
+
+    #[test]
     fn flink_leaves_its_own_schemes_to_hadoop_only_where_that_is_allowed() {
         let mut scene = scene(&[("state.checkpoints.dir", "abfs://c@a/x")]);
         scene.class_path.push("/h/hadoop-common-3.3.6.jar".into());
@@ -427,15 +467,20 @@ mod tests {
         for (key, value) in [
             ("state.checkpoints.dir", "file:///x"),
             ("state.checkpoints.dir", "/x"),
-            ("state.checkpoints.dir", "mine://x"),
+            ("state.checkpoints.dir", "C:/x"),
+            ("state.checkpoints.dir", "$HOME://x"),
             ("mesos.resourcemanager.artifacts.path", "s3://x"),
             ("fs.s3a.endpoint", "s3://x"),
             ("historyserver.archive.fs.dir", "s3://x"),
         ] {
             assert_eq!(scene(&[(key, value)]).check(), Ok(()), "{key}: {value}");
         }
-        let mut scene = scene(&[("state.checkpoints.dir", "obs://x")]);
-        assert!(scene.check().is_err());
+        let mut scene = scene(&[("state.checkpoints.dir", "mine://x")]);
+        insta::assert_snapshot!(scene.refusal(), @"state.checkpoints.dir is mine://x, but nothing here reads mine: paths: put the plugin that does into a directory of its own below /flink/plugins, or a Hadoop client that does on the class path with HADOOP_CLASSPATH");
+        scene.class_path.push("/h/all-of-hadoop.jar".into());
+        scene.holding = "all-of-hadoop";
+        assert_eq!(scene.check(), Ok(()));
+        scene.class_path.pop();
         scene.plugins = vec!["/p/own/own-fs.jar".into()];
         scene.holding = "own-fs";
         assert_eq!(scene.check(), Ok(()));

@@ -126,6 +126,24 @@ fn is_security_manager(option: &str) -> bool {
     option == "-Djava.security.manager" || option.starts_with("-Djava.security.manager=")
 }
 
+/// The lines of Java options in a configuration that cannot be split, whatever role they are for.
+pub fn malformed_java_options(
+    configuration: &dyn Fn(&str) -> Option<String>,
+    variables: &dyn Fn(&str) -> Option<String>,
+) -> Vec<JvmOptionsError> {
+    let sources = Sources {
+        configuration,
+        // Variables that take an option's place are not the configuration's.
+        environment: &|_| None,
+        variables,
+    };
+    let roles = [Role::JobManager, Role::TaskManager, Role::HistoryServer].map(role_group);
+    let groups = std::iter::once(EVERY_ROLE).chain(roles);
+    groups
+        .filter_map(|group| sources.group(&group).err())
+        .collect()
+}
+
 impl Sources<'_> {
     /// The options of a variable, if it is set to anything.
     fn variable(&self, name: &str) -> Result<Option<Vec<String>>, JvmOptionsError> {

@@ -38,7 +38,7 @@ pub use entry_point::{main_class, service};
 pub use failure::{LastWords, ProcessFailure, read_failure};
 pub use home::{FlinkHome, FlinkHomeError};
 pub use java::{AskRuntime, JavaError, JavaRuntime};
-pub use jvm_options::JvmOptionsError;
+pub use jvm_options::{JvmOptionsError, malformed_java_options};
 pub use log_files::{LogFiles, LogIdentity, log_directory, pid_file};
 pub use module_access::missing_access;
 pub use version::{FlinkVersion, FlinkVersionError};

@@ -18,7 +18,7 @@ use crate::spec::Sha256Digest;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Options from the environment may open ports and files, and are no part of a question.
-const KEPT_BACK: [&str; 3] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
+pub(super) const KEPT_BACK: [&str; 3] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
 
 /// How a JVM's answer begins that takes an archive.
 const TAKEN: &str = "taken";

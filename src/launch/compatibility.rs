@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::conf::options::{Lookup, OptionTable};
 use crate::flink::{Combination, JavaCommand, JavaRuntime};
 
 use super::{LaunchError, LaunchRequest, SettledLaunch};
@@ -14,9 +15,14 @@ pub(super) fn check(
     java: &JavaRuntime,
     command: &JavaCommand,
 ) -> Result<(), LaunchError> {
+    let version = settled.home.version();
+    let table = OptionTable::for_line(version.major(), version.minor());
+    // Keys of nobody's are a job's own, which may read them with whatever it brings.
+    let is_option = |key: &str| matches!(table.lookup(key), Lookup::Current(_) | Lookup::Alias(_));
     let settings: Vec<(&str, &str)> = settled
         .configuration
         .iter()
+        .filter(|(key, _)| is_option(key))
         .map(|(key, setting)| (key, setting.value.as_str()))
         .collect();
     let named = request.variable("FLINK_PLUGINS_DIR").map(PathBuf::from);

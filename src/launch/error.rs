@@ -80,6 +80,16 @@ pub enum LaunchError {
     /// The process that the launch was to follow has ended.
     #[error("the process that started this launch is gone; stopped before there was a JVM")]
     ParentGone,
+    /// Clients of ZooKeeper work below a node that nobody makes.
+    #[error(
+        "high-availability.zookeeper.quorum ends with {chroot}, which {servers} does not have, and Flink does not make it: make it (`zkCli.sh -server {servers} create {chroot}`, the nodes above it first), or take it off the quorum (high-availability.zookeeper.path.root is made when it is missing)"
+    )]
+    ChrootMissing {
+        /// The node.
+        chroot: String,
+        /// The servers.
+        servers: String,
+    },
     /// Neither a manifest nor a Flink home was named.
     #[error(
         "nothing to launch: name a launch manifest with --manifest and --sha256, or a Flink home with --flink-home or FLINK_HOME"
@@ -144,6 +154,7 @@ impl Failure for LaunchError {
             Self::Runtime { .. } => ExitCode::Internal,
             Self::Plugin { .. } => ExitCode::Configuration,
             Self::ParentGone => ExitCode::ParentGone,
+            Self::ChrootMissing { .. } => ExitCode::ChrootMissing,
             Self::OtherRole { .. } => ExitCode::ManifestMalformed,
             Self::NoFlink => ExitCode::FlinkHomeMissing,
             Self::Sandbox { source, .. } => match ExitCode::of_io(source) {

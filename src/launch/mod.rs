@@ -5,6 +5,7 @@
 //! [`crate::supervise`], into which a launch turns itself.
 
 mod answers;
+mod chroot;
 mod compatibility;
 mod configuration;
 mod defaults;
@@ -27,6 +28,7 @@ mod stages;
 mod temporary;
 
 pub use answers::RuntimeAnswers;
+pub use chroot::{AskChroot, Quorum, keeps_state_in_zookeeper};
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
 pub use image::ImageTerms;
@@ -37,6 +39,7 @@ pub use plugins::PluginDirectory;
 pub use ports::{
     BLOB_SERVER, JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address,
     check as check_ports, check_for_each as check_ports_for_each, free_port,
+    malformed as malformed_ports,
 };
 pub use prepare::{ManifestSource, fetch_manifest};
 pub use publication::{Publication, publish};

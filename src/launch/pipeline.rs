@@ -9,15 +9,22 @@ use crate::artifact::store::Lease;
 use crate::artifact::{FetchEvent, FetchOptions, Fetcher, Store, Token};
 use crate::conf::{ConsoleLayout, Warning};
 use crate::spec::{LaunchManifest, Property, Role, WorkerId};
-use crate::supervise::{self, ExitReport, HeldSignals, Phase, Signal, Supervision};
+use crate::supervise::{self, ExitReport, HeldSignals, Phase, Question, Signal, Supervision};
 
 use super::render::{try_render, write_argument_file};
 use super::stages::Stages;
 
 use super::{
-    Explanation, HostFacts, ImageTerms, LaunchError, LaunchRequest, ManifestSource, SandboxLayout,
-    check_ports, fetch_manifest, health::health, make_directories, publish, registration::signs,
-    render, resolve, supervision,
+    AskChroot, Explanation, HostFacts, ImageTerms, LaunchError, LaunchRequest, ManifestSource,
+    Quorum, ResolvedLaunch, SandboxLayout, SettledLaunch, answers::KEPT_BACK, check_ports,
+    fetch_manifest, health::health, make_directories, publish, registration::signs, render,
+    resolve, supervision,
+};
+
+/// What a Java answers without doing anything.
+const VERSION: Question<'static> = Question {
+    arguments: &["-version"],
+    without: &KEPT_BACK,
 };
 
 /// A launch as it is ordered, before anything of it has been fetched.
@@ -63,6 +70,8 @@ pub struct LaunchOrder {
     pub image: Option<ImageTerms>,
     /// Locks that its supervisor is to hold.
     pub held: Vec<OwnedFd>,
+    /// Asks ZooKeeper for the node that a quorum ends with, if anything can.
+    pub ask_chroot: Option<AskChroot>,
 }
 
 /// How far a launch goes.
@@ -141,6 +150,7 @@ impl LaunchOrder {
         };
         stages.enter(Phase::Render);
         let (grace, extent, mut terms) = (self.grace, self.extent, self.terms.clone());
+        let ask_chroot = self.ask_chroot;
         let held_by_entry_point = std::mem::take(&mut self.held);
         let request = self.request(manifest)?;
         if let (Extent::Run, Some(image)) = (extent, &request.image) {
@@ -152,12 +162,24 @@ impl LaunchOrder {
         let resolved = resolve(&request)?;
         resolved.settled.warnings.iter().for_each(warn);
         let explained = || LaunchEnd::Explained(Box::new(Explanation::of(&resolved, &request)));
+        if extent != Extent::Prepare
+            && let Some(ask) = ask_chroot
+            && let Some(end) = check_chroot(ask, &resolved, held, terms.follow_parent)?
+        {
+            return Ok(end);
+        }
+        if terms.privileges.user.is_some() {
+            terms
+                .privileges
+                .own
+                .push(resolved.settled.layout.root.clone());
+        }
         match extent {
             Extent::Check => {
                 // Whatever a start would refuse is refused here.
                 check_ports(request.role, &|key| resolved.settled.configuration.get(key))?;
-                try_render(&resolved.settled)?;
-                supervise::check_user(terms.privileges.user.as_deref())?;
+                try_render(&resolved)?;
+                supervise::rehearse(&supervision(&resolved, terms), VERSION)?;
                 return Ok(explained());
             }
             Extent::Prepare => {
@@ -176,12 +198,6 @@ impl LaunchOrder {
         stages.enter(Phase::Start);
         terms.stop.grace = grace.unwrap_or_else(|| default_grace(&request));
         terms.phases = stages.done().to_vec();
-        if terms.privileges.user.is_some() {
-            terms
-                .privileges
-                .own
-                .push(resolved.settled.layout.root.clone());
-        }
         // Whatever of the cache this launch uses stays there until its supervisor ends.
         let mut kept = held_by_entry_point;
         kept.extend(lease.map(Lease::into_descriptor).transpose()?);
@@ -225,11 +241,7 @@ impl LaunchOrder {
             registry_auth: self.registry_auth.clone(),
             ..FetchOptions::default()
         })?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| LaunchError::Runtime { source })?;
-        runtime.block_on(async {
+        event_loop()?.block_on(async {
             tokio::select! {
                 end = self.fetch_all(source, &fetcher, stages, progress) => end,
                 interruption = interruption(held, self.terms.follow_parent) => Ok(interruption),
@@ -278,6 +290,42 @@ impl LaunchOrder {
             image: self.image,
         })
     }
+}
+
+/// Refuses a quorum whose node its servers lack. Gives the launch's end if it was asked to stop meanwhile.
+fn check_chroot(
+    ask: AskChroot,
+    resolved: &ResolvedLaunch,
+    held: &HeldSignals,
+    follow_parent: bool,
+) -> Result<Option<LaunchEnd>, LaunchError> {
+    let SettledLaunch {
+        role,
+        configuration,
+        ..
+    } = &resolved.settled;
+    let Some(quorum) = Quorum::of(*role, configuration) else {
+        return Ok(None);
+    };
+    let answer = event_loop()?.block_on(async {
+        tokio::select! {
+            lacks = ask(&quorum) => Ok(lacks),
+            interruption = interruption(held, follow_parent) => Err(interruption),
+        }
+    });
+    match answer {
+        Ok(true) => Err(quorum.missing()),
+        Ok(false) => Ok(None),
+        Err(Fetched::Stopped(signal)) => Ok(Some(LaunchEnd::Stopped(signal))),
+        Err(_) => Err(LaunchError::ParentGone),
+    }
+}
+
+fn event_loop() -> Result<tokio::runtime::Runtime, LaunchError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| LaunchError::Runtime { source })
 }
 
 /// The Flink that a manifest's artifacts brought.

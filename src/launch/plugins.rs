@@ -7,6 +7,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{AccessFlags, access};
+
 use crate::flink::FlinkHome;
 
 use super::LaunchError;
@@ -107,10 +109,20 @@ impl PluginDirectory {
 
     /// Makes the directory anew.
     pub(super) fn make(&self) -> Result<(), LaunchError> {
-        if self.path.exists() {
-            fs::remove_dir_all(&self.path).map_err(|source| self.failed(source))?;
-        }
+        let removed = match fs::symlink_metadata(&self.path) {
+            Ok(there) if there.is_dir() => fs::remove_dir_all(&self.path),
+            Ok(_) => fs::remove_file(&self.path),
+            Err(_) => Ok(()),
+        };
+        removed.map_err(|source| self.failed(source))?;
         self.link()
+    }
+
+    /// Whether it could be made.
+    pub(super) fn check(&self) -> Result<(), LaunchError> {
+        let parent = self.path.parent().unwrap_or(&self.path);
+        let may = access(parent, AccessFlags::W_OK | AccessFlags::X_OK);
+        may.map_err(|errno| self.failed(errno.into()))
     }
 
     fn failed(&self, source: std::io::Error) -> LaunchError {
@@ -160,7 +172,10 @@ mod tests {
         let sandbox = tempfile::tempdir().unwrap();
         let jar = "flink-s3-fs-hadoop-2.3.0.jar".to_owned();
         let plugins = plan(&home, sandbox.path(), &[jar]).unwrap().unwrap();
+        // Whatever lies there from an earlier use goes.
+        fs::write(&plugins.path, "a file").unwrap();
         for _ in 0..2 {
+            plugins.check().unwrap();
             plugins.make().unwrap();
         }
         for file in [

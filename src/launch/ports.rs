@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 
+use crate::conf;
 use crate::spec::Role;
 
 /// Ports as Flink's options write them (`NetUtils.getPortRangeFromString`): `8081`,
@@ -86,6 +87,16 @@ pub const JOB_MANAGER_RPC: PortOption = PortOption {
     bind_address: "jobmanager.bind-host",
     default: Some("6123"),
 };
+/// `high-availability.jobmanager.port` (`HighAvailabilityOptions`), which a JobManager that is highly
+/// available binds instead: whoever wants it asks for the leader.
+const LEADER_RPC: PortOption = PortOption {
+    keys: &[
+        "jobmanager.rpc.bind-port",
+        "high-availability.jobmanager.port",
+    ],
+    bind_address: "jobmanager.bind-host",
+    default: None,
+};
 /// `rest.port` and `rest.bind-port` (RestOptions).
 pub const REST: PortOption = PortOption {
     keys: &["rest.bind-port", "rest.port"],
@@ -118,8 +129,11 @@ const HISTORY_SERVER: PortOption = PortOption {
 };
 
 /// The options by which a role asks for ports.
-const fn options_of(role: Role) -> &'static [PortOption] {
+fn options_of<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> &'static [PortOption] {
     match role {
+        Role::JobManager | Role::StandaloneJob if conf::is_highly_available(lookup) => {
+            &[LEADER_RPC, REST, BLOB_SERVER]
+        }
         Role::JobManager | Role::StandaloneJob => &[JOB_MANAGER_RPC, REST, BLOB_SERVER],
         Role::TaskManager => &[TASK_MANAGER_RPC, TASK_MANAGER_DATA],
         Role::HistoryServer => &[HISTORY_SERVER],
@@ -129,7 +143,7 @@ const fn options_of(role: Role) -> &'static [PortOption] {
 /// Checks that every port a role will bind can be had, those that Flink takes by default
 /// included. `lookup` gives configured values.
 pub fn check<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Result<(), PortError> {
-    options_of(role).iter().try_for_each(|option| {
+    options_of(role, lookup).iter().try_for_each(|option| {
         let set = option.keys.iter().any(|key| lookup(key).is_some());
         let default_key = option.keys.last().copied();
         let with_default = |key: &str| match lookup(key) {
@@ -140,6 +154,14 @@ pub fn check<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Result
     })
 }
 
+/// Every port option of a role whose value is no port range, whether its ports could be had or not.
+pub fn malformed<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Vec<PortError> {
+    let options = options_of(role, lookup).iter();
+    options
+        .filter_map(|option| option.range(lookup)?.err())
+        .collect()
+}
+
 /// Checks that so many processes of a role find a port each on one machine. `lookup` gives
 /// configured values; what is not set or 0 is left to Flink.
 pub fn check_for_each<'a>(
@@ -147,7 +169,7 @@ pub fn check_for_each<'a>(
     wanted: usize,
     lookup: &dyn Fn(&str) -> Option<&'a str>,
 ) -> Result<(), PortError> {
-    options_of(role)
+    options_of(role, lookup)
         .iter()
         .try_for_each(|option| option.check_for_each(role, wanted, lookup))
 }
@@ -178,6 +200,22 @@ impl PortOption {
             wanted,
             role,
         })
+    }
+
+    /// The ports that the option allows, if it is set.
+    fn range<'a>(
+        &self,
+        lookup: &dyn Fn(&str) -> Option<&'a str>,
+    ) -> Option<Result<PortRange, PortError>> {
+        let set = self
+            .keys
+            .iter()
+            .find_map(|key| lookup(key).map(|value| (*key, value)));
+        let (key, value) = set?;
+        Some(PortRange::parse(value).ok_or_else(|| PortError::Malformed {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        }))
     }
 
     /// A port that the option allows and that is free now, or `None` if the option is not set or

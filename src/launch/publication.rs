@@ -44,6 +44,7 @@ pub fn publish(request: &LaunchRequest, image: &ImageTerms) -> Result<Publicatio
     let directory = configuration::conf_directory(request, &home);
     let file = ConfFile::read(&directory, &home)?;
     let (edits, asked) = file.edits(request, image);
+    let (edits, beside) = file.held(edits);
     let layout = SandboxLayout::of(&image.clients);
     let plugins = plugins::plan(&home, &layout.root, &asked.plugins)?;
     let mut publication = Publication::default();
@@ -72,6 +73,7 @@ pub fn publish(request: &LaunchRequest, image: &ImageTerms) -> Result<Publicatio
         mark(&layout.root, &directory)?;
     }
     publication.warnings.extend(asked.warnings);
+    publication.warnings.extend(beside);
     Ok(publication)
 }
 
@@ -156,6 +158,30 @@ impl ConfFile {
                 source: setting.origin.source.clone().unwrap_or_default(),
             });
         (edits.collect(), asked)
+    }
+
+    /// The edits that the file can hold, and what is to be said of the others: they reach what is
+    /// launched beside it.
+    fn held(&self, edits: Vec<Edit>) -> (Vec<Edit>, Vec<Warning>) {
+        let mut warnings = Vec::new();
+        let held = edits.into_iter().filter(|edit| {
+            let Some(reason) = conf::misfit(self.dialect, &edit.key, &edit.value) else {
+                return true;
+            };
+            if !conf::is_for_flugs_alone(&edit.key) {
+                warnings.push(Warning {
+                    source: edit.source.clone(),
+                    line: None,
+                    kind: WarningKind::BesideFile {
+                        key: edit.key.clone(),
+                        file: self.dialect.file_name(),
+                        reason,
+                    },
+                });
+            }
+            false
+        });
+        (held.collect(), warnings)
     }
 
     /// Sets the keys in the file. Whether that could be done.
@@ -246,4 +272,37 @@ fn mark(root: &Path, directory: &Path) -> Result<(), LaunchError> {
     }
     let _ = fs::remove_file(&path);
     symlink(directory, &path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_cannot_hold_is_told_and_never_written_into_it_wrong() {
+        let file = ConfFile {
+            path: "/conf/flink-conf.yaml".into(),
+            dialect: Dialect::Flat,
+            text: Some(String::new()),
+            settings: conf::parse_flat("", ""),
+        };
+        let pairs = [
+            ("rest.port", "8099"),
+            ("pipeline.name", "job #1"),
+            ("padded", " x "),
+            ("s3.endpoint", ""),
+            ("mesos.constraints.hard.hostattribute", ""),
+        ];
+        let edits = pairs.map(|(key, value)| Edit {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            source: "FLINK_PROPERTIES".to_owned(),
+        });
+        let (held, warnings) = file.held(edits.into());
+        let held: Vec<&str> = held.iter().map(|edit| edit.key.as_str()).collect();
+        assert_eq!(held, ["rest.port"]);
+        let said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 3, "{said:?}");
+        insta::assert_snapshot!(said[0], @r##"FLINK_PROPERTIES: flink-conf.yaml cannot hold this value of "pipeline.name" (Flink cuts the line at "#"): what is launched here gets it, Flink's own commands and scripts do not"##);
+    }
 }

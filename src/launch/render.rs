@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::conf::{self, ConfSource, for_file};
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
+
+use crate::conf::{self, ConfError, ConfSource, for_file};
 use crate::supervise::Supervision;
 
 use super::{LaunchError, ResolvedLaunch, SettledLaunch};
@@ -18,7 +21,13 @@ pub fn make_directories(sandbox: &Path) -> Result<(), LaunchError> {
             source,
         })?;
     }
-    Ok(())
+    // One that is there already may be another user's.
+    access(&layout.conf, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| {
+        LaunchError::Sandbox {
+            path: layout.conf.clone(),
+            source: errno.into(),
+        }
+    })
 }
 
 /// Writes the configuration directory (what is found in the source, console logging, and the one
@@ -38,14 +47,59 @@ pub(super) fn write_argument_file(launch: &ResolvedLaunch) -> Result<(), LaunchE
     Ok(())
 }
 
-/// Finds out whether [`render`] would succeed, in a directory that is gone afterwards.
-pub(super) fn try_render(launch: &SettledLaunch) -> Result<(), LaunchError> {
+/// Finds out whether [`render`] and [`write_argument_file`] would succeed, in a directory that is gone
+/// afterwards.
+pub(super) fn try_render(resolved: &ResolvedLaunch) -> Result<(), LaunchError> {
+    let launch = &resolved.settled;
+    if let Some(plugins) = &launch.plugins {
+        plugins.check()?;
+    }
     let parent = &launch.layout.tmp;
     let directory = tempfile::tempdir_in(parent).map_err(|source| LaunchError::Sandbox {
         path: parent.clone(),
         source,
     })?;
-    render_configuration(launch, directory.path())
+    render_configuration(launch, directory.path())?;
+    fits(directory.path(), &launch.layout.conf)?;
+    match &resolved.argument_file {
+        Some(file) => takes_file(&file.path),
+        None => Ok(()),
+    }
+}
+
+/// Whether what was rendered could take the place of what an earlier use has left: a file never takes a
+/// directory's place, nor a directory a file's.
+fn fits(rendered: &Path, place: &Path) -> Result<(), LaunchError> {
+    let entries = fs::read_dir(rendered).into_iter().flatten().flatten();
+    for entry in entries {
+        let to = place.join(entry.file_name());
+        let kind = entry.file_type().ok();
+        if kind.is_some_and(|kind| kind.is_file()) {
+            takes_file(&to)?;
+        } else if kind.is_some_and(|kind| kind.is_dir()) {
+            match fs::symlink_metadata(&to) {
+                Ok(there) if there.is_dir() => fits(&entry.path(), &to)?,
+                Ok(there) if there.is_file() => return Err(unwritable(&to, Errno::EEXIST)),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn takes_file(path: &Path) -> Result<(), LaunchError> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => Err(unwritable(path, Errno::EISDIR)),
+        _ => Ok(()),
+    }
+}
+
+fn unwritable(path: &Path, errno: Errno) -> LaunchError {
+    ConfError::Write {
+        path: path.to_owned(),
+        source: errno.into(),
+    }
+    .into()
 }
 
 fn render_configuration(launch: &SettledLaunch, target: &Path) -> Result<(), LaunchError> {

@@ -30,6 +30,7 @@ mod parent;
 mod prepare;
 mod privileges;
 mod readiness;
+mod rehearsal;
 mod report;
 mod signal;
 mod signs;
@@ -51,7 +52,8 @@ pub use health::{
     CheckError, StatusError, announce_launch, ask_container, ask_status, check_now, is_asked_at,
     is_container, listen_in_container,
 };
-pub use privileges::{become_user, check_user};
+pub use privileges::become_user;
+pub use rehearsal::{Question, rehearse};
 pub use report::{
     ChildEnd, CrashFiles, ExitReport, MemoryUse, OutOfMemory, Phase, PhaseTime, Reason, ReportError,
 };

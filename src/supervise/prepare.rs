@@ -18,6 +18,20 @@ pub(super) fn set_limits(limits: &Limits) -> Result<(), SuperviseError> {
     Ok(())
 }
 
+/// Finds out whether the limits can be set, and leaves them as they are.
+pub(super) fn try_limits(limits: &Limits) -> Result<(), SuperviseError> {
+    let before = [Resource::RLIMIT_NOFILE, Resource::RLIMIT_CORE]
+        .map(|resource| (resource, getrlimit(resource)));
+    let tried = set_limits(limits);
+    for (resource, found) in before {
+        if let Ok((soft, hard)) = found {
+            // Neither is higher than what this process may have.
+            let _ = setrlimit(resource, soft, hard);
+        }
+    }
+    tried
+}
+
 fn set(limit: &'static str, resource: Resource, value: LimitValue) -> Result<(), SuperviseError> {
     let failed = |wanted: String| {
         move |errno: nix::errno::Errno| SuperviseError::Limit {

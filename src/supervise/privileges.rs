@@ -24,7 +24,7 @@ pub(super) fn give_up(privileges: &Privileges) -> Result<UserVariables, Supervis
     };
     if let Some(account) = &account {
         for directory in &privileges.own {
-            hand_over(directory, account)?;
+            each_file(directory, account, &hand_over)?;
         }
     }
     if privileges.drop_capabilities {
@@ -51,9 +51,15 @@ pub fn become_user(user: &str) -> Result<Vec<(&'static str, String)>, SuperviseE
     })
 }
 
-/// Whether this process can become the user that a supervision asks for, if it asks for one.
-pub fn check_user(user: Option<&str>) -> Result<(), SuperviseError> {
-    user.map_or(Ok(()), |user| account(user).map(drop))
+/// Whether [`give_up`] could do as `privileges` says, and the user that it would become.
+pub(super) fn check_privileges(privileges: &Privileges) -> Result<Option<Account>, SuperviseError> {
+    let account = privileges.user.as_deref().map(account).transpose()?;
+    if let Some(account) = &account {
+        for directory in &privileges.own {
+            each_file(directory, account, &may_hand_over)?;
+        }
+    }
+    Ok(account)
 }
 
 fn account(user: &str) -> Result<Account, SuperviseError> {
@@ -92,24 +98,46 @@ fn change_user(account: &Account) -> Result<(), SuperviseError> {
     Ok(())
 }
 
-/// Makes the user the owner of a directory and of all that is in it. Symbolic links are owned,
-/// not followed.
-fn hand_over(path: &Path, account: &Account) -> Result<(), SuperviseError> {
+/// Does something with a directory and all that is in it, each with what is known of it. Symbolic
+/// links are not followed.
+fn each_file(
+    path: &Path,
+    account: &Account,
+    act: &dyn Fn(&Path, &fs::Metadata, &Account) -> io::Result<()>,
+) -> Result<(), SuperviseError> {
     let failed = |error: io::Error| SuperviseError::Ownership {
         path: path.to_owned(),
         user: account.uid.to_string(),
         error,
     };
     let found = fs::symlink_metadata(path).map_err(failed)?;
-    if (found.uid(), found.gid()) != (account.uid, account.gid) {
-        lchown(path, Some(account.uid), Some(account.gid)).map_err(failed)?;
-    }
+    act(path, &found, account).map_err(failed)?;
     if found.is_dir() {
         for entry in fs::read_dir(path).map_err(failed)? {
-            hand_over(&entry.map_err(failed)?.path(), account)?;
+            each_file(&entry.map_err(failed)?.path(), account, act)?;
         }
     }
     Ok(())
+}
+
+fn is_theirs(found: &fs::Metadata, account: &Account) -> bool {
+    (found.uid(), found.gid()) == (account.uid, account.gid)
+}
+
+/// Makes the user the owner of a file; a symbolic link is owned itself.
+fn hand_over(path: &Path, found: &fs::Metadata, account: &Account) -> io::Result<()> {
+    if is_theirs(found, account) {
+        return Ok(());
+    }
+    lchown(path, Some(account.uid), Some(account.gid))
+}
+
+/// Whether [`hand_over`] could: only root gives files away.
+fn may_hand_over(_: &Path, found: &fs::Metadata, account: &Account) -> io::Result<()> {
+    if geteuid().is_root() || is_theirs(found, account) {
+        return Ok(());
+    }
+    Err(io::Error::from_raw_os_error(libc::EPERM))
 }
 
 fn variables(account: &Account) -> UserVariables {
@@ -149,9 +177,9 @@ mod tests {
         };
         let error = give_up(&privileges).unwrap_err();
         assert!(error.to_string().contains("no-such-user"), "{error}");
-        let checked = check_user(privileges.user.as_deref()).unwrap_err();
+        let checked = check_privileges(&privileges).unwrap_err();
         assert_eq!(checked.to_string(), error.to_string());
-        assert!(check_user(None).is_ok());
+        assert!(check_privileges(&Privileges::default()).is_ok());
     }
 
     #[test]
@@ -183,8 +211,8 @@ mod tests {
             name: None,
             home: "/".into(),
         };
-        hand_over(directory.path(), &account).unwrap();
-        let error = hand_over(&directory.path().join("missing"), &account).unwrap_err();
+        each_file(directory.path(), &account, &hand_over).unwrap();
+        let error = each_file(&directory.path().join("missing"), &account, &hand_over).unwrap_err();
         assert!(error.to_string().contains("missing"), "{error}");
     }
 }

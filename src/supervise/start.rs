@@ -55,7 +55,7 @@ fn unknown_id() -> io::Error {
     io::Error::other("the process id is out of range")
 }
 
-fn check_texts(supervision: &Supervision) -> Result<(), SuperviseError> {
+pub(super) fn check_texts(supervision: &Supervision) -> Result<(), SuperviseError> {
     let refuse = |what: String| {
         Err(SuperviseError::Text {
             program: supervision.program.clone(),
@@ -73,7 +73,7 @@ fn check_texts(supervision: &Supervision) -> Result<(), SuperviseError> {
     Ok(())
 }
 
-fn failed(supervision: &Supervision, error: io::Error) -> SuperviseError {
+pub(super) fn failed(supervision: &Supervision, error: io::Error) -> SuperviseError {
     let program = supervision.program.clone();
     if let Some(directory) = &supervision.directory
         && !directory.is_dir()

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::AppMasterError;
-use super::super::cluster_id::{CLUSTER_ID, is_highly_available};
+use super::super::cluster_id::CLUSTER_ID;
 use super::settings::MesosClusterSettings;
 use super::settling::Settled;
 use crate::artifact::Resolver;
 use crate::conf::options::parse_duration;
 use crate::conf::{Configuration, LEADER_SESSION, LEADER_SESSION_MILLISECONDS};
+use crate::launch::keeps_state_in_zookeeper;
 use crate::mesos::master_address::ZooKeeperCredentials;
 use crate::mesos::resolve::HostResolver;
 use crate::mesos::zookeeper::{Access, Availability, ZooKeeper};
@@ -46,7 +47,7 @@ impl Coordination {
     /// with `high-availability: zookeeper` the state is there, else on this machine.
     pub(super) fn of(settled: &Settled) -> Result<Option<Self>, PlaceError> {
         let configuration = &settled.job_manager.configuration;
-        if !is_highly_available(configuration) {
+        if !keeps_state_in_zookeeper(configuration) {
             return Ok(None);
         }
         let of = |key: &str, default: &str| {

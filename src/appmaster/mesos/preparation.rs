@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::cluster_id::OwnId;
 use super::super::distribution::store_directory;
 use super::super::preparation::{take_directory, write_secret};
-use super::super::{AppMasterError, client_configuration};
+use super::super::{AppMasterError, chroot, client_configuration};
 use super::api::{Api, Question};
 use super::candidacy::Candidate;
 use super::demand::demand;
@@ -48,6 +48,7 @@ pub async fn prepare(
     let mut named = settings.clone();
     let mut settled = Settled::of(settings)?;
     let configuration = &settled.job_manager.configuration;
+    chroot::check(configuration).await?;
     if let Some(own_id) = OwnId::of(&settings.directory, configuration)? {
         if own_id.is_new {
             notify(&super::MesosEvent::Notice(own_id.text()));

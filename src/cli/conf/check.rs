@@ -1,14 +1,15 @@
 //! `flugs conf check`: what is wrong with a configuration, before anything starts.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode as ProcessExit;
 
 use serde::Serialize;
 
+use super::refusals::refusals;
 use super::sources::Gathered;
 use super::{Ending, Sources, output};
-use crate::conf::{Origin, Warning, WarningKind, check};
-use crate::flink::memory::derive;
-use crate::spec::{ExitCode, Role};
+use crate::conf::{Finding, Origin, Problem, Warning, WarningKind, check};
+use crate::spec::ExitCode;
 
 /// Check a configuration: unknown keys, wrong types, impossible memory, clashing ports.
 #[derive(Debug, clap::Args)]
@@ -92,7 +93,11 @@ impl Report {
             .collect();
         let configuration = &gathered.configuration;
         let found = check(configuration, gathered.table, gathered.dialect()).into_iter();
-        for finding in found.filter(|finding| !is_nested(&finding.origin, &gathered.warnings)) {
+        let mut wrong = BTreeSet::new();
+        for finding in found.filter(|finding| !is_said(finding, &gathered.warnings)) {
+            if matches!(finding.problem, Problem::WrongType { .. }) {
+                wrong.insert(finding.key.clone());
+            }
             findings.push(Found {
                 severity: if finding.problem.is_error() {
                     Severity::Error
@@ -104,7 +109,13 @@ impl Report {
                 message: finding.problem.to_string(),
             });
         }
-        findings.extend(impossible_memory(gathered));
+        let refused = refusals(gathered, &|key| wrong.contains(key));
+        findings.extend(refused.into_iter().map(|refusal| Found {
+            severity: Severity::Error,
+            key: refusal.key,
+            from: refusal.origin.map(|origin| origin.to_string()),
+            message: refusal.message,
+        }));
         let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
         Self {
             flink_version: gathered.version.to_string(),
@@ -113,6 +124,16 @@ impl Report {
             findings,
         }
     }
+}
+
+/// Whether there is no more to say of a key: what it is called was told, or how it stands there.
+fn is_said(finding: &Finding, warnings: &[Warning]) -> bool {
+    let is_told = |warning: &Warning| match &warning.kind {
+        WarningKind::Deprecated { key, .. } => *key == finding.key,
+        _ => false,
+    };
+    let is_unknown = matches!(finding.problem, Problem::UnknownKey { .. });
+    is_nested(&finding.origin, warnings) || (is_unknown && warnings.iter().any(is_told))
 }
 
 /// Whether a setting stands in lines that were said to be nested YAML: there is no more to say.
@@ -128,34 +149,6 @@ fn is_nested(origin: &Origin, warnings: &[Warning]) -> bool {
             }
             _ => false,
         })
-}
-
-/// What the memory model says against the configuration, for either role that has one. A role
-/// without any memory setting is left alone: its size may come from a container's limit.
-fn impossible_memory(gathered: &Gathered) -> Vec<Found> {
-    let get = |key: &str| gathered.configuration.get(key).map(str::to_owned);
-    let roles = [
-        (Role::JobManager, "jobmanager.memory."),
-        (Role::TaskManager, "taskmanager.memory."),
-    ];
-    roles
-        .into_iter()
-        .filter(|(_, prefix)| {
-            gathered
-                .configuration
-                .iter()
-                .any(|(key, _)| key.starts_with(prefix))
-        })
-        .filter_map(|(role, _)| {
-            let error = derive(role, &gathered.version, &get, &|_| None).err()?;
-            Some(Found {
-                severity: Severity::Error,
-                key: None,
-                from: None,
-                message: format!("{role}: {error}"),
-            })
-        })
-        .collect()
 }
 
 impl Found {

@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod explain;
 mod migrate;
+mod refusals;
 mod render;
 mod sources;
 

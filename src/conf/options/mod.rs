@@ -80,7 +80,7 @@ const DATA: &str = include_str!("data/flink.tsv");
 
 /// Prefixes of keys that Flink does not list as options: it hands them on to a file system, a
 /// reporter or a container, or reads them by pattern.
-const FAMILIES: [&str; 70] = [
+const FAMILIES: [&str; 71] = [
     "$internal.",
     "internal.",
     "abfs.",
@@ -117,6 +117,7 @@ const FAMILIES: [&str; 70] = [
     "s3n.",
     "security.delegation.token.provider.",
     "security.module.",
+    "statefun.",
     "swift.",
     "traces.reporter.",
     "wasb.",

@@ -48,3 +48,42 @@ pub(super) fn quantity(text: &str) -> Option<(&str, String)> {
     let number = text.strip_suffix(unit)?;
     (!number.is_empty()).then(|| (number, java_trim(unit).to_lowercase()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_as_java_prints_them_are_numbers(
+            whole in any::<i64>(), half in any::<i32>(), number in any::<f64>(),
+        ) {
+            prop_assert!(is_integer::<i64>(&whole.to_string()));
+            let (half, float) = (format!("{half:+}"), format!(" {whole}d"));
+            prop_assert!(is_integer::<i32>(&half));
+            prop_assert!(is_float(&float));
+            let text = if number.is_nan() { "NaN".to_owned() } else { format!("{number:E}") };
+            let text = text.replace("inf", "Infinity");
+            prop_assert!(is_float(&text), "{text}");
+        }
+
+        #[test]
+        fn what_is_taken_is_a_number_to_others_too(text in "[-+0-9.eEdDfFxXpPaN ]{0,12}") {
+            if is_integer::<i32>(&text) {
+                prop_assert!(is_integer::<i64>(&text) && is_float(&text));
+            }
+            let decimal = java_trim(&text).trim_end_matches(['d', 'D', 'f', 'F']);
+            if is_float(&text) && !decimal.contains(['x', 'X']) {
+                prop_assert!(decimal.parse::<f64>().is_ok(), "{text}");
+            }
+        }
+
+        #[test]
+        fn a_quantity_is_its_digits_and_its_unit(number in any::<u64>(), unit in "[a-zA-Z]{0,5}") {
+            let text = format!(" {number} {unit} ");
+            let digits = number.to_string();
+            prop_assert_eq!(quantity(&text), Some((digits.as_str(), unit.to_lowercase())));
+        }
+    }
+}

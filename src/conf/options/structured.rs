@@ -109,6 +109,15 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_quoted_and_joined_comes_apart_again(
+            parts in proptest::collection::vec("(?s)['\";:, a]{1,6}|.{1,6}", 1..5),
+        ) {
+            let quote = |part: &String| format!("'{}'", part.replace('\'', "''"));
+            let text = parts.iter().map(quote).collect::<Vec<_>>().join(" ; ");
+            prop_assert_eq!(split(&text, ';'), Some(parts));
+        }
+
+        #[test]
         fn no_text_makes_the_splitter_panic(text in "(?s).{0,40}|['\";:, ab]{0,40}") {
             let _ = (is_map(&text, true), is_list(&text, false, is_filled_map, |part| !part.is_empty()));
         }

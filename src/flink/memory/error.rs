@@ -301,6 +301,17 @@ pub enum MemoryError {
     Overflow,
 }
 
+impl MemoryError {
+    /// The option whose value is not even of its type, if that is what is wrong.
+    pub fn unreadable(&self) -> Option<&str> {
+        match self {
+            Self::Number { key, .. } => Some(key),
+            Self::Size { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
 impl Failure for MemoryError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::Configuration

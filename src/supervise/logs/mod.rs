@@ -27,7 +27,7 @@ use super::clock::Moment;
 use super::error::SuperviseError;
 use super::kernel::Streams;
 use super::signs::Signs;
-use super::supervision::LogPolicy;
+use super::supervision::{LogPolicy, RotatingFiles};
 
 /// At the end, a reader that takes nothing for this long is not waited for any more.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -59,6 +59,11 @@ pub(super) enum Watch {
     Stderr,
     /// Room in the supervisor's own streams.
     Room,
+}
+
+/// Finds out whether the files of a policy could be opened; nothing is left of that.
+pub(super) fn try_files(files: &RotatingFiles, name: &str) -> Result<(), SuperviseError> {
+    stream::try_open(files, name)
 }
 
 impl Outputs {

@@ -379,6 +379,37 @@ fn direct(stream: BorrowedFd<'_>) -> Option<DirectFile> {
     })
 }
 
+/// Finds out whether the files could be opened. What is made for that is gone afterwards.
+pub(super) fn try_open(files: &RotatingFiles, program: &str) -> Result<(), SuperviseError> {
+    let directory = &files.directory;
+    let is_missing = |path: &Path| std::fs::symlink_metadata(path).is_err();
+    let missing: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|one| is_missing(one))
+        .collect();
+    let tried = [Name::Stdout, Name::Stderr]
+        .into_iter()
+        .try_for_each(|name| {
+            let path = path_of(directory, name, program);
+            let is_new = is_missing(&path);
+            open(files, name, program)?;
+            if is_new {
+                // What was made a moment ago can be removed; if not, it does no harm.
+                let _ = std::fs::remove_file(&path);
+            }
+            Ok(())
+        });
+    for made in missing {
+        let _ = std::fs::remove_dir(made);
+    }
+    tried
+}
+
+fn path_of(directory: &Path, name: Name, program: &str) -> PathBuf {
+    let program = program.replace('/', "_");
+    directory.join(format!("{program}.{}.log", name.as_str()))
+}
+
 fn open(files: &RotatingFiles, name: Name, program: &str) -> Result<RotatingFile, SuperviseError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -386,7 +417,6 @@ fn open(files: &RotatingFiles, name: Name, program: &str) -> Result<RotatingFile
     };
     let directory = &files.directory;
     std::fs::create_dir_all(directory).map_err(failed(directory))?;
-    let program = program.replace('/', "_");
-    let path = directory.join(format!("{program}.{}.log", name.as_str()));
+    let path = path_of(directory, name, program);
     RotatingFile::open(&path, files.max_bytes, files.keep).map_err(failed(&path))
 }

@@ -6,6 +6,8 @@
     reason = "a failed test panics, and it waits for the programs that it runs"
 )]
 
+mod check_and_start;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -56,17 +58,20 @@ impl Bench {
     }
 
     fn flugs(&self, arguments: &[&str]) -> Run {
-        let output = Command::new(env!("CARGO_BIN_EXE_flugs"))
+        Run::of(&self.command(arguments).output().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flugs"));
+        command
             .args(arguments)
             .current_dir(self.directory.path())
             .env_clear()
             .env("PATH", "/nonexistent")
             .env("JAVA_HOME", self.path("java"))
             .env("FLINK_HOME", self.path("flink"))
-            .env("XDG_CACHE_HOME", self.path("cache"))
-            .output()
-            .unwrap();
-        Run::of(&output)
+            .env("XDG_CACHE_HOME", self.path("cache"));
+        command
     }
 
     /// `flugs launch` with a manifest in a file.
