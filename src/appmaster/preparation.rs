@@ -284,14 +284,16 @@ fn check_other_ports(
     if matches!(settings.place, Place::Containers(_)) {
         return Ok(());
     }
-    fn bound_here<'a>(launch: &'a SettledLaunch, key: &str) -> Option<&'a str> {
-        let here = key.ends_with("bind-host").then_some(ADDRESS);
-        launch.configuration.get(key).or(here)
-    }
     BLOB_SERVER.pick(&|key| bound_here(job_manager, key))?;
     launch::check_ports_for_each(task_manager.role, settings.task_managers, &|key| {
         bound_here(task_manager, key)
     })
+}
+
+/// An option of a member's; without an address of its own it binds this machine's.
+fn bound_here<'a>(launch: &'a SettledLaunch, key: &str) -> Option<&'a str> {
+    let here = key.ends_with("bind-host").then_some(ADDRESS);
+    launch.configuration.get(key).or(here)
 }
 
 /// Where the cluster's own process reaches the JobManager: by address, so that no name has to be

@@ -84,6 +84,10 @@ fn reaches(supervision: &Supervision) -> Result<(), SuperviseError> {
 }
 
 /// Whether the kernel starts the program: a missing interpreter or loader shows only then.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one child of a process that supervises nothing yet: its end is waited for here"
+)]
 fn starts(supervision: &Supervision, question: Question<'_>) -> Result<(), SuperviseError> {
     let mut command = Command::new(&supervision.program);
     command.args(question.arguments);
@@ -165,7 +169,7 @@ mod tests {
     fn nothing_is_left_of_a_rehearsal_that_succeeds() {
         let place = tempfile::tempdir().unwrap();
         let supervision = Supervision {
-            logs: LogPolicy::Files(RotatingFiles::in_directory(&place.path().join("a/b"))),
+            logs: LogPolicy::Files(RotatingFiles::in_directory(place.path().join("a/b"))),
             status: Some(StatusAddress::Socket(place.path().join("socket"))),
             limits: Limits {
                 open_files: Some(LimitValue::Value(64)),
