@@ -6,19 +6,13 @@ use std::process::ExitCode as ProcessExit;
 
 use clap::Subcommand;
 use serde::Serialize;
-use url::Url;
 
-use super::fetching::FetchProgress;
 use super::{Ending, output};
-use crate::artifact::fetch::{Fingerprint, Stamps};
+use crate::artifact::Store;
+use crate::artifact::fetch::Stamps;
 use crate::artifact::store::{Eviction, StoredObject, Verified};
-use crate::artifact::token::TokenError;
 use crate::artifact::unpack::{self, Limits};
-use crate::artifact::{FetchOptions, Fetcher, Store, Token};
 use crate::spec::{Artifact, ArtifactError, ArtifactKind, ExitCode, Sha256Digest};
-
-/// A list of artifacts may be this long, in bytes.
-const LONGEST_LIST: u64 = 16 << 20;
 
 /// Where the store is unless told otherwise.
 pub(super) const DEFAULT_STORE: &str = ".flugs/artifacts";
@@ -91,13 +85,7 @@ Exit code: 0, or 86 if something was damaged.")]
         store: StoreArgs,
     },
     Train(super::train::Args),
-    /// Fetch a file from the first URL that has it.
-    #[command(after_help = "Examples:
-  flugs artifact fetch https://master:8085/sha256/HEX --sha256 HEX --to lib --token-file token
-  flugs artifact fetch https://repo.example/flink.tgz https://mirror.example/flink.tgz \\
-      --sha256 HEX --to . --name flink --extract
-  flugs artifact fetch https://master:8085/sha256/HEX --sha256 HEX --tree --to flink")]
-    Fetch(Box<FetchArgs>),
+    Fetch(Box<super::artifact_fetch::Args>),
     /// Note the digests of all files below a directory in a file there, so that a fetch which needs
     /// one of them takes it from there. For the last step of building an image.
     #[command(after_help = "Examples:
@@ -131,63 +119,6 @@ struct StoreArgs {
     json: bool,
 }
 
-#[derive(Debug, clap::Args)]
-struct FetchArgs {
-    /// Where the file can be had, tried in order: http, https, file or oci URLs.
-    #[arg(required = true, value_name = "URL")]
-    urls: Vec<Url>,
-    /// The digest that it must have.
-    #[arg(long, value_name = "HEX")]
-    sha256: Sha256Digest,
-    /// The directory to put it in.
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
-    /// Its name there; the last part of the first URL unless given.
-    #[arg(long)]
-    name: Option<String>,
-    /// Its length in bytes; asked of the server unless given.
-    #[arg(long, value_name = "BYTES")]
-    size: Option<u64>,
-    /// Unpack it; the name is then that of the directory.
-    #[arg(long)]
-    extract: bool,
-    /// It is a list from `add --tree`: fetch every file that it names.
-    #[arg(long, conflicts_with_all = ["extract", "name", "size"])]
-    tree: bool,
-    /// The file (mode 0600) with the token for the first URL's server; or set FLUGS_TOKEN.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// A store to look into first and to keep the file in.
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// That store may take so many bytes: what was used least recently makes room.
-    #[arg(long, value_name = "BYTES", requires = "cache")]
-    cache_size: Option<u64>,
-    /// A directory of the image that `stamp` has seen; what is there already is not fetched
-    /// (repeatable).
-    #[arg(long, value_name = "DIR")]
-    image: Vec<PathBuf>,
-    /// Names and passwords for OCI registries, as `docker login` writes them (mode 0600); or set
-    /// REGISTRY_AUTH_FILE.
-    #[arg(long, value_name = "FILE")]
-    registry_auth: Option<PathBuf>,
-    /// Trust the authorities in this file (PEM) instead of the system's.
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// Trust only a server whose certificate has this SHA-256.
-    #[arg(long, value_name = "HEX")]
-    pin: Option<Fingerprint>,
-    /// Certificate chain (PEM) to show to the server.
-    #[arg(long, value_name = "FILE", requires = "key")]
-    cert: Option<PathBuf>,
-    /// The certificate's key (PEM).
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
-    /// Print what happens as one JSON document a line.
-    #[arg(long)]
-    json: bool,
-}
-
 #[derive(Serialize)]
 struct Listed {
     sha256: String,
@@ -216,22 +147,13 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         Command::Verify { store } => verify(store),
         Command::Gc { max_size, store } => gc(*max_size, store),
         Command::Train(args) => super::train::run(args),
-        Command::Fetch(args) => fetch(args),
+        Command::Fetch(args) => super::artifact_fetch::run(args),
         Command::Stamp { directory } => stamp(directory),
         Command::Unpack {
             file,
             directory,
             sha256,
         } => extract(file, directory, sha256.as_ref()),
-    }
-}
-
-/// The token in `FLUGS_TOKEN`, if it is set.
-pub(super) fn token_from_environment() -> Result<Option<Token>, TokenError> {
-    match Token::from_env("FLUGS_TOKEN") {
-        Ok(token) => Ok(Some(token)),
-        Err(TokenError::NoVariable { .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -330,74 +252,6 @@ fn extract(
     Ok(ProcessExit::SUCCESS)
 }
 
-fn fetch(args: &FetchArgs) -> Result<ProcessExit, Ending> {
-    let Some(first) = args.urls.first() else {
-        return Ok(ProcessExit::SUCCESS);
-    };
-    let token = match &args.token_file {
-        Some(path) => Some(Token::from_file(path)?),
-        None => token_from_environment()?,
-    };
-    let fetcher = Fetcher::new(FetchOptions {
-        token,
-        cache: args.cache.as_deref().map(Store::open).transpose()?,
-        cache_bytes: args.cache_size,
-        baked: args.image.clone(),
-        registry_auth: super::registry_auth(args.registry_auth.as_ref()),
-        authority: args.ca.clone(),
-        pin: args.pin,
-        client_identity: args.cert.clone().zip(args.key.clone()),
-        ..FetchOptions::default()
-    })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Ending {
-            code: ExitCode::Internal,
-            message: error.to_string(),
-        })?;
-    runtime.block_on(async {
-        let artifacts = if args.tree {
-            tree(args, first, &fetcher).await?
-        } else {
-            let mut artifact = artifact(args, first)?;
-            artifact.size = match args.size {
-                Some(size) => size,
-                None => fetcher.size_of(&artifact, first).await?,
-            };
-            vec![artifact]
-        };
-        let progress = FetchProgress::new(args.json);
-        let show = |event| progress.show(&event);
-        fetcher
-            .fetch_all(&artifacts, first, &args.to, &show)
-            .await?;
-        Ok(ProcessExit::SUCCESS)
-    })
-}
-
-/// Fetches a list of artifacts and reads it.
-async fn tree(args: &FetchArgs, url: &Url, fetcher: &Fetcher) -> Result<Vec<Artifact>, Ending> {
-    let document = fetcher
-        .fetch_document(url, &args.sha256, LONGEST_LIST)
-        .await?;
-    let malformed = |reason: String| Ending {
-        code: ExitCode::ManifestMalformed,
-        message: format!(
-            "the list of artifacts sha256:{} is not usable: {reason}",
-            args.sha256
-        ),
-    };
-    let artifacts: Vec<Artifact> =
-        serde_json::from_slice(&document).map_err(|error| malformed(error.to_string()))?;
-    for artifact in &artifacts {
-        artifact
-            .validate()
-            .map_err(|error| malformed(error.to_string()))?;
-    }
-    Ok(artifacts)
-}
-
 /// Adds every file below each directory, and for each directory a list of them in the format of a
 /// launch manifest's artifacts.
 fn add_trees(directories: &[PathBuf], args: &StoreArgs) -> Result<ProcessExit, Ending> {
@@ -460,27 +314,4 @@ fn files_below(directory: &Path) -> Result<Vec<(PathBuf, String, bool)>, Ending>
     }
     found.sort();
     Ok(found)
-}
-
-fn artifact(args: &FetchArgs, first: &Url) -> Result<Artifact, Ending> {
-    let last = first.path().rsplit('/').next().unwrap_or_default();
-    let dest = args.name.as_deref().unwrap_or(last);
-    let dest = dest.parse().map_err(|error| Ending {
-        code: ExitCode::Usage,
-        message: format!("{error}; name the file with --name"),
-    })?;
-    Ok(Artifact {
-        name: args.name.clone().unwrap_or_else(|| last.to_owned()),
-        urls: args.urls.iter().map(Url::to_string).collect(),
-        sha256: args.sha256,
-        size: 0,
-        dest,
-        kind: if args.extract {
-            ArtifactKind::Archive
-        } else {
-            ArtifactKind::File
-        },
-        mode: if args.cache.is_some() { 0o444 } else { 0o644 },
-        cache: true,
-    })
 }

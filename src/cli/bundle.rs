@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
 
+use super::printable::printable;
 use super::{Ending, output, runtime, table};
 use crate::image::bundle::{self, BundleInputs, LoadTarget, Opened, SigningKey, Trust, TrustedKey};
 use crate::image::{Epoch, SourceName};
@@ -201,7 +202,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
             }
             for step in &plan.steps {
                 let verb = if *dry_run { "would load" } else { "loaded" };
-                output::line(&format!("{verb} {} to {}", step.what, step.to));
+                output::line(&printable(&format!("{verb} {} to {}", step.what, step.to)));
             }
             Ok(ProcessExit::SUCCESS)
         }
@@ -297,7 +298,7 @@ fn diff(
             .iter()
             .map(move |name| [(*sign).to_owned(), name.clone()])
     });
-    output::line(&table::render(&["", "WHAT"], rows));
+    output::line(&printable(&table::render(&["", "WHAT"], rows)));
     output::line(&format!(
         "a delta would carry {} blobs, {}",
         found.new_blobs,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::output;
+use super::output::{self, Report};
 use crate::artifact::fetch::FetchEvent;
 
 /// A fetch that is over by then shows nothing.
@@ -24,8 +24,8 @@ pub(super) struct FetchProgress {
 }
 
 enum ShownAs {
-    /// One JSON document an event, on standard output.
-    Documents,
+    /// One JSON document an event.
+    Documents(Report),
     /// A line that renews itself.
     Bar(ProgressBar),
     /// Plain lines.
@@ -57,10 +57,10 @@ enum Show {
 }
 
 impl FetchProgress {
-    /// For a fetch that is about to begin.
-    pub(super) fn new(json: bool) -> Self {
-        let shown_as = if json {
-            ShownAs::Documents
+    /// For a fetch that is about to begin; with JSON documents, if there is a place for them.
+    pub(super) fn new(json: Option<Report>) -> Self {
+        let shown_as = if let Some(report) = json {
+            ShownAs::Documents(report)
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
             let style = "{bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left  {wide_bar}";
@@ -79,9 +79,9 @@ impl FetchProgress {
 
     /// Takes note of an event, and shows what is due.
     pub(super) fn show(&self, event: &FetchEvent) {
-        if let ShownAs::Documents = self.shown_as {
+        if let ShownAs::Documents(report) = self.shown_as {
             if let Ok(line) = serde_json::to_string(event) {
-                output::line(&line);
+                report.line(&line);
             }
             return;
         }
@@ -100,7 +100,7 @@ impl FetchProgress {
     fn say(&self, line: &str) {
         match &self.shown_as {
             ShownAs::Bar(bar) => bar.suspend(|| output::note(line)),
-            ShownAs::Lines | ShownAs::Documents => output::note(line),
+            ShownAs::Lines | ShownAs::Documents(_) => output::note(line),
         }
     }
 }

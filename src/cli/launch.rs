@@ -107,7 +107,7 @@ fn finish(order: LaunchOrder, json: bool) -> Result<ProcessExit, Ending> {
     let held = supervise::hold_signals()?;
     let role = order.role;
     let mut warn = |warning: &Warning| output::note(&format!("flugs: warning: {warning}"));
-    let progress = FetchProgress::new(false);
+    let progress = FetchProgress::new(None);
     let show = |event| progress.show(&event);
     let end = launch::run(order, &held, &mut warn, &show);
     // What is said from here on begins on a line of its own.

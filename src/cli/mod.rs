@@ -4,6 +4,7 @@
 
 mod appmaster;
 mod artifact;
+mod artifact_fetch;
 mod bundle;
 mod conf;
 mod detach;

@@ -95,14 +95,14 @@ impl Report {
     }
 }
 
-/// Prints one line that is not a result.
+/// Prints one line that is not a result. What is in it may be of a file that somebody else made.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
 }
 
 /// Prints an error.
 pub(super) fn error(text: &str) {
-    note(&format!("flugs: {}", printable(text)));
+    note(&format!("flugs: {text}"));
 }
 
 /// Prints what clap has to say (help and version are not errors) and gives the exit code.

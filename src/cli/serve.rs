@@ -167,7 +167,7 @@ fn token(args: &Args) -> Result<Option<Token>, Ending> {
     match (&args.token_file, args.no_token) {
         (Some(path), _) => Ok(Some(Token::from_file(path)?)),
         (None, true) => Ok(None),
-        (None, false) => match super::artifact::token_from_environment()? {
+        (None, false) => match super::artifact_fetch::token_from_environment()? {
             Some(token) => Ok(Some(token)),
             None => Err(Ending {
                 code: ExitCode::Usage,

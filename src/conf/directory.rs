@@ -2,6 +2,7 @@
 //! rendered configuration in it. The source is only ever read.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use super::error::ConfError;
 use super::logging::{ConsoleLayout, LOG4J_CONSOLE, LOGBACK, LOGBACK_CONSOLE, log4j_console};
 use super::parsed::{Warning, WarningKind};
 use super::render::render;
-use super::write::{write, write_file};
+use super::write::{Existing, write};
 
 /// How deep below the source directories are copied; deeper ones are linked.
 const MAXIMUM_DEPTH: usize = 8;
@@ -48,6 +49,10 @@ pub enum Taking {
 /// What cannot be copied (a dangling link, a socket, a file of somebody else or one that is large)
 /// is linked: it is there as far as it is in the source, and only what needs it can miss it.
 ///
+/// `existing` says what becomes of links, devices and mounts that stand in `target` already. A link
+/// to what is taken is an earlier preparation's, and is replaced in any case: what is written must not
+/// end in the source.
+///
 /// # Errors
 /// What rendering fails with, before anything is written; [`ConfError::Read`] if the source cannot
 /// be listed; [`ConfError::Write`] with the path.
@@ -57,18 +62,34 @@ pub fn prepare_directory(
     configuration: &Configuration,
     dialect: Dialect,
     layout: ConsoleLayout,
+    existing: Existing,
 ) -> Result<(), ConfError> {
     render(configuration, dialect)?;
     create(target)?;
+    let filling = Filling {
+        taking: source.map_or(Taking::Copies, |source| source.taking),
+        existing,
+    };
     if let Some(source) = source {
         let entries = fs::read_dir(source.directory).map_err(|error| ConfError::Read {
             path: source.directory.to_owned(),
             source: error,
         })?;
-        take(entries, target, source.taking, MAXIMUM_DEPTH)?;
+        filling.take(entries, target, MAXIMUM_DEPTH)?;
+        filling.remove_own_link(
+            &source.directory.join(dialect.file_name()),
+            &target.join(dialect.file_name()),
+        )?;
     }
-    prepare_logging(source, target, layout)?;
-    write(configuration, dialect, target)
+    filling.prepare_logging(source, target, layout)?;
+    write(configuration, dialect, target, existing)
+}
+
+/// How a directory is filled.
+#[derive(Debug, Clone, Copy)]
+struct Filling {
+    taking: Taking,
+    existing: Existing,
 }
 
 /// What to say of a directory without settings for the console's log, if it has none.
@@ -85,69 +106,118 @@ pub fn missing_log_settings(directory: &Path) -> Option<Warning> {
     })
 }
 
-fn prepare_logging(
-    source: Option<ConfSource<'_>>,
-    target: &Path,
-    layout: ConsoleLayout,
-) -> Result<(), ConfError> {
-    let log4j = target.join(LOG4J_CONSOLE);
-    let own = source.map(|source| source.directory.join(LOG4J_CONSOLE));
-    let existing = own.as_deref().and_then(read_settings);
-    match (&own, source.map(|source| source.taking)) {
-        (Some(own), Some(Taking::Links))
-            if existing.is_some() && layout == ConsoleLayout::AsConfigured =>
-        {
-            link(own, &log4j)?;
+impl Filling {
+    fn prepare_logging(
+        self,
+        source: Option<ConfSource<'_>>,
+        target: &Path,
+        layout: ConsoleLayout,
+    ) -> Result<(), ConfError> {
+        let log4j = target.join(LOG4J_CONSOLE);
+        let own = source.map(|source| source.directory.join(LOG4J_CONSOLE));
+        let existing = own.as_deref().and_then(read_settings);
+        match &own {
+            Some(own)
+                if self.taking == Taking::Links
+                    && existing.is_some()
+                    && layout == ConsoleLayout::AsConfigured =>
+            {
+                self.link(own, &log4j)?;
+            }
+            _ => {
+                let of_release = || read_settings(&source?.release?.join(LOG4J_CONSOLE));
+                let existing = existing
+                    .or_else(of_release)
+                    .or_else(|| read_settings(&log4j));
+                let text = log4j_console(existing.as_deref(), layout);
+                if let Some(own) = &own {
+                    self.remove_own_link(own, &log4j)?;
+                }
+                self.existing.put(&log4j, text.as_bytes(), 0o644)?;
+            }
         }
-        _ => {
-            let of_release = || read_settings(&source?.release?.join(LOG4J_CONSOLE));
-            let existing = existing
-                .or_else(of_release)
-                .or_else(|| read_settings(&log4j));
-            let text = log4j_console(existing.as_deref(), layout);
-            write_file(&log4j, text.as_bytes(), 0o644)?;
+        let logback = target.join(LOGBACK_CONSOLE);
+        if !is_readable(&logback) {
+            self.existing.put(&logback, LOGBACK.as_bytes(), 0o644)?;
         }
+        Ok(())
     }
-    let logback = target.join(LOGBACK_CONSOLE);
-    if !is_readable(&logback) {
-        write_file(&logback, LOGBACK.as_bytes(), 0o644)?;
-    }
-    Ok(())
-}
 
-/// Takes the files of a directory and of those below it. What starts with `..` belongs to a
-/// Kubernetes mount, not to Flink; the configuration files are rendered anew.
-fn take(
-    entries: fs::ReadDir,
-    target: &Path,
-    taking: Taking,
-    depth: usize,
-) -> Result<(), ConfError> {
-    for entry in entries.flatten() {
-        let (name, from) = (entry.file_name(), entry.path());
-        let rendered = [
-            Dialect::Flat.file_name(),
-            Dialect::Nested.file_name(),
-            LOG4J_CONSOLE,
-        ];
-        let is_rendered = depth == MAXIMUM_DEPTH && rendered.iter().any(|one| name == *one);
-        if is_rendered || name.as_encoded_bytes().starts_with(b"..") {
-            continue;
+    /// Takes the files of a directory and of those below it. What starts with `..` belongs to a
+    /// Kubernetes mount, not to Flink; the configuration files are rendered anew.
+    fn take(self, entries: fs::ReadDir, target: &Path, depth: usize) -> Result<(), ConfError> {
+        for entry in entries.flatten() {
+            let (name, from) = (entry.file_name(), entry.path());
+            let rendered = [
+                Dialect::Flat.file_name(),
+                Dialect::Nested.file_name(),
+                LOG4J_CONSOLE,
+            ];
+            let is_rendered = depth == MAXIMUM_DEPTH && rendered.iter().any(|one| name == *one);
+            if is_rendered || name.as_encoded_bytes().starts_with(b"..") {
+                continue;
+            }
+            let to = target.join(&name);
+            if self.taking == Taking::Links {
+                self.link(&from, &to)?;
+            } else if let Some(entries) = (depth > 0).then(|| listing(&from)).flatten() {
+                self.remove_own_link(&from, &to)?;
+                create(&to)?;
+                self.take(entries, &to, depth - 1)?;
+            } else if let Some((bytes, mode)) = settings(&from) {
+                self.remove_own_link(&from, &to)?;
+                self.existing.put(&to, &bytes, mode | 0o600)?;
+            } else {
+                self.link(&from, &to)?;
+            }
         }
-        let to = target.join(&name);
-        if taking == Taking::Links {
-            link(&from, &to)?;
-        } else if let Some(entries) = (depth > 0).then(|| listing(&from)).flatten() {
-            remove_link(&to)?;
-            create(&to)?;
-            take(entries, &to, taking, depth - 1)?;
-        } else if let Some((bytes, mode)) = settings(&from) {
-            write_file(&to, &bytes, mode | 0o600)?;
-        } else {
-            link(&from, &to)?;
-        }
+        Ok(())
     }
-    Ok(())
+
+    /// Puts a link to `from` at `to`.
+    fn link(self, from: &Path, to: &Path) -> Result<(), ConfError> {
+        let failed = |source| ConfError::Write {
+            path: to.to_owned(),
+            source,
+        };
+        let from = std::path::absolute(from).map_err(failed)?;
+        if fs::read_link(to).is_ok_and(|target| target == from) {
+            return Ok(());
+        }
+        match fs::symlink_metadata(to) {
+            // A link cannot be written into what is there.
+            Ok(there)
+                if self.existing == Existing::WrittenTo
+                    && !there.is_file()
+                    && !there.is_symlink() =>
+            {
+                return Err(failed(io::ErrorKind::AlreadyExists.into()));
+            }
+            Ok(there) if there.is_dir() => fs::remove_dir_all(to).map_err(failed)?,
+            Ok(_) => fs::remove_file(to).map_err(failed)?,
+            Err(_) => {}
+        }
+        symlink(from, to).map_err(failed)
+    }
+
+    /// Takes a link away that must not be written through: any, in a launch's own directory; in
+    /// one that somebody named, one that leads to what is taken.
+    fn remove_own_link(self, from: &Path, to: &Path) -> Result<(), ConfError> {
+        if fs::read_link(to).is_err() {
+            return Ok(());
+        }
+        let leads_back = || match (from.canonicalize(), to.canonicalize()) {
+            (Ok(from), Ok(to)) => from == to,
+            _ => false,
+        };
+        if self.existing == Existing::WrittenTo && !leads_back() {
+            return Ok(());
+        }
+        fs::remove_file(to).map_err(|source| ConfError::Write {
+            path: to.to_owned(),
+            source,
+        })
+    }
 }
 
 /// The entries of a directory that can be listed.
@@ -174,36 +244,6 @@ fn read_settings(path: &Path) -> Option<String> {
 fn is_readable(path: &Path) -> bool {
     // Asked first: opening a pipe would wait for its writer.
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) && fs::File::open(path).is_ok()
-}
-
-/// Puts a link to `from` at `to`.
-fn link(from: &Path, to: &Path) -> Result<(), ConfError> {
-    let failed = |source| ConfError::Write {
-        path: to.to_owned(),
-        source,
-    };
-    let from = std::path::absolute(from).map_err(failed)?;
-    if fs::read_link(to).is_ok_and(|target| target == from) {
-        return Ok(());
-    }
-    match fs::symlink_metadata(to) {
-        Ok(there) if there.is_dir() => fs::remove_dir_all(to).map_err(failed)?,
-        Ok(_) => fs::remove_file(to).map_err(failed)?,
-        Err(_) => {}
-    }
-    symlink(from, to).map_err(failed)
-}
-
-/// Takes an earlier preparation's link away: what is written to the directory that takes its place
-/// must not end in the source.
-fn remove_link(to: &Path) -> Result<(), ConfError> {
-    if fs::read_link(to).is_err() {
-        return Ok(());
-    }
-    fs::remove_file(to).map_err(|source| ConfError::Write {
-        path: to.to_owned(),
-        source,
-    })
 }
 
 fn create(directory: &Path) -> Result<(), ConfError> {
@@ -239,7 +279,16 @@ mod tests {
             taking,
         });
         let layout = ConsoleLayout::AsConfigured;
-        prepare_directory(source, target, &configuration("a"), Dialect::Nested, layout)
+        let existing = Existing::Replaced;
+        let configuration = configuration("a");
+        prepare_directory(
+            source,
+            target,
+            &configuration,
+            Dialect::Nested,
+            layout,
+            existing,
+        )
     }
 
     #[test]
@@ -306,7 +355,15 @@ mod tests {
         let target = home.path().join("conf");
         let layout = ConsoleLayout::AsConfigured;
         let unrepresentable = configuration("a#b");
-        let result = prepare_directory(None, &target, &unrepresentable, Dialect::Flat, layout);
+        let existing = Existing::Replaced;
+        let result = prepare_directory(
+            None,
+            &target,
+            &unrepresentable,
+            Dialect::Flat,
+            layout,
+            existing,
+        );
         assert!(matches!(result, Err(ConfError::NotRepresentable { .. })));
         assert!(!target.exists());
     }
@@ -360,6 +417,69 @@ mod tests {
     }
 
     #[test]
+    fn in_a_directory_that_somebody_named_links_and_devices_are_written_to_but_not_into_the_source()
+    {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        for directory in ["conf/below", "out", "elsewhere/below"] {
+            fs::create_dir_all(at(directory)).unwrap();
+        }
+        for name in [
+            "config.yaml",
+            "log4j-console.properties",
+            "zoo.cfg",
+            "workers",
+            "below/inner",
+        ] {
+            fs::write(at("conf").join(name), format!("of the source: {name}\n")).unwrap();
+        }
+        // Somebody's own links, one that dangles, a device, and links of an earlier preparation.
+        symlink("../elsewhere/new.yaml", at("out/config.yaml")).unwrap();
+        symlink("../elsewhere/below", at("out/below")).unwrap();
+        symlink("/dev/null", at("out/logback-console.xml")).unwrap();
+        nix::unistd::mkfifo(&at("out/zoo.cfg"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut both = fs::OpenOptions::new();
+        let _reader = both.read(true).write(true).open(at("out/zoo.cfg")).unwrap();
+        for name in ["workers", "log4j-console.properties"] {
+            symlink(at("conf").join(name), at("out").join(name)).unwrap();
+        }
+        let source = ConfSource {
+            directory: &at("conf"),
+            release: None,
+            taking: Taking::Copies,
+        };
+        let fill = || {
+            let (layout, existing) = (ConsoleLayout::Json, Existing::WrittenTo);
+            let (set, nested) = (configuration("a"), Dialect::Nested);
+            prepare_directory(Some(source), &at("out"), &set, nested, layout, existing)
+        };
+        fill().unwrap();
+        let read = |name: &str| fs::read_to_string(at(name)).unwrap();
+        for link in ["config.yaml", "below", "logback-console.xml"] {
+            assert!(at("out").join(link).is_symlink(), "{link}");
+        }
+        assert_eq!(read("elsewhere/new.yaml"), "a: 1\n");
+        assert_eq!(
+            read("elsewhere/below/inner"),
+            "of the source: below/inner\n"
+        );
+        assert!(!fs::symlink_metadata(at("out/zoo.cfg")).unwrap().is_file());
+        for name in ["workers", "log4j-console.properties"] {
+            assert!(!at("out").join(name).is_symlink(), "{name}");
+            assert_eq!(
+                read(&format!("conf/{name}")),
+                format!("of the source: {name}\n")
+            );
+        }
+        // What can only be linked goes in the way of nothing that is somebody's.
+        symlink("nowhere", at("conf/dangling")).unwrap();
+        fs::create_dir_all(at("out/dangling/mine")).unwrap();
+        let error = fill().unwrap_err();
+        assert!(error.to_string().contains("out/dangling"), "{error}");
+        assert!(at("out/dangling/mine").exists());
+    }
+
+    #[test]
     fn without_log_settings_the_releases_own_hold_and_it_is_said() {
         let home = tempfile::tempdir().unwrap();
         let (source, release) = (home.path().join("mounted"), home.path().join("release"));
@@ -385,6 +505,7 @@ mod tests {
             &configuration("a"),
             Dialect::Nested,
             layout,
+            Existing::Replaced,
         )
         .unwrap();
         let text = fs::read_to_string(target.join("log4j-console.properties")).unwrap();

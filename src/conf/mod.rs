@@ -52,4 +52,4 @@ pub use parsed::{DropReason, Parsed, ParsedSetting, Warning, WarningKind};
 pub use properties::parse_flink_properties;
 pub use render::{misfit, render, unrepresentable};
 pub use sensitive::{REDACTED, is_sensitive, redacted};
-pub use write::{write, write_file};
+pub use write::{Existing, write, write_file};

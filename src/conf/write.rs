@@ -9,16 +9,42 @@ use super::dialect::Dialect;
 use super::error::ConfError;
 use super::render::render;
 use super::sensitive::is_sensitive;
-use crate::destination::is_shut;
+use crate::destination::{self, is_shut};
 
 /// The mode of a file that holds a secret.
 const PRIVATE: u32 = 0o600;
 /// The mode of a file that holds none.
 const PUBLIC: u32 = 0o644;
 
-/// Renders a configuration into `directory`, under the name that Flink looks for. The file is
-/// complete or not there: nothing is touched unless rendering succeeded, and it is renamed into
-/// place. Its mode is 0600 if any key is sensitive, else 0644.
+/// What becomes of links, devices, pipes and mounts that stand where a file is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// They are replaced: the directory is the launch's own.
+    Replaced,
+    /// They are written to: somebody has named the directory.
+    WrittenTo,
+}
+
+impl Existing {
+    /// Puts a file at `path`, with this mode.
+    ///
+    /// # Errors
+    /// [`ConfError::Write`] with the path.
+    pub(super) fn put(self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), ConfError> {
+        match self {
+            Self::Replaced => write_file(path, bytes, mode),
+            Self::WrittenTo => {
+                destination::write(path, bytes, mode).map_err(|source| ConfError::Write {
+                    path: path.to_owned(),
+                    source,
+                })
+            }
+        }
+    }
+}
+
+/// Renders a configuration into `directory`, under the name that Flink looks for. Nothing is
+/// touched unless rendering succeeded. What replaces a file is renamed into its place. Its mode is 0600 if any key is sensitive, else 0644.
 ///
 /// # Errors
 /// What [`render`] fails with, or [`ConfError::Write`].
@@ -26,11 +52,13 @@ pub fn write(
     configuration: &Configuration,
     dialect: Dialect,
     directory: &Path,
+    existing: Existing,
 ) -> Result<(), ConfError> {
     let text = render(configuration, dialect)?;
     let secret = configuration.iter().any(|(key, _)| is_sensitive(key));
     let mode = if secret { PRIVATE } else { PUBLIC };
-    write_file(&directory.join(dialect.file_name()), text.as_bytes(), mode)
+    let path = directory.join(dialect.file_name());
+    existing.put(&path, text.as_bytes(), mode)
 }
 
 /// Writes one file atomically, with this mode.
@@ -76,16 +104,24 @@ mod tests {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
+    fn put(
+        configuration: &Configuration,
+        dialect: Dialect,
+        directory: &Path,
+    ) -> Result<(), ConfError> {
+        write(configuration, dialect, directory, Existing::Replaced)
+    }
+
     #[test]
     fn a_file_with_a_secret_is_for_its_owner_only() {
         let directory = tempfile::tempdir().unwrap();
         let mut configuration = Configuration::new();
         configuration.set("a", "1", Origin::of(Layer::Manifest));
-        write(&configuration, Dialect::Nested, directory.path()).unwrap();
+        put(&configuration, Dialect::Nested, directory.path()).unwrap();
         let path = directory.path().join("config.yaml");
         assert_eq!(mode_of(&path), 0o644);
         configuration.set("s3.secret-key", "x", Origin::of(Layer::Manifest));
-        write(&configuration, Dialect::Nested, directory.path()).unwrap();
+        put(&configuration, Dialect::Nested, directory.path()).unwrap();
         assert_eq!(mode_of(&path), 0o600);
         let names = std::fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(names, 1, "no temporary file is left behind");
@@ -98,7 +134,7 @@ mod tests {
         std::fs::write(&path, "a: 1\n").unwrap();
         let mut configuration = Configuration::new();
         configuration.set("a", "one\ntwo", Origin::of(Layer::Manifest));
-        write(&configuration, Dialect::Flat, directory.path()).unwrap_err();
+        put(&configuration, Dialect::Flat, directory.path()).unwrap_err();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a: 1\n");
     }
 

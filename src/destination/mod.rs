@@ -16,7 +16,19 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// A file in the making. Nothing of it is seen where it goes before [`Destination::commit`].
+/// The permissions of everybody but a file's owner.
+const OTHERS: u32 = 0o077;
+
+/// What nobody reads on a terminal, and what may command it, was to be written to one.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it is a terminal, and this is for programs to read: name a file, or lead the output away \
+     (> FILE, | PROGRAM)"
+)]
+struct IsTerminal;
+
+/// A file in the making, for programs to read: no terminal takes it. Nothing of it is seen where it
+/// goes before [`Destination::commit`].
 #[derive(Debug)]
 pub struct Destination {
     made: Made,
@@ -32,8 +44,11 @@ enum Made {
 
 impl Destination {
     /// Begins a file that is to end up at `path`; `-` is standard output.
+    ///
+    /// # Errors
+    /// As [`refuse_terminal`]; else what the kernel says.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let target = Target::of(path)?;
+        let target = refused_terminal(path)?;
         let Target::Replaceable(file) = target else {
             return Self::apart(target);
         };
@@ -67,22 +82,52 @@ impl Destination {
     pub fn commit(self, permissions: u32) -> io::Result<()> {
         match self.made {
             Made::Beside(made, file) => {
-                let permissions = Permissions::from_mode(permissions);
-                made.as_file().set_permissions(permissions)?;
+                made.as_file()
+                    .set_permissions(Permissions::from_mode(permissions))?;
                 match made.persist(&file) {
                     Ok(_) => Ok(()),
                     Err(failed) if is_shut(&failed.error) && file.is_file() => {
-                        copy(failed.file.as_file(), &Target::Kept(file))
+                        copy(failed.file.as_file(), &Target::Kept(file), permissions)
                     }
                     Err(failed) => Err(failed.error),
                 }
             }
-            Made::Apart(made, target) => copy(&made, &target),
+            Made::Apart(made, target) => copy(&made, &target, permissions),
         }
     }
 }
 
-/// Writes a document that is at hand whole. A file that is new at `path`, or replaced, has this mode.
+/// Refuses, before there is anything to write, a path that leads to a terminal.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] for a terminal; what the kernel says of a path that cannot be
+/// followed.
+pub fn refuse_terminal(path: &Path) -> io::Result<()> {
+    refused_terminal(path).map(drop)
+}
+
+fn refused_terminal(path: &Path) -> io::Result<Target> {
+    let target = Target::of(path)?;
+    if target.is_terminal() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, IsTerminal));
+    }
+    Ok(target)
+}
+
+/// Whether whatever has this name can be replaced as it is: a file, also one with other names, or
+/// nothing. A link, a device, a pipe and a mount's place have to be written to.
+pub fn is_plain(path: &Path) -> bool {
+    if path == Path::new("-") {
+        return false;
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => found.is_file() && !mount::is_mounted_on(path),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Writes a document that is at hand whole. A file that is new at `path`, or replaced, has this mode;
+/// one that stays is closed to others, if the mode is its owner's alone.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     match Target::of(path)? {
         Target::Replaceable(file) => {
@@ -91,8 +136,23 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
             destination.commit(mode)
         }
         // Nothing of it could be lacking: no copy is needed first.
-        target => target.open()?.write_all(bytes),
+        target => {
+            close(&target, mode)?;
+            target.open()?.write_all(bytes)
+        }
     }
+}
+
+/// Takes a file that stays from everybody but its owner, if what comes into it is that private.
+fn close(target: &Target, mode: u32) -> io::Result<()> {
+    let Target::Kept(file) = target else {
+        return Ok(());
+    };
+    let before = std::fs::metadata(file)?.permissions().mode();
+    if mode & OTHERS != 0 || before & OTHERS == 0 {
+        return Ok(());
+    }
+    std::fs::set_permissions(file, Permissions::from_mode(before & !OTHERS))
 }
 
 /// Whether what goes to `path` goes to standard output, which then has no room for other words.
@@ -112,8 +172,9 @@ pub fn is_shut(error: &io::Error) -> bool {
     )
 }
 
-fn copy(mut made: &File, target: &Target) -> io::Result<()> {
+fn copy(mut made: &File, target: &Target, permissions: u32) -> io::Result<()> {
     made.rewind()?;
+    close(target, permissions)?;
     io::copy(&mut made, &mut target.open()?).map(drop)
 }
 
@@ -222,6 +283,59 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         let error = write(Path::new("/dev/full"), b"x", 0o644).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn what_is_private_closes_a_file_that_has_to_stay_to_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().mode() & 0o777;
+        for name in ["written", "committed"] {
+            fs::write(at(name), "old").unwrap();
+            fs::set_permissions(at(name), Permissions::from_mode(0o664)).unwrap();
+            fs::hard_link(at(name), at(&format!("{name}-too"))).unwrap();
+        }
+        write(&at("written"), b"public", 0o644).unwrap();
+        assert_eq!(mode("written"), 0o664);
+        write(&at("written"), b"secret", 0o600).unwrap();
+        assert_eq!(mode("written-too"), 0o600);
+        let destination = Destination::create(&at("committed")).unwrap();
+        destination.commit(0o600).unwrap();
+        assert_eq!(mode("committed-too"), 0o600);
+    }
+
+    #[test]
+    fn a_terminal_takes_text_and_nothing_that_is_for_programs() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let name = nix::unistd::ttyname(&pty.slave).unwrap();
+        write(&name, b"text\n", 0o644).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        symlink(&name, &link).unwrap();
+        for path in [&name, &link] {
+            let refused = [Destination::create(path).map(drop), refuse_terminal(path)];
+            for refused in refused {
+                let error = refused.unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+                assert!(error.to_string().contains("> FILE"), "{error}");
+            }
+        }
+        refuse_terminal(Path::new("/dev/null")).unwrap();
+        refuse_terminal(directory.path().join("new").as_path()).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_it_is_and_what_is_none_has_to_be_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        assert!(is_plain(&at("new")));
+        fs::write(at("file"), "").unwrap();
+        fs::hard_link(at("file"), at("other")).unwrap();
+        symlink("file", at("link")).unwrap();
+        assert!(is_plain(&at("file")));
+        for path in [at("link"), "/dev/null".into(), "/proc".into(), "-".into()] {
+            assert!(!is_plain(&path), "{}", path.display());
+        }
     }
 
     #[test]

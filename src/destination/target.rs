@@ -1,7 +1,7 @@
 //! What a path that somebody named leads to.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -77,6 +77,22 @@ impl Target {
     /// pipe, and a full one takes no more.
     pub fn open_at_once(&self) -> io::Result<File> {
         self.open_with(libc::O_NONBLOCK)
+    }
+
+    /// Whether it is a terminal. A pipe is not opened to find that out: its reader would notice.
+    pub fn is_terminal(&self) -> bool {
+        let is_device = |path: &Path| {
+            let found = fs::metadata(path);
+            found.is_ok_and(|found| found.file_type().is_char_device())
+        };
+        match self {
+            Self::Replaceable(_) | Self::Kept(_) => false,
+            Self::Stream(Stream::StandardOutput) => io::stdout().is_terminal(),
+            Self::Stream(Stream::StandardError) => io::stderr().is_terminal(),
+            Self::Stream(Stream::Path(path)) => {
+                is_device(path) && self.open_at_once().is_ok_and(|file| file.is_terminal())
+            }
+        }
     }
 
     fn open_with(&self, flags: i32) -> io::Result<File> {

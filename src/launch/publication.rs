@@ -253,6 +253,7 @@ impl<'a> RequestAt<'a> {
             &conf::for_file(&laid.configuration, dialect),
             dialect,
             self.request.log_layout,
+            conf::Existing::Replaced,
         )?;
         Ok(())
     }

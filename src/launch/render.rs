@@ -116,6 +116,7 @@ fn render_configuration(launch: &SettledLaunch, target: &Path) -> Result<(), Lau
         &for_file(&launch.configuration, dialect),
         dialect,
         launch.log_layout,
+        conf::Existing::Replaced,
     )?;
     Ok(())
 }

@@ -19,8 +19,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use flugs::conf::{
-    ConfError, ConfSource, Configuration, ConsoleLayout, Dialect, Edit, Layer, Origin, Parsed,
-    Refusal, Taking, edited, parse_flat, parse_nested, prepare_directory, render, unrepresentable,
+    ConfError, ConfSource, Configuration, ConsoleLayout, Dialect, Edit, Existing, Layer, Origin,
+    Parsed, Refusal, Taking, edited, parse_flat, parse_nested, prepare_directory, render,
+    unrepresentable,
 };
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -262,6 +263,7 @@ fn logged(version: &str, source: Option<&Path>, layout: ConsoleLayout) -> String
         &Configuration::new(),
         Dialect::Nested,
         layout,
+        Existing::Replaced,
     )
     .unwrap();
     let options = [

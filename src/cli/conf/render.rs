@@ -5,8 +5,8 @@ use std::process::ExitCode as ProcessExit;
 
 use super::{Ending, Sources, output, warn};
 use crate::conf::{
-    ConfSource, Configuration, ConsoleLayout, Layer, Origin, REDACTED, Taking, beside_file,
-    for_file, is_sensitive, prepare_directory, render,
+    ConfSource, Configuration, ConsoleLayout, Existing, Layer, Origin, REDACTED, Taking,
+    beside_file, for_file, is_sensitive, prepare_directory, render,
 };
 
 /// Print or write the configuration that a launch would give Flink.
@@ -17,7 +17,7 @@ use crate::conf::{
   FLINK_PROPERTIES='rest.port: 8082' flugs conf render --flink-home /opt/flink --out /run/conf --json-logs
 
 On standard output secrets are shown as ******; --out writes them, in a file that only its owner
-can read.
+can read. Links, devices and mounts that stand in DIR are written to, not replaced.
 
 Exit code: 0; 75 if the configuration cannot be read, or cannot be written for this Flink.")]
 pub(super) struct Args {
@@ -62,7 +62,8 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         release: None,
         taking: Taking::Copies,
     });
-    prepare_directory(source, target, &configuration, dialect, layout)?;
+    let existing = Existing::WrittenTo;
+    prepare_directory(source, target, &configuration, dialect, layout, existing)?;
     let path = target.join(dialect.file_name());
     output::line(&path.display().to_string());
     Ok(ProcessExit::SUCCESS)

@@ -11,6 +11,7 @@ use super::materials::Materials;
 use super::opened::Opened;
 use super::sbom::{Bundled, What};
 use super::signature::SigningKey;
+use crate::destination::refuse_terminal;
 use crate::image::base;
 use crate::image::blobs::{Blobs, Region};
 use crate::image::build::open_all;
@@ -74,6 +75,7 @@ pub(super) struct Gathered {
 
 /// Makes a bundle and writes it to `target`, whole or not at all.
 pub async fn create(inputs: &BundleInputs, target: &Path) -> Result<CreatedBundle, BundleError> {
+    refuse_terminal(target).map_err(|error| BundleError::write(target, error))?;
     let mut gathered = Gathered::default();
     for place in &inputs.images {
         gathered.add_images(place).await?;

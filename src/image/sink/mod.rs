@@ -15,6 +15,7 @@ use super::blobs::Blobs;
 use super::content::Content;
 use super::layer::Compression;
 use super::{ImageError, Reference};
+use crate::destination::refuse_terminal;
 
 pub use remark::Remark;
 
@@ -81,11 +82,14 @@ impl fmt::Display for Sink {
 
 impl Sink {
     /// Refuses, before there is an image, what cannot end well: an engine that is not there, or
-    /// that cannot read such layers.
+    /// that cannot read such layers; a terminal, which no archive is for.
     pub async fn check(&self, compression: Compression) -> Result<(), ImageError> {
         match self {
             Self::Docker => engine::check(compression == Compression::Zstd).await,
-            Self::Oci(_) | Self::Archive(_) | Self::Registry(_) => Ok(()),
+            Self::Archive(path) => {
+                refuse_terminal(path).map_err(|error| ImageError::write(path, error))
+            }
+            Self::Oci(_) | Self::Registry(_) => Ok(()),
         }
     }
 

@@ -1,13 +1,20 @@
 //! A log file that is rotated by size: `x.log`, then `x.log.1`, `x.log.2`, … up to a count.
+//!
+//! A symbolic link stays one: what it leads to is rotated. A file that has to stay the one it is (a
+//! mount's place, or with a second name) is copied and emptied. A device or a pipe has no end that
+//! could be reached.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::destination::Target;
+
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct RotatingFile {
-    path: PathBuf,
+    /// What is rotated; `None` for a device or a pipe.
+    path: Option<PathBuf>,
     max_bytes: u64,
     keep: u32,
     file: File,
@@ -18,9 +25,13 @@ pub(super) struct RotatingFile {
 impl RotatingFile {
     /// Goes on writing to `path`, which is made if missing.
     pub(super) fn open(path: &Path, max_bytes: u64, keep: u32) -> io::Result<Self> {
-        let file = append(path)?;
+        let (file, path) = match Target::of(path)? {
+            Target::Replaceable(path) | Target::Kept(path) => (append(&path)?, Some(path)),
+            // Nobody waits for a pipe's reader.
+            stream @ Target::Stream(_) => (stream.open_at_once()?, None),
+        };
         Ok(Self {
-            path: path.to_owned(),
+            path,
             max_bytes: max_bytes.max(1),
             keep,
             size: file.metadata()?.len(),
@@ -33,12 +44,15 @@ impl RotatingFile {
     /// not take is dropped and counted.
     pub(super) fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
+            let Some(path) = self.path.clone() else {
+                return self.append(bytes);
+            };
             let room = self.max_bytes.saturating_sub(self.size);
             let room = usize::try_from(room).unwrap_or(usize::MAX);
             let (now, later) = bytes.split_at(fitting(bytes, room, self.size == 0));
             self.append(now);
             bytes = later;
-            if !bytes.is_empty() && self.rotate().is_err() {
+            if !bytes.is_empty() && self.rotate(&path).is_err() {
                 self.append(bytes); // Better too large a file than none.
                 return;
             }
@@ -61,29 +75,38 @@ impl RotatingFile {
         self.dropped += (bytes.len() as u64).saturating_sub(kept);
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
+    fn rotate(&mut self, path: &Path) -> io::Result<()> {
         if self.keep == 0 {
-            self.file.set_len(0)?;
-            self.size = 0;
-            return Ok(());
+            return self.empty();
         }
         for older in (1..self.keep).rev() {
-            match fs::rename(self.generation(older), self.generation(older + 1)) {
+            match fs::rename(generation(path, older), generation(path, older + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        fs::rename(&self.path, self.generation(1))?;
-        self.file = append(&self.path)?;
+        // It may have become another's or a mount's place meanwhile.
+        if let Ok(Target::Kept(_)) = Target::of(path) {
+            fs::copy(path, generation(path, 1))?;
+            return self.empty();
+        }
+        fs::rename(path, generation(path, 1))?;
+        self.file = append(path)?;
         self.size = 0;
         Ok(())
     }
 
-    fn generation(&self, number: u32) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
+    fn empty(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.size = 0;
+        Ok(())
     }
+}
+
+fn generation(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
 }
 
 fn append(path: &Path) -> io::Result<File> {
@@ -146,6 +169,49 @@ mod tests {
         let mut file = RotatingFile::open(&path, 4, 0).unwrap();
         file.write(b"one\ntwo\n");
         assert_eq!(read(directory.path(), "x.log"), "two\n");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_stays_one_and_a_file_with_another_name_keeps_both() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("below")).unwrap();
+        std::os::unix::fs::symlink("below/real.log", at("link.log")).unwrap();
+        let mut file = RotatingFile::open(&at("link.log"), 4, 2).unwrap();
+        file.write(b"one\ntwo\n");
+        assert!(at("link.log").is_symlink());
+        assert_eq!(read(directory.path(), "link.log"), "two\n");
+        assert_eq!(read(directory.path(), "below/real.log.1"), "one\n");
+
+        fs::write(at("kept.log"), "").unwrap();
+        fs::hard_link(at("kept.log"), at("other.log")).unwrap();
+        let mut file = RotatingFile::open(&at("kept.log"), 6, 2).unwrap();
+        file.write(b"one\ntwo\nthree\n");
+        let texts = ["kept.log.2", "kept.log.1", "kept.log", "other.log"];
+        let texts = texts.map(|name| read(directory.path(), name));
+        assert_eq!(texts, ["one\n", "two\n", "three\n", "three\n"]);
+    }
+
+    #[test]
+    fn a_device_and_a_pipe_are_written_to_whatever_comes_and_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        // Without a reader there is no waiting.
+        assert!(RotatingFile::open(&pipe, 4, 2).is_err());
+        let mut both = OpenOptions::new();
+        let mut reader = both.read(true).write(true).open(&pipe).unwrap();
+        for path in [Path::new("/dev/null"), &pipe] {
+            let mut file = RotatingFile::open(path, 4, 2).unwrap();
+            file.write(b"one\ntwo\nthree\n");
+            assert_eq!(file.dropped(), 0);
+            assert!(!fs::metadata(path).unwrap().is_file());
+        }
+        let mut written = [0; 14];
+        io::Read::read_exact(&mut reader, &mut written).unwrap();
+        assert_eq!(&written, b"one\ntwo\nthree\n");
+        assert!(!Path::new("/dev/null.1").exists());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
