@@ -122,6 +122,13 @@ pub enum WarningKind {
     NoNativeCode {
         /// The directory.
         directory: String,
+        /// What a try met.
+        reason: String,
+    },
+    /// A directory that is to be logged to cannot be written to.
+    NoLogFile {
+        /// What a try met.
+        reason: String,
     },
     /// A key is known by a newer name.
     Deprecated {
@@ -250,12 +257,19 @@ impl fmt::Display for WarningKind {
                 "{file} cannot hold this value of \"{key}\" ({reason}): what is launched here gets it, \
                  Flink's own commands and scripts do not"
             ),
-            Self::NoNativeCode { directory } => write!(
+            Self::NoNativeCode { directory, reason } => write!(
                 formatter,
-                "native code cannot be mapped from {directory} (read-only, not writable, or mounted noexec), where \
-                 RocksDB, Netty, Snappy, Zstandard and others unpack theirs: jobs that need it will fail. Mount it \
-                 with exec (docker run --tmpfs /tmp:exec), or put FLUGS_RUN_DIR or the launch's directory on a file \
-                 system that allows it"
+                "native code cannot be mapped from {directory} ({reason}), where RocksDB, Netty, Snappy, \
+                 Zstandard, Python's archives and others unpack theirs: jobs that need it will fail. \
+                 Mount it with exec (docker run --tmpfs /tmp:exec), or make room in it; or name \
+                 another directory, which for java.io.tmpdir FLUGS_RUN_DIR or the launch's \
+                 directory does as well"
+            ),
+            Self::NoLogFile { reason } => write!(
+                formatter,
+                "no log can be written there ({reason}): what is logged goes to the console alone, \
+                 and the web page has nothing to show; name another directory (FLINK_LOG_DIR, \
+                 env.log.dir)"
             ),
             Self::Deprecated { key, instead } => {
                 write!(formatter, "\"{key}\" is deprecated: {instead}")

@@ -11,6 +11,7 @@ mod configuration;
 mod defaults;
 mod error;
 mod explanation;
+mod ground;
 mod health;
 mod image;
 mod layout;

@@ -1,13 +1,13 @@
 //! Resolves a launch whose files are in place: which Java, which configuration, how much memory,
-//! which command. Reads, and asks the Java at hand what only it can say; never writes into the sandbox
-//! and never starts Flink.
+//! which command. Reads, asks the Java at hand what only it can say, and tries what directories take;
+//! leaves nothing in the sandbox and never starts Flink.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::conf::{
-    Configuration, ConsoleLayout, Dialect, Taking, Warning, beside_file, check_beside_file,
-    container_environment, is_sensitive, missing_log_settings,
+    Configuration, ConsoleLayout, Dialect, Taking, Warning, WarningKind, beside_file,
+    check_beside_file, container_environment, is_sensitive, missing_log_settings,
 };
 use crate::flink::memory::MemoryPlan;
 use crate::flink::{
@@ -18,6 +18,7 @@ use crate::flink::{
 use crate::spec::{Role, WorkerId};
 
 use super::answers::RuntimeAnswers;
+use super::ground::takes_files;
 use super::plugins::{self, PluginDirectory};
 use super::temporary::temporary;
 use super::{LaunchError, LaunchRequest, SandboxLayout, compatibility, configuration, memory};
@@ -133,6 +134,7 @@ pub fn resolve(request: &LaunchRequest) -> Result<ResolvedLaunch, LaunchError> {
     if let Some(option) = decided.option {
         command.arguments.insert(0, option);
     }
+    settled.warnings.extend(no_log_file(&command));
     let argument_file = hide_secrets(&mut command, &settled);
     Ok(ResolvedLaunch {
         settled,
@@ -230,6 +232,20 @@ fn find_java(
 fn default_log(request: &LaunchRequest, layout: &SandboxLayout) -> PathBuf {
     let of_image = request.image.as_ref().and_then(|image| image.log.clone());
     of_image.unwrap_or_else(|| layout.log.clone())
+}
+
+/// What to say of a log directory that takes no files.
+fn no_log_file(command: &JavaCommand) -> Option<Warning> {
+    let log = command.log_files.log();
+    let directory = log.parent()?;
+    let unfit = takes_files(directory).err()?;
+    Some(Warning {
+        source: directory.display().to_string(),
+        line: None,
+        kind: WarningKind::NoLogFile {
+            reason: unfit.to_string(),
+        },
+    })
 }
 
 fn build_command(

@@ -64,3 +64,4 @@ pub use supervision::{
     RestartPolicy, RestartWhen, RotatingFiles, StatusAddress, StopPolicy, Supervision,
 };
 pub use supervisor::{Outcome, run};
+pub use sys::map_as_code;

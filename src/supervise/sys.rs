@@ -1,6 +1,6 @@
 //! The system calls that no safe wrapper covers: raw signal masks (real-time signals and the two
 //! that glibc hides included), `signalfd`, `waitpid`, `kill` by number, `pidfd_open`, capability
-//! sets, and what a child does between fork and exec.
+//! sets, code mappings, and what a child does between fork and exec.
 //!
 //! The only module of the crate with `unsafe`. Each function does one call and decides nothing.
 #![expect(unsafe_code, reason = "the one module for raw system calls")]
@@ -315,6 +315,33 @@ pub(super) fn forget_file_pages(start: usize, end: usize) {
     let result = unsafe { libc::madvise(address, end.saturating_sub(start), libc::MADV_DONTNEED) };
     // A kernel that refuses leaves them resident, which is merely larger.
     let _ = check(result.into());
+}
+
+/// Maps the first page of a file as code, privately, as a loader maps a library's, and lets go of
+/// it at once: an error where the file system or a security module does not allow that. The file
+/// has to be open for reading.
+///
+/// # Errors
+/// What the kernel says: `EPERM` on a file system without execution, `EACCES` from a security module.
+pub fn map_as_code(file: BorrowedFd<'_>) -> io::Result<()> {
+    const PAGE: usize = 4096;
+    // SAFETY: a new private mapping, at an address that the kernel chooses, touches no memory of
+    // this program.
+    let address = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            PAGE,
+            libc::PROT_READ | libc::PROT_EXEC,
+            libc::MAP_PRIVATE,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    if address == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the mapping was made just now, and nobody else knows of it.
+    check(unsafe { libc::munmap(address, PAGE) }.into()).map(drop)
 }
 
 /// Waits for one of the blocked signals of `set`, at most as long as `timeout`.
