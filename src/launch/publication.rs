@@ -66,7 +66,9 @@ pub fn publish(request: &LaunchRequest, image: &ImageTerms) -> Result<Publicatio
         plugins.make()?;
         publication.lead("FLINK_PLUGINS_DIR", &plugins.path);
     }
-    if publication.variables.is_empty() {
+    if directory.starts_with(&layout.root) {
+        // Below another entry point, which led here: this is the stand-in, and stays.
+    } else if publication.variables.is_empty() {
         // Of an earlier start, when the directory could not be written to: it must mislead nobody.
         let _ = fs::remove_dir_all(&layout.root);
     } else {

@@ -320,3 +320,51 @@ fn a_plugin_that_is_not_there_ends_the_launch_and_names_it() {
     let (_, seen) = run(&["--env", &list], &["sh", "-c", script]);
     assert!(seen.contains(&format!("{jar}\n[]\n")), "{seen}");
 }
+
+#[test]
+fn a_directory_that_does_not_do_is_told_before_the_start_with_what_a_try_met() {
+    let check = [
+        "flugs",
+        "launch",
+        "taskmanager",
+        "--check",
+        "--dir",
+        "/run/flugs/x",
+    ];
+    let option = "env.java.opts.taskmanager=-Djna.tmpdir=/native -Dio.netty.native.workdir=native";
+    let words = [&check[..], &["-D", option]].concat();
+    // An engine's tmpfs is noexec unless it is told otherwise; the working directory is Flink's.
+    let (code, seen) = run(&["--tmpfs", "/native:mode=1777"], &words);
+    assert_eq!(code, Some(0), "{seen}");
+    let complaint = "jna.tmpdir: native code cannot be mapped from /native (a file in it cannot be mapped as code";
+    assert!(
+        seen.contains(complaint) && seen.contains("noexec"),
+        "{seen}"
+    );
+    assert!(!seen.contains("netty.native.workdir:"), "{seen}");
+    let (_, seen) = run(&["--tmpfs", "/native:exec,mode=1777"], &words);
+    assert!(!seen.contains("native code"), "{seen}");
+
+    // Logs: where the image's directory cannot be written to, the launch's own is taken; somebody's
+    // own choice is told.
+    let closed = ["--read-only", "--tmpfs", "/tmp:exec"];
+    let entry =
+        "/docker-entrypoint.sh taskmanager & sleep 5; ls /tmp/flugs/taskmanager/log; kill %1; wait";
+    let options = [&closed[..], &["--env", "JOB_MANAGER_RPC_ADDRESS=nowhere"]].concat();
+    let (_, seen) = run(&options, &["bash", "-c", entry]);
+    assert!(seen.contains("-taskexecutor-0-box.log\n"), "{seen}");
+    assert!(!seen.contains("no log can be written"), "{seen}");
+    let options = [&closed[..], &["--env", "FLINK_LOG_DIR=/opt/flink/log"]].concat();
+    let in_temporary = [
+        "flugs",
+        "launch",
+        "taskmanager",
+        "--check",
+        "--dir",
+        "/tmp/x",
+    ];
+    let (code, seen) = run(&options, &in_temporary);
+    assert_eq!(code, Some(0), "{seen}");
+    let complaint = "/opt/flink/log: no log can be written there (a file in it cannot be written: Read-only file system";
+    assert!(seen.contains(complaint), "{seen}");
+}

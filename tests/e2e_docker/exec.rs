@@ -73,3 +73,84 @@ fn clients_and_second_entry_points_in_a_container_see_what_its_variables_set() {
     scene.start("closed", &options, &images.appmaster, &["jobmanager"]);
     lists_no_jobs(&scene, "closed");
 }
+
+#[test]
+fn a_second_application_master_in_a_container_is_told_or_has_everything_of_its_own() {
+    let scene = Scene::new("2.3.0");
+    let image = scene.images.appmaster.clone();
+    // One that finds no Mesos is well all the same.
+    let call = |more: &[&str]| -> Vec<String> {
+        let words = [
+            "appmaster",
+            "-Dmesos.master=127.0.0.1:1",
+            "-Djobmanager.memory.process.size=800m",
+        ];
+        words
+            .iter()
+            .chain(more)
+            .map(|&word| word.to_owned())
+            .collect()
+    };
+    let first = call(&[]);
+    let first: Vec<&str> = first.iter().map(String::as_str).collect();
+    let options = [
+        "--health-interval",
+        "1s",
+        "--env",
+        "FLUGS_STATUS=/run/flugs/status.sock",
+    ];
+    scene.start("am", &options, &image, &first);
+    let is_healthy = || scene.inspect("am", "{{.State.Health.Status}}") == "healthy";
+    scene.wait_until("the first one is well", is_healthy);
+
+    // In the same place: the framework's identity and the JobManager's sandbox are there.
+    let beside = |more: &[&str]| {
+        let call = call(more);
+        let full = scene.full("am");
+        let entry = [
+            "exec",
+            &full,
+            "timeout",
+            "--signal=INT",
+            "25",
+            "/docker-entrypoint.sh",
+        ];
+        let words: Vec<&str> = entry
+            .into_iter()
+            .chain(call.iter().map(String::as_str))
+            .collect();
+        docker(&words)
+    };
+    let second = beside(&[]);
+    let said = text(&second);
+    assert_eq!(second.status.code(), Some(73), "{said}");
+    assert!(
+        said.contains("already runs in /run/flugs/cluster"),
+        "{said}"
+    );
+    assert!(said.contains("choose another directory"), "{said}");
+
+    // The ports of the first one are taken, which is said before a JVM starts.
+    let third = beside(&["--dir", "/tmp/other"]);
+    let said = text(&third);
+    assert!(!third.status.success(), "{said}");
+    assert!(said.contains("6123") || said.contains("8081"), "{said}");
+
+    // With all of that chosen it runs beside the first one, until its time is up.
+    let chosen = [
+        "--dir",
+        "/tmp/another",
+        "-Djobmanager.rpc.port=7123",
+        "-Dblob.server.port=7124",
+        "-Drest.port=9081",
+    ];
+    let fourth = beside(&chosen);
+    let said = text(&fourth);
+    let report = scene.exec("am", &["ls", "/tmp/another", "/run/flugs"]);
+    assert!(said.contains("started"), "{said}{report}");
+    scene.wait_until("the first one is as it was", is_healthy);
+    let health = ["exec", &scene.full("am"), "flugs", "health", "--ready"];
+    let health = docker(&health);
+    assert!(health.status.success(), "{}", text(&health));
+    assert_eq!(scene.inspect("am", "{{.RestartCount}}"), "0");
+}
