@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
@@ -9,10 +10,12 @@
 )]
 
 mod docker_images;
+mod everybody;
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,6 +23,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use docker_images::{docker, docker_ok, flink_home, images, text};
+use everybody::Everybodys;
 
 const VERSION: &str = "2.3.0";
 
@@ -306,4 +310,177 @@ fn an_image_that_is_not_there_is_named_and_nothing_is_left() {
         text(&up)
     );
     assert_eq!(cluster.with_engine(), Vec::<String>::new());
+}
+
+/// An engine of a test's own that takes the users of its containers for others (`userns-remap`), in
+/// a network of its own: two engines in one would undo each other's rules.
+struct RemappingEngine {
+    place: TempDir,
+    network: String,
+    daemon: Child,
+}
+
+/// Subordinate ids for an ordinary user, and what the engine mounts, are seen by the engine and its own
+/// containerd alone.
+const REMAPPING_ENGINE: &str = "set -e; mount --make-rprivate /; cd \"$1\"; \
+    for file in subuid subgid; do mount --bind ids /etc/$file; done; \
+    containerd --config /dev/null --root \"$1/containerd\" --state \"$1/containerd-state\" \
+    --address \"$1/containerd-socket\" & echo $! > containerd-pid; \
+    until [ -S containerd-socket ]; do sleep 0.2; done; \
+    exec dockerd --containerd \"$1/containerd-socket\" --userns-remap=nobody:nogroup --data-root \"$1/data\" --exec-root \"$1/exec\" \
+    --pidfile \"$1/pid\" --host \"unix://$1/socket\"";
+
+impl RemappingEngine {
+    fn start() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        // The user that is root in containers goes through here.
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        let ids = "nobody:200000:65536\nnogroup:200000:65536\n";
+        fs::write(place.path().join("ids"), ids).unwrap();
+        let network = format!("flugs-e2e-{}", std::process::id());
+        let added = Command::new("ip")
+            .args(["netns", "add", &network])
+            .output()
+            .unwrap();
+        assert!(added.status.success(), "{}", text(&added));
+        let log = fs::File::create(place.path().join("log")).unwrap();
+        let daemon = inside(&network, "unshare")
+            .args(["--mount", "sh", "-c", REMAPPING_ENGINE, "sh"])
+            .arg(place.path())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let engine = Self {
+            place,
+            network,
+            daemon,
+        };
+        let up = inside(&engine.network, "ip")
+            .args(["link", "set", "lo", "up"])
+            .output()
+            .unwrap();
+        assert!(up.status.success(), "{}", text(&up));
+        wait_until("the engine answers", || {
+            let log = fs::read_to_string(engine.place.path().join("log")).unwrap();
+            log.contains("API listen on")
+        });
+        engine
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}/socket", self.place.path().display())
+    }
+
+    /// A program that has this engine and no other.
+    fn command(&self, program: &str) -> Command {
+        let mut command = inside(&self.network, program);
+        command.env("DOCKER_HOST", self.host());
+        command
+    }
+
+    /// Gives it images of the other engine.
+    fn load(&self, names: &[&str]) {
+        let script = "docker save \"$@\" | DOCKER_HOST=$ENGINE docker load";
+        let loaded = Command::new("sh")
+            .args(["-c", script, "sh"])
+            .args(names)
+            .env("ENGINE", self.host())
+            .output()
+            .unwrap();
+        assert!(loaded.status.success(), "{}", text(&loaded));
+    }
+}
+
+impl Drop for RemappingEngine {
+    fn drop(&mut self) {
+        let stop = |pid: &str| Command::new("kill").arg(pid).output();
+        let _ = stop(&self.daemon.id().to_string());
+        let _ = self.daemon.wait();
+        let containerd = fs::read_to_string(self.place.path().join("containerd-pid"));
+        let _ = containerd.map(|pid| stop(pid.trim()));
+        let _ = Command::new("ip")
+            .args(["netns", "delete", &self.network])
+            .output();
+    }
+}
+
+/// A program in a network namespace, without a shell in between.
+fn inside(network: &str, program: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net=/run/netns/{network}"));
+    command.args(["--", program]);
+    command
+}
+
+#[test]
+fn nightly_an_engine_that_remaps_users_runs_roots_cluster_and_refuses_everybody_elses() {
+    let images = images(VERSION);
+    let engine = RemappingEngine::start();
+    engine.load(&[&images.appmaster, &images.worker]);
+    let directory = tempfile::tempdir().unwrap();
+    let flugs = |program: &[&str], command: &str, directory: &Path| {
+        let (first, words) = program.split_first().unwrap();
+        let mut flugs = engine.command(first);
+        flugs.args(words).arg(command).arg("--dir").arg(directory);
+        flugs
+    };
+    let up = |program: &[&str], directory: &Path| {
+        flugs(program, "up", directory)
+            .args(["--on", "docker", "--detach", "--taskmanagers", "1"])
+            .args(["--appmaster-image", &images.appmaster])
+            .args(["--worker-image", &images.worker])
+            .arg("--flink-home")
+            .arg(flink_home(VERSION))
+            .args(["-D", "jobmanager.memory.process.size=900m"])
+            .args(["-D", "taskmanager.memory.process.size=1000m"])
+            .output()
+            .unwrap()
+    };
+    let own = [env!("CARGO_BIN_EXE_flugs")];
+    let started = up(&own, directory.path());
+    let sandbox = directory.path().join("sandboxes/taskmanager-1");
+    let words = || fs::read_to_string(sandbox.join("stderr")).unwrap_or_default();
+    assert!(started.status.success(), "{}{}", text(&started), words());
+    // What the user of the images writes, and the secret that it alone reads, is the mapped one's.
+    for file in ["", "token", "log", "conf/config.yaml"] {
+        let found = fs::metadata(sandbox.join(file)).unwrap();
+        assert_eq!((found.uid(), found.gid()), (209_999, 209_999), "{file}");
+    }
+    let token = fs::metadata(sandbox.join("token")).unwrap();
+    assert_eq!(token.mode() & 0o777, 0o600);
+    let down = flugs(&own, "down", directory.path()).output().unwrap();
+    assert!(down.status.success(), "{}", text(&down));
+
+    // Whoever may use the engine and is not root cannot give files to its users.
+    let socket = engine.place.path().join("socket");
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    let reached = Everybodys::new();
+    let reached = reached.flugs();
+    let somebodys = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(somebodys.path(), Some(65534), Some(65534)).unwrap();
+    let somebody = [
+        "setpriv",
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+    ];
+    let program = [&somebody[..], &[reached.to_str().unwrap()]].concat();
+    let refused = up(&program, somebodys.path());
+    let said = text(&refused);
+    let code = flugs::spec::ExitCode::Engine.code();
+    assert_eq!(refused.status.code(), Some(code.into()), "{said}");
+    assert!(
+        said.contains("userns-remap") && said.contains("user 200000"),
+        "{said}"
+    );
+    let label = ["ps", "--all", "--quiet"];
+    let left = engine.command("docker").args(label).output().unwrap();
+    assert!(
+        left.status.success() && left.stdout.is_empty(),
+        "{}",
+        text(&left)
+    );
 }

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use crate::flink::memory::{Breakdown, MemorySize};
 use crate::launch::SettledLaunch;
-use crate::provider::docker::{
-    DockerProvider, DockerTerms, Engine, cluster_name, container_user, network_name,
-};
+use crate::provider::docker::{DockerProvider, DockerTerms, Engine, cluster_name, network_name};
 use crate::provider::process::ProcessProvider;
 use crate::provider::{ChosenProvider, ProviderError};
 use crate::spec::{Resources, Role, WorkerId};
@@ -97,6 +95,7 @@ impl Place {
 impl Containers {
     async fn make_ready(&self, directory: &Path, rest_port: u16) -> Result<Ground, ProviderError> {
         let engine = Engine::connect().await?;
+        let user = engine.users().await?.container_user()?;
         for image in [&self.appmaster_image, &self.worker_image] {
             engine.require_image(image).await?;
         }
@@ -106,7 +105,6 @@ impl Containers {
         let shown = directory.display().to_string();
         let network = network_name(&cluster);
         let server = engine.make_network(&network, &cluster, &shown).await?;
-        let (user, group) = container_user();
         let terms = DockerTerms {
             cluster,
             directory: directory.to_owned(),
@@ -114,7 +112,6 @@ impl Containers {
             worker_image: self.worker_image.clone(),
             rest_port,
             user,
-            group,
         };
         Ok(Ground {
             provider: ChosenProvider::Docker(DockerProvider::new(engine, terms)),

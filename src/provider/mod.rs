@@ -101,6 +101,27 @@ pub enum ProviderError {
         /// The image.
         image: String,
     },
+    /// The engine runs as an ordinary user.
+    #[error(
+        "the Docker engine is rootless: its networks are in a namespace of their own, where containers do not reach the artifact server of this machine. Use an engine of root's (DOCKER_HOST), or no containers (--on process)"
+    )]
+    Rootless,
+    /// The engine remaps users, and does not say to whom.
+    #[error(
+        "the Docker engine remaps the users of its containers (userns-remap), and its directory \"{root}\" does not end in the user and group (UID.GID) that are root there: it cannot be told whose their files have to be. Use another engine (DOCKER_HOST), or no containers (--on process)"
+    )]
+    UnknownUsers {
+        /// The engine's directory.
+        root: String,
+    },
+    /// The engine remaps users, and files cannot be given to them.
+    #[error(
+        "the Docker engine remaps the users of its containers (userns-remap; their root is user {root} here), and only root can give files to them: run `flugs up` as root, use an engine without userns-remap (DOCKER_HOST), or no containers (--on process)"
+    )]
+    OthersFiles {
+        /// The user that is root in containers.
+        root: u32,
+    },
     /// The provider's own set-up failed.
     #[error("cannot watch child processes")]
     Watch {
@@ -114,7 +135,11 @@ impl Failure for ProviderError {
         match self {
             Self::Sandbox { source, .. } => ExitCode::of_io(source),
             Self::Start { .. } => ExitCode::ChildStart,
-            Self::Engine { .. } | Self::Container { .. } => ExitCode::Engine,
+            Self::Engine { .. }
+            | Self::Container { .. }
+            | Self::Rootless
+            | Self::UnknownUsers { .. }
+            | Self::OthersFiles { .. } => ExitCode::Engine,
             Self::NoImage { .. } => ExitCode::ImageMissing,
             Self::Watch { .. } => ExitCode::Internal,
         }

@@ -46,6 +46,7 @@ pub(super) fn body(
     };
     let bytes = worker.resources.memory_bytes;
     let memory = bytes.and_then(|bytes| i64::try_from(bytes).ok());
+    let (user, group) = terms.user.inside;
     let endpoint = EndpointSettings {
         aliases: Some(vec![worker.id.to_string()]),
         ..EndpointSettings::default()
@@ -55,7 +56,7 @@ pub(super) fn body(
         image: Some(terms.image(worker.role).to_owned()),
         entrypoint: Some(vec![BINARY.to_owned()]),
         cmd: Some(arguments),
-        user: Some(format!("{}:{}", terms.user, terms.group)),
+        user: Some(format!("{user}:{group}")),
         working_dir: Some(SANDBOX.to_owned()),
         env: Some(vec![format!("FLUGS_STATUS={STATUS}")]),
         labels: Some(labels(terms, worker)),

@@ -14,7 +14,7 @@ use bollard::query_parameters::{
 };
 use futures_util::future::join_all;
 
-use super::Label;
+use super::{Label, UserMapping};
 use crate::provider::ProviderError;
 
 /// A connection to the engine.
@@ -52,6 +52,12 @@ impl Engine {
             .await
             .map_err(failed("reach the Docker engine"))?;
         Ok(Self { api })
+    }
+
+    /// Who the users of its containers are.
+    pub async fn users(&self) -> Result<UserMapping, ProviderError> {
+        let info = self.api.info().await;
+        UserMapping::of(&info.map_err(failed("ask the engine about itself"))?)
     }
 
     /// Makes sure that an image is there.

@@ -5,6 +5,7 @@
 
 mod container;
 mod engine;
+mod users;
 mod watch;
 
 use std::fs;
@@ -26,9 +27,7 @@ use crate::spec::{ProcessIdentity, Sha256Digest, WorkerId, WorkerSpec};
 use engine::failed;
 
 pub use engine::Engine;
-
-/// The user of the images, whom containers run as if `up` runs as root.
-const IMAGE_USER: u32 = 9999;
+pub use users::{ContainerUser, UserMapping};
 
 /// The file of a sandbox that holds the token.
 const TOKEN: &str = "token";
@@ -68,10 +67,8 @@ pub struct DockerTerms {
     pub worker_image: String,
     /// The JobManager's REST port, inside and outside.
     pub rest_port: u16,
-    /// The user that containers run as.
-    pub user: u32,
-    /// Its group.
-    pub group: u32,
+    /// Whom containers run as.
+    pub user: ContainerUser,
 }
 
 /// The name of a directory's cluster with the engine.
@@ -84,17 +81,6 @@ pub fn cluster_name(directory: &Path) -> String {
 /// The network of a cluster.
 pub fn network_name(cluster: &str) -> String {
     format!("flugs-{cluster}")
-}
-
-/// The user that a cluster's containers run as: whoever runs `up`, so that the logs are theirs,
-/// but never root.
-pub fn container_user() -> (u32, u32) {
-    let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    if user.is_root() {
-        (IMAGE_USER, IMAGE_USER)
-    } else {
-        (user.as_raw(), group.as_raw())
-    }
 }
 
 impl DockerTerms {
@@ -264,7 +250,7 @@ fn prepare_sandbox(terms: &DockerTerms, worker: &WorkerSpec) -> Result<(), Provi
     let secret = fs::read(&worker.token_file).map_err(failed(&worker.token_file))?;
     write_private(&token, &secret).map_err(failed(&token))?;
     if nix::unistd::geteuid().is_root() {
-        let (user, group) = (terms.user, terms.group);
+        let (user, group) = terms.user.outside;
         watch::hand_over(&worker.sandbox, user, group).map_err(failed(&worker.sandbox))?;
         let cache = &worker.cache;
         chown(cache, Some(user), Some(group)).map_err(failed(cache))?;
@@ -284,8 +270,10 @@ mod tests {
             appmaster_image: "flugs-appmaster".into(),
             worker_image: "flugs-worker".into(),
             rest_port: 40002,
-            user: 9999,
-            group: 9999,
+            user: ContainerUser {
+                inside: (9999, 9999),
+                outside: (9999, 9999),
+            },
         }
     }
 
@@ -313,18 +301,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let worker = worker(directory.path());
         fs::write(&worker.token_file, "secret\n").unwrap();
-        let (user, group) = container_user();
-        let terms = DockerTerms {
-            user,
-            group,
-            ..terms()
-        };
+        let user = UserMapping::Same.container_user().unwrap();
+        let terms = DockerTerms { user, ..terms() };
         for _ in 0..2 {
             prepare_sandbox(&terms, &worker).unwrap();
         }
         let token = fs::metadata(token_file(&worker)).unwrap();
         assert_eq!(token.permissions().mode() & 0o777, 0o600);
-        assert_eq!(token.uid(), user);
+        assert_eq!(token.uid(), user.outside.0);
         assert_eq!(fs::read_to_string(token_file(&worker)).unwrap(), "secret\n");
     }
 
