@@ -141,3 +141,59 @@ fn the_health_check_of_flinks_roles_asks_the_launch_that_the_container_is_for() 
     assert!(said.contains("\"name\":\"appmaster\""), "{said}");
     assert_eq!(code, Some(0));
 }
+
+#[test]
+fn a_history_server_a_standalone_job_and_its_worker_are_healthy() {
+    let scene = Scene::new("2.3.0");
+    let image = scene.images.appmaster.clone();
+    let jar = format!("{}:/opt/flink/usrlib/job.jar:ro", scene.job_jar().display());
+    let start = |name: &str, options: &[&str], command: &[&str]| {
+        scene.start(name, &[&OFTEN, options].concat(), &image, command);
+    };
+    let archives = "-Dhistoryserver.archive.fs.dir=file:///shared";
+    start("history", &[], &["history-server", archives]);
+    let job = [
+        "standalone-job",
+        "--job-classname",
+        "StreamingJob",
+        "-Djobmanager.memory.process.size=800m",
+        "--count",
+        "1000000",
+        "--rate",
+        "10",
+    ];
+    start("job", &["--volume", &jar], &job);
+    // With a limit and a root that nobody writes to, as anybody.
+    let closed = [
+        "--read-only",
+        "--tmpfs",
+        "/tmp:exec",
+        "--user",
+        "4711:0",
+        "--memory",
+        "1g",
+        "--env",
+        "JOB_MANAGER_RPC_ADDRESS=job",
+        "--volume",
+        &jar,
+    ];
+    start("tm", &closed, &["taskmanager"]);
+    for (name, role) in [
+        ("history", "history-server"),
+        ("job", "standalone-job"),
+        ("tm", "taskmanager"),
+    ] {
+        scene.wait_until(name, || health(&scene, name) == "healthy");
+        let (code, said) = check(&scene, name);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(role), "{said}");
+    }
+    // What ends at once leaves no question of its health.
+    scene.start("help", &OFTEN, &image, &["help"]);
+    assert_eq!(
+        scene.exit_code("help"),
+        "0",
+        "{}",
+        scene.end_of_logs("help")
+    );
+}

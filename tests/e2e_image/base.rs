@@ -54,11 +54,22 @@ fn a_base_of_packages_has_nothing_of_the_machine_that_made_it() {
     assert_eq!(accounts, 1, "what belongs into a base is there");
 }
 
-/// Two machines: another name, resolver, hosts, machine id and clock, another user's environment,
-/// umask and locale. Packages whose scripts look around: D-Bus makes a machine id, fontconfig a
-/// cache and a log, tzdata looks at the time zone, and some of them make users.
+/// Binds over what tells one machine from another, and becomes an ordinary user with subordinate ids
+/// (`subuid(5)`), at another time.
+const ELSEWHERE: &str = "set -e; umask 077; mount --make-rprivate /; hostname elsewhere
+    for file in hostname resolv.conf hosts machine-id subuid subgid; do
+        if [ -e /etc/$file ]; then mount --bind $file /etc/$file; fi
+    done
+    touch flugs; mount --bind \"$1\" flugs; shift
+    exec setpriv --reuid 65534 --regid 65534 --clear-groups \
+        faketime -f +40d \"$PWD/flugs\" \"$@\"";
+
+/// Two machines: another name, resolver, hosts, machine id and clock, and an ordinary user with
+/// another environment, umask and locale instead of root. Packages whose scripts look around: D-Bus
+/// makes a machine id, fontconfig a cache and a log, tzdata looks at the time zone, and some of
+/// them make users.
 #[test]
-fn nightly_the_same_packages_give_the_same_base_on_any_machine() {
+fn nightly_the_same_packages_give_the_same_base_on_any_machine_whoever_makes_it() {
     let shop = Workshop::new();
     let words = [
         "image",
@@ -73,30 +84,30 @@ fn nightly_the_same_packages_give_the_same_base_on_any_machine() {
     let own = shop.flugs(&[words.as_slice(), &["--output", "one.tar"]].concat());
     assert!(own.status.success(), "{}", said(&own));
 
-    let other = shop.path("other");
+    let other = tempfile::tempdir().unwrap();
+    let other = other.path();
     for below in ["home", "tmp"] {
         fs::create_dir_all(other.join(below)).unwrap();
     }
-    run(&["chmod", "1777", other.join("tmp").to_str().unwrap()]);
-    let copied = |path: &str, more: &str| {
-        let here = fs::read_to_string(path).unwrap_or_default();
-        let name = Path::new(path).file_name().unwrap();
-        fs::write(other.join(name), here + more).unwrap();
-    };
-    copied("/etc/resolv.conf", "search elsewhere.example\n");
-    copied("/etc/hosts", "192.0.2.7 elsewhere.example\n");
-    fs::write(other.join("hostname"), "elsewhere\n").unwrap();
-    fs::write(other.join("machine-id"), format!("{}\n", "7".repeat(32))).unwrap();
-    let script = "set -e; umask 077; hostname elsewhere
-        for file in hostname resolv.conf hosts machine-id; do
-            if [ -e /etc/$file ]; then mount --bind other/$file /etc/$file; fi
-        done
-        exec faketime -f +40d \"$@\"";
+    let write = |name: &str, text: String| fs::write(other.join(name), text).unwrap();
+    for (name, more) in [
+        ("resolv.conf", "search elsewhere.example\n"),
+        ("hosts", "192.0.2.7 elsewhere.example\n"),
+    ] {
+        let here = fs::read_to_string(Path::new("/etc").join(name)).unwrap_or_default();
+        write(name, here + more);
+    }
+    write("hostname", "elsewhere\n".to_owned());
+    write("machine-id", format!("{}\n", "7".repeat(32)));
+    for name in ["subuid", "subgid"] {
+        write(name, "nobody:200000:65536\n".to_owned());
+    }
+    run(&["chown", "-R", "65534:65534", other.to_str().unwrap()]);
     let elsewhere = Command::new("unshare")
-        .args(["--mount", "--uts", "sh", "-c", script, "sh", FLUGS])
+        .args(["--mount", "--uts", "sh", "-c", ELSEWHERE, "sh", FLUGS])
         .args(words)
         .args(["--output", "two.tar"])
-        .current_dir(shop.path(""))
+        .current_dir(other)
         .env_clear()
         .env("PATH", std::env::var("PATH").unwrap())
         .env("SOURCE_DATE_EPOCH", EPOCH)
@@ -112,6 +123,7 @@ fn nightly_the_same_packages_give_the_same_base_on_any_machine() {
         .output()
         .unwrap();
     assert!(elsewhere.status.success(), "{}", said(&elsewhere));
-    let digest = |name: &str| Sha256Digest::of(&fs::read(shop.path(name)).unwrap());
-    assert_eq!(digest("one.tar"), digest("two.tar"));
+    let digest = |path: &Path| Sha256Digest::of(&fs::read(path).unwrap());
+    let (one, two) = (shop.path("one.tar"), other.join("two.tar"));
+    assert_eq!(digest(&one), digest(&two));
 }

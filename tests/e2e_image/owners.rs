@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use crate::workshop::{Workshop, engine, read, run};
 
 /// Mode, user and group of a directory.
-type Directory = (u32, u64, u64);
+pub(crate) type Directory = (u32, u64, u64);
 
 /// The directories of each layer of a layout's one image, and all of its other entries' paths.
 fn layers(layout: &Path) -> Vec<(BTreeMap<String, Directory>, Vec<String>)> {
@@ -23,7 +24,13 @@ fn layers(layout: &Path) -> Vec<(BTreeMap<String, Directory>, Vec<String>)> {
         .iter()
         .map(|layer| {
             let packed = fs::File::open(blob(&layer["digest"])).unwrap();
-            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed));
+            let is_packed = layer["mediaType"].as_str().unwrap().ends_with("gzip");
+            let tar: Box<dyn Read> = if is_packed {
+                Box::new(flate2::read::GzDecoder::new(packed))
+            } else {
+                Box::new(std::io::BufReader::new(packed))
+            };
+            let mut archive = tar::Archive::new(tar);
             let (mut directories, mut others) = (BTreeMap::new(), Vec::new());
             for entry in archive.entries().unwrap() {
                 let entry = entry.unwrap();
@@ -81,6 +88,27 @@ fn uncommon_base(path: &Path) {
     builder.into_inner().unwrap();
 }
 
+/// The directories of all layers together. Docker unpacks each layer by itself: what it leaves out is
+/// root's with 0755 then. So every layer has all that is above its entries, as it was.
+pub(crate) fn flattened(layout: &Path) -> BTreeMap<String, Directory> {
+    let mut flattened: BTreeMap<String, Directory> = BTreeMap::new();
+    for (at, (directories, others)) in layers(layout).iter().enumerate() {
+        let own = at > 0;
+        for path in directories.keys().chain(others).filter(|_| own) {
+            for (slash, _) in path.match_indices('/') {
+                let above = path.get(..slash).unwrap();
+                let repeated = directories.get(above);
+                assert!(repeated.is_some(), "layer {at} has {path} without {above}");
+                if let Some(before) = flattened.get(above) {
+                    assert_eq!(repeated, Some(before), "layer {at} changes {above}");
+                }
+            }
+        }
+        flattened.extend(directories.clone());
+    }
+    flattened
+}
+
 /// What is expected of a container's root.
 const EXPECTED: [(&str, Directory); 13] = [
     ("opt", (0o711, 0, 7)),
@@ -127,23 +155,7 @@ fn every_directory_keeps_its_owner_and_mode_whatever_layer_touches_it() {
     ];
     shop.build("more", "oci:layout", &words);
 
-    // Docker unpacks each layer by itself: what it leaves out is root's with 0755 then. So every
-    // layer has all that is above its entries, as it was.
-    let mut flattened: BTreeMap<String, Directory> = BTreeMap::new();
-    for (at, (directories, others)) in layers(&shop.path("layout")).iter().enumerate() {
-        let own = at > 0;
-        for path in directories.keys().chain(others).filter(|_| own) {
-            for (slash, _) in path.match_indices('/') {
-                let above = path.get(..slash).unwrap();
-                let repeated = directories.get(above);
-                assert!(repeated.is_some(), "layer {at} has {path} without {above}");
-                if let Some(before) = flattened.get(above) {
-                    assert_eq!(repeated, Some(before), "layer {at} changes {above}");
-                }
-            }
-        }
-        flattened.extend(directories.clone());
-    }
+    let flattened = flattened(&shop.path("layout"));
     for (path, expected) in EXPECTED {
         assert_eq!(flattened.get(path), Some(&expected), "{path} in the layers");
     }

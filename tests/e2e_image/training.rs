@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::owners::flattened;
 use crate::workshop::{FLUGS, Workshop, copy_tree, debian_base, flink_home, run, said, tiny_base};
 
 /// The directories of trainings in a cache.
@@ -80,6 +81,11 @@ fn an_ordinary_user_trains_and_a_killed_build_leaves_nothing() {
     let layer = inspected[0]["layers"].as_array().unwrap().last().unwrap();
     assert_eq!(layer["createdBy"], "flugs image build: class-data");
     assert_eq!(inspected[0]["classData"], layer["digest"]);
+    // The layer of archives changes nobody's directories, and its own is the user's.
+    let directories = flattened(&place.path().join("image"));
+    for path in ["opt/flink", "opt/flink/bin", "opt/flink/class-data"] {
+        assert_eq!(directories.get(path), Some(&(0o775, 9999, 0)), "{path}");
+    }
 
     // The layers are all there; another environment wants another training.
     let shared = place.path().join("images/shared.yaml");

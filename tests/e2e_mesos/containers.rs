@@ -111,6 +111,16 @@ fn containers_of_2_3_0_compute_though_their_image_is_slow_to_come_and_end_when_a
     scene.wait_until_whole();
     // One start each, however long it took.
     assert_eq!(scene.status()["failures"]["total"], 0);
+    // The image's own check finds whom to ask, though the sandbox is Mesos's.
+    let mut containers = task_containers(&images.worker);
+    assert_eq!(containers.len(), 2, "{containers:?}");
+    containers.insert(container.0.clone());
+    scene.wait_until("the engine finds all of them healthy", |_| {
+        let format = "{{.State.Health.Status}}";
+        let is_healthy =
+            |name: &String| docker_ok(&["inspect", "--format", format, name]) == "healthy";
+        containers.iter().all(is_healthy)
+    });
     scene.submit_by_rest();
     scene.wait_until_counting();
     scene.counted_exactly();
