@@ -40,7 +40,7 @@ pub const LEADER_SESSION_MILLISECONDS: u64 = 5000;
 pub const LEADER_SESSION: &str = "high-availability.zookeeper.client.session-timeout";
 
 /// Bare numbers are milliseconds to every release; 1.13 has some of these as plain numbers.
-const SETTINGS: [Setting; 11] = [
+const SETTINGS: [Setting; 12] = [
     // Otherwise a job that needs more slots than there are fails at once, five minutes after the
     // start of a JobManager; with no such time it waits for workers.
     known("resourcemanager.standalone.start-up-time", "0"),
@@ -69,6 +69,8 @@ const SETTINGS: [Setting; 11] = [
     // successor of a killed application master would have its workers back no sooner.
     known("cluster.registration.refused-registration-delay", "2000"),
     known("cluster.registration.max-timeout", "4000"),
+    // The same where nobody listens yet: a worker may be there sooner than its JobManager.
+    known("cluster.registration.error-delay", "1000"),
     // How long a successor waits for a JobManager that was killed. Workers keep Flink's minute:
     // they lead nothing, and one that pauses need not lose its JobManager by it.
     Setting {
@@ -139,6 +141,19 @@ pub fn mesos_addresses(configuration: &Configuration) -> Vec<(&'static str, &'st
     open.map(|key| (key, "0.0.0.0")).collect()
 }
 
+/// Whether a JobManager of this configuration keeps its jobs nowhere, so that they are gone with its
+/// process. The option had two names before, and its values others.
+pub fn keeps_nothing(configuration: &Configuration) -> bool {
+    let keys = [
+        "high-availability.type",
+        "high-availability",
+        "recovery.mode",
+    ];
+    let mode = keys.iter().find_map(|key| configuration.get(key));
+    let nothing = ["", "none", "standalone"];
+    mode.is_none_or(|mode| nothing.contains(&mode.trim().to_ascii_lowercase().as_str()))
+}
+
 /// Adds the settings that hold on Mesos, for a JobManager, to a configuration that names a master.
 pub fn add_mesos_defaults(configuration: &mut Configuration, table: &OptionTable) {
     if !configuration.contains("mesos.master") {
@@ -172,7 +187,8 @@ mod tests {
             "heartbeat.rpc-failure-threshold=2",
         );
         let registration = "\ncluster.registration.refused-registration-delay=2000\n\
-                            cluster.registration.max-timeout=4000";
+                            cluster.registration.max-timeout=4000\n\
+                            cluster.registration.error-delay=1000";
         let registration = format!("{registration}\nsecurity.ssl.algorithms={TLS_ALGORITHMS}");
         let threshold = format!("{threshold}{registration}");
         let submission = "jobmanager.adaptive-scheduler.submission.resource-wait-timeout=1800000\n";
@@ -198,6 +214,22 @@ mod tests {
                 assert_eq!(of(leader), [(LEADER_SESSION, milliseconds.as_str())]);
             }
             assert!(of(Role::TaskManager).is_empty());
+        }
+    }
+
+    #[test]
+    fn only_a_jobmanager_without_high_availability_keeps_nothing() {
+        let with = |key: &str, value: &str| {
+            let mut configuration = Configuration::new();
+            configuration.set(key, value, Origin::of(Layer::CommandLine));
+            keeps_nothing(&configuration)
+        };
+        assert!(keeps_nothing(&Configuration::new()));
+        assert!(with("high-availability.type", "NONE"));
+        assert!(with("recovery.mode", "standalone"));
+        for mode in ["zookeeper", "ZOOKEEPER", "com.example.Factory"] {
+            assert!(!with("high-availability.type", mode));
+            assert!(!with("high-availability", mode));
         }
     }
 

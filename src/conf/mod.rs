@@ -44,7 +44,7 @@ pub use error::{ConfError, Refusal, Unrepresentable};
 pub use flat::parse_flat;
 pub use logging::ConsoleLayout;
 pub use mesos::{
-    LEADER_SESSION, LEADER_SESSION_MILLISECONDS, TLS_ALGORITHMS, add_mesos_defaults,
+    LEADER_SESSION, LEADER_SESSION_MILLISECONDS, TLS_ALGORITHMS, add_mesos_defaults, keeps_nothing,
     mesos_addresses, mesos_defaults,
 };
 pub use nested::parse_nested;

@@ -16,6 +16,7 @@ mod health;
 mod image;
 mod layout;
 mod memory;
+mod peer;
 mod pipeline;
 mod plugins;
 mod ports;

@@ -17,8 +17,8 @@ use super::stages::Stages;
 use super::{
     AskChroot, Explanation, HostFacts, ImageTerms, LaunchError, LaunchRequest, ManifestSource,
     Quorum, ResolvedLaunch, SandboxLayout, SettledLaunch, answers::KEPT_BACK, check_ports,
-    fetch_manifest, health::health, make_directories, publish, registration::signs, render,
-    resolve, supervision,
+    fetch_manifest, health::health, make_directories, peer::peer, publish, registration::signs,
+    render, resolve, supervision,
 };
 
 /// What a Java answers without doing anything.
@@ -207,6 +207,7 @@ impl LaunchOrder {
             terms.health = Some(health(&resolved));
         }
         terms.signs = signs(request.role);
+        terms.peer = peer(request.role, &resolved.settled.configuration);
         let supervision = supervision(&resolved, terms);
         Err(supervise::exec_into(&supervision, &kept).into())
     }

@@ -129,6 +129,11 @@ impl<S: Sys, C: Clock> Conductor<S, C> {
         self.carry_out(actions);
     }
 
+    pub(super) fn renew(&mut self) {
+        let actions = self.machine.renew(self.clock.now());
+        self.carry_out(actions);
+    }
+
     pub(super) fn failed_alike(&mut self) {
         let actions = self.machine.failed_alike(self.tally.last_end);
         self.carry_out(actions);

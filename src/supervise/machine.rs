@@ -16,6 +16,9 @@ use super::verdict::{Note, Verdict};
 /// After SIGKILL, the killing is repeated this often: a fork may have raced the first round.
 const KILL_AGAIN: Duration = Duration::from_millis(50);
 
+/// What a program has to end in order when another run is to take its place: it has nothing to save.
+const RENEWAL_GRACE: Duration = Duration::from_secs(2);
+
 /// A process that is still there this long after SIGKILL is stuck in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -44,6 +47,8 @@ enum Cause {
     Requested(Signal),
     ParentGone,
     Unhealthy,
+    /// Another run is to take its place, whatever the restart policy says.
+    Renewal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +229,18 @@ impl Machine {
         vec![Action::SignalLeader(leader, Signal::QUIT)]
     }
 
+    /// What the program does is worth nothing any more: another run takes its place at once. That is
+    /// no failure, and counts as none.
+    pub(super) fn renew(&mut self, now: Moment) -> Vec<Action> {
+        let Some(leader) = self.leader().filter(|_| self.stage == Stage::Up) else {
+            return Vec::new();
+        };
+        self.cause = Some(Cause::Renewal);
+        let kill_at = now + RENEWAL_GRACE.min(self.stop.grace);
+        self.stage = Stage::Asked { kill_at };
+        vec![Action::SignalGroup(leader, self.wording(Signal::TERM))]
+    }
+
     /// The program's first process ended. [`Machine::reaped`] must follow.
     pub(super) fn leader_ended(&mut self, ended: Ended) {
         self.ended = Some(ended);
@@ -386,6 +403,12 @@ impl Machine {
         } else {
             0
         };
+        if self.cause == Some(Cause::Renewal) {
+            self.cause = None;
+            self.brief = 0;
+            self.stage = Stage::Waiting { until: now };
+            return Vec::new();
+        }
         let verdict = self.verdict(ended);
         let cause = self.cause;
         if cause == Some(Cause::Unhealthy) {
@@ -430,7 +453,7 @@ impl Machine {
             Some(Cause::Requested(signal)) => self.stopped(signal, Some(ended)),
             Some(Cause::ParentGone) => Verdict::ParentGone { ended: Some(ended) },
             Some(Cause::Unhealthy) => Verdict::Unhealthy { ended },
-            None => Verdict::Ended(ended),
+            Some(Cause::Renewal) | None => Verdict::Ended(ended),
         }
     }
 

@@ -341,6 +341,46 @@ fn an_unhealthy_program_is_dumped_then_stopped_then_reported_or_restarted() {
 }
 
 #[test]
+fn a_program_whose_peer_died_is_started_anew_at_once_and_has_not_failed() {
+    for (when, ended) in [
+        (RestartWhen::Never, terminated()),
+        (RestartWhen::OnFailure, Ended::Exited(143)),
+        (RestartWhen::Never, Ended::Exited(0)),
+    ] {
+        let mut machine = machine(when);
+        let term = [Action::SignalGroup(7, Signal::TERM)];
+        assert_eq!(machine.renew(at(10)), term);
+        assert_eq!(machine.renew(at(11)), [], "told once");
+        assert_eq!(machine.deadline(), Some(at(12)), "it has nothing to save");
+        assert_eq!(end(&mut machine, ended, 11), []);
+        assert_eq!(machine.tick(at(11), 0.0), [Action::Start]);
+        machine.started(8, at(11));
+        assert_eq!(machine.restarts(), 0);
+        let actions = end(&mut machine, Ended::Exited(3), 90);
+        if when == RestartWhen::Never {
+            assert_eq!(finished(&actions).code(), 3, "its own end is its own");
+        }
+    }
+}
+
+#[test]
+fn a_stop_while_a_program_is_being_started_anew_is_a_stop() {
+    for ended_before in [false, true] {
+        let mut machine = machine(RestartWhen::Never);
+        machine.renew(at(10));
+        if ended_before {
+            end(&mut machine, terminated(), 11);
+            let actions = machine.signal(Signal::TERM, at(11));
+            assert_eq!(finished(&actions).code(), 0);
+        } else {
+            machine.signal(Signal::TERM, at(11));
+            let actions = end(&mut machine, terminated(), 12);
+            assert_eq!(finished(&actions).code(), 0);
+        }
+    }
+}
+
+#[test]
 fn a_stop_during_the_dump_or_the_stop_of_an_unhealthy_program_is_a_stop() {
     for ticks in [false, true] {
         let mut machine = machine(RestartWhen::Always);

@@ -27,6 +27,7 @@ mod kernel;
 mod logs;
 mod machine;
 mod parent;
+mod peer;
 mod prepare;
 mod privileges;
 mod readiness;
@@ -60,7 +61,7 @@ pub use report::{
 pub use signal::{Signal, SignalError};
 pub use signs::{Complaint, Meaning, Sign, SignReader, Signs, Weight};
 pub use supervision::{
-    ExitOnStop, HealthCheck, HealthPolicy, LimitValue, Limits, LogPolicy, Privileges,
+    ExitOnStop, HealthCheck, HealthPolicy, LimitValue, Limits, LogPolicy, Peer, Privileges,
     RestartPolicy, RestartWhen, RotatingFiles, StatusAddress, StopPolicy, Supervision,
 };
 pub use supervisor::{Outcome, run};

@@ -50,6 +50,9 @@ pub struct Supervision {
     /// What lines of its output say about whether it is ready.
     #[serde(default)]
     pub signs: Option<Signs>,
+    /// Whom the program works for. It is started anew when that process has died.
+    #[serde(default)]
+    pub peer: Option<Peer>,
     /// Where the supervisor answers `/healthz` and `/readyz`.
     #[serde(default)]
     pub status: Option<StatusAddress>,
@@ -247,6 +250,16 @@ pub enum HealthCheck {
     Alive,
 }
 
+/// The process that a program works for, and without which what it does is worth nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Peer {
+    /// Where it listens as long as it lives.
+    pub address: SocketAddr,
+    /// Where it keeps a connection on which nothing is ever sent, and which ends with it.
+    pub lifeline: SocketAddr,
+}
+
 /// Where the supervisor answers `GET /healthz` and `GET /readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -309,6 +322,7 @@ impl Supervision {
             logs: LogPolicy::default(),
             health: None,
             signs: None,
+            peer: None,
             status: None,
             limits: Limits::default(),
             privileges: Privileges::default(),

@@ -21,6 +21,7 @@ use super::kernel::Kernel;
 use super::logs::{Outputs, say_plainly};
 use super::machine::Machine;
 use super::parent::ParentWatch;
+use super::peer::PeerWatch;
 use super::prepare::set_limits;
 use super::privileges::give_up;
 use super::readiness::Readiness;
@@ -90,6 +91,7 @@ pub(super) struct Supervisor<'a> {
     pub(super) outputs: Outputs,
     pub(super) health: Option<Health>,
     pub(super) readiness: Option<Readiness>,
+    pub(super) peer: Option<PeerWatch>,
     /// When files that the program writes to by itself are looked at again.
     pub(super) next_look: Moment,
     pub(super) status: Option<StatusServer>,
@@ -152,6 +154,7 @@ impl<'a> Supervisor<'a> {
             outputs,
             health: supervision.health.as_ref().map(Health::new),
             readiness: signs.map(Readiness::new),
+            peer: supervision.peer.as_ref().map(PeerWatch::new),
             next_look: Moment::default(),
             status,
             report_file,
@@ -191,6 +194,9 @@ impl<'a> Supervisor<'a> {
                     if let Some(health) = &mut self.health {
                         health.started(leader, now);
                     }
+                    if let Some(peer) = &mut self.peer {
+                        peer.started(now);
+                    }
                     if let Some(readiness) = &mut self.readiness {
                         readiness.started(now, self.conductor.clock.wall());
                     }
@@ -228,6 +234,7 @@ impl<'a> Supervisor<'a> {
         if !self.conductor.machine.is_up() {
             self.health.iter_mut().for_each(Health::ended);
             self.readiness.iter_mut().for_each(Readiness::ended);
+            self.peer.iter_mut().for_each(PeerWatch::ended);
         }
         // What was told may have ended the whole.
         finished.or_else(|| self.conductor.finished())

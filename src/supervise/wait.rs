@@ -15,6 +15,7 @@ use super::error::SuperviseError;
 use super::health::{Health, StatusServer, StatusWatch};
 use super::logs::{Outputs, Watch as OutputWatch};
 use super::parent::ParentWatch;
+use super::peer::{PeerWatch, Watch as PeerSource};
 use super::readiness::Readiness;
 use super::supervisor::Supervisor;
 use super::sys::{self, Received};
@@ -29,6 +30,7 @@ enum Source {
     Parent,
     Output(OutputWatch),
     Probe,
+    Peer(PeerSource),
     Status(StatusWatch),
 }
 
@@ -101,12 +103,15 @@ impl Supervisor<'_> {
         let outputs = outputs.map(|(watch, fd, flags)| (Source::Output(watch), fd, flags));
         let probe = self.health.as_ref().and_then(Health::watch);
         let probe = probe.map(|(fd, flags)| (Source::Probe, fd, flags));
+        let peer = self.peer.iter().flat_map(PeerWatch::watches);
+        let peer = peer.map(|(watch, fd, flags)| (Source::Peer(watch), fd, flags));
         let status = self.status.iter().flat_map(StatusServer::watches);
         let status = status.map(|(watch, fd)| (Source::Status(watch), fd, PollFlags::POLLIN));
         std::iter::once(signals)
             .chain(parent)
             .chain(outputs)
             .chain(probe)
+            .chain(peer)
             .chain(status)
     }
 
@@ -125,6 +130,13 @@ impl Supervisor<'_> {
             Source::Probe => {
                 if self.health.as_mut().is_some_and(|health| health.ready(now)) {
                     self.unhealthy();
+                }
+            }
+            Source::Peer(watch) => {
+                let is_ready = self.readiness.as_ref().is_none_or(Readiness::is_ready);
+                let peer = self.peer.as_mut();
+                if peer.is_some_and(|peer| peer.ready(watch, is_ready, now)) {
+                    self.renew();
                 }
             }
             Source::Status(watch) => {
@@ -147,6 +159,9 @@ impl Supervisor<'_> {
         }
         if self.health.as_mut().is_some_and(|health| health.tick(now)) {
             self.unhealthy();
+        }
+        if self.peer.as_mut().is_some_and(|peer| peer.tick(now)) {
+            self.renew();
         }
         if self.next_file_look().is_some_and(|due| due <= now) {
             self.look_at_files();
@@ -192,6 +207,17 @@ impl Supervisor<'_> {
         self.conductor.unhealthy();
     }
 
+    /// Whom the program works for is gone.
+    fn renew(&mut self) {
+        if let Some(peer) = &self.peer {
+            let address = peer.address();
+            self.say(&format!(
+                "is started anew: whom it works for has died, nothing listens at {address} any more"
+            ));
+            self.conductor.renew();
+        }
+    }
+
     fn timeout(&self) -> Option<Duration> {
         if self.reap_pending {
             return Some(Duration::ZERO);
@@ -200,6 +226,7 @@ impl Supervisor<'_> {
             self.conductor.deadline(),
             Outputs::deadline(&self.outputs),
             self.health.as_ref().and_then(Health::deadline),
+            self.peer.as_ref().and_then(PeerWatch::deadline),
             self.status.as_ref().and_then(StatusServer::deadline),
             self.readiness.as_ref().and_then(Readiness::deadline),
             self.next_file_look(),

@@ -19,6 +19,7 @@ mod endings;
 mod faults;
 mod partition;
 mod processes;
+mod renewal;
 mod scene;
 mod standby;
 #[path = "../streaming_job/mod.rs"]

@@ -10,6 +10,7 @@ mod status;
 
 pub use self::container::{announce_launch, ask_container, is_container, listen_in_container};
 pub use self::probe::{CheckError, check_now};
+pub(super) use self::probe::{Probe, Progress, connecting};
 pub(super) use self::status::{Condition, StatusServer, Watch as StatusWatch};
 pub use self::status::{StatusError, ask_status, is_asked_at};
 
@@ -18,7 +19,6 @@ use std::os::fd::BorrowedFd;
 use nix::poll::PollFlags;
 
 use self::judge::Judge;
-use self::probe::{Probe, Progress};
 use super::clock::Moment;
 use super::supervision::{HealthCheck, HealthPolicy};
 

@@ -83,7 +83,7 @@ impl Failure for CheckError {
 
 /// A check that waits for its peer.
 #[derive(Debug)]
-pub(super) struct Probe {
+pub(in super::super) struct Probe {
     address: SocketAddr,
     /// What to ask for; `None`: a connection is enough.
     path: Option<String>,
@@ -101,14 +101,14 @@ enum Stage {
 
 /// How far a check has come.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(in super::super) enum Progress {
     Waiting(Probe),
     Done(Result<(), CheckError>),
 }
 
 impl Probe {
     /// Begins a check over the network.
-    pub(super) fn begin(check: &HealthCheck, deadline: Moment) -> Progress {
+    pub(in super::super) fn begin(check: &HealthCheck, deadline: Moment) -> Progress {
         let (address, path) = match check {
             HealthCheck::Http { address, path } => (*address, Some(path.clone())),
             HealthCheck::Tcp { address } => (*address, None),
@@ -130,12 +130,12 @@ impl Probe {
         }
     }
 
-    pub(super) const fn deadline(&self) -> Moment {
+    pub(in super::super) const fn deadline(&self) -> Moment {
         self.deadline
     }
 
     /// What to poll.
-    pub(super) fn watch(&self) -> (BorrowedFd<'_>, PollFlags) {
+    pub(in super::super) fn watch(&self) -> (BorrowedFd<'_>, PollFlags) {
         let flags = match self.stage {
             Stage::Connecting => PollFlags::POLLOUT,
             Stage::Reading => PollFlags::POLLIN,
@@ -144,7 +144,7 @@ impl Probe {
     }
 
     /// Goes on after a poll.
-    pub(super) fn advance(mut self) -> Progress {
+    pub(in super::super) fn advance(mut self) -> Progress {
         match self.try_advance() {
             Ok(false) => Progress::Waiting(self),
             Ok(true) => Progress::Done(Ok(())),
@@ -228,7 +228,7 @@ fn status(answer: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn connecting(address: SocketAddr) -> Result<TcpStream, Errno> {
+pub(in super::super) fn connecting(address: SocketAddr) -> Result<TcpStream, Errno> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::Inet,
         SocketAddr::V6(_) => AddressFamily::Inet6,

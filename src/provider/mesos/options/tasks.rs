@@ -96,6 +96,9 @@ pub struct TaskOptions {
     pub discovery: DiscoveryOptions,
     /// Whether Mesos asks the launcher for its health.
     pub health_check: bool,
+    /// Whether a worker's JVM is started anew when its JobManager has died and no other one takes
+    /// its jobs over.
+    pub renewal: bool,
     /// Whether Flink travels.
     pub ship_flink: ShipFlink,
     /// Where Flink is if it does not travel.
@@ -133,6 +136,7 @@ pub(super) fn read(reader: &Reader<'_>) -> TaskOptions {
             visibility: visibility(reader, &own("discovery.visibility")),
         },
         health_check: reader.flag(&own("health-check")),
+        renewal: reader.flag(&own("renewal")),
         ship_flink: ship_flink(reader, &own("ship-flink"), container.image.is_some()),
         flink_home: absolute(reader, &own("flink-home")).unwrap_or_default(),
         binary: absolute(reader, &own("binary")),

@@ -1,0 +1,66 @@
+//! An application master without high availability is killed and started again: its workers are there
+//! for the new one long before Flink's own heartbeats would have told them.
+
+use std::time::{Duration, Instant};
+
+use super::scene::{Scene, kill};
+
+/// How soon all workers are to be registered, from the kill on.
+const PROMISED: Duration = Duration::from_secs(10);
+
+/// What a machine that is busy with other tests may make of it: far from the 48 s that a worker
+/// takes which has only its heartbeats, and that `heartbeat.timeout` is for.
+const TESTED: Duration = Duration::from_secs(25);
+
+#[track_caller]
+fn workers_find_a_new_jobmanager(version: &str) {
+    assert!(PROMISED < TESTED);
+    let mut scene = Scene::new(version, Scene::agents(2), &[]);
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    scene.wait_until_whole();
+    scene.submit_by_rest();
+    scene.wait_until_counting();
+    let (framework, before) = (scene.framework(), scene.tasks());
+
+    let killed = Instant::now();
+    scene.kill_master();
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    scene.wait_until("all workers are registered", |scene| {
+        scene.registered() == before
+    });
+    let took = killed.elapsed();
+    assert!(took < TESTED, "{took:?}: {}", scene.log());
+    assert_eq!(scene.tasks(), before, "for Mesos nothing has happened");
+    assert_eq!(scene.status()["failures"]["total"], 0);
+    assert_eq!(scene.framework(), framework);
+
+    // The same when only the JobManager dies, and nothing of its job runs on beside the next one's.
+    kill(scene.jvm("cluster/sandboxes/jobmanager"), "KILL");
+    scene.wait_until("the loss is seen", |scene| {
+        scene.status()["phase"] != "ready"
+    });
+    scene.wait_until_whole();
+    assert_eq!(scene.registered(), before);
+    scene.submit_by_rest();
+    scene.wait_until_counting();
+
+    assert!(scene.end("INT").success());
+    scene.nothing_is_left();
+}
+
+#[test]
+fn workers_of_1_20_5_are_registered_soon_after_a_kill_without_high_availability() {
+    workers_find_a_new_jobmanager("1.20.5");
+}
+
+#[test]
+fn nightly_workers_of_1_13_6_are_registered_soon_after_a_kill_without_high_availability() {
+    workers_find_a_new_jobmanager("1.13.6");
+}
+
+#[test]
+fn nightly_workers_of_2_3_0_are_registered_soon_after_a_kill_without_high_availability() {
+    workers_find_a_new_jobmanager("2.3.0");
+}
