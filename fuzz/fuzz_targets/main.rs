@@ -5,6 +5,7 @@ mod conf_edit;
 mod conf_flat;
 mod conf_nested;
 mod constraint;
+mod exit_report;
 mod flink_properties;
 mod image_definition;
 mod java_failure;
@@ -32,11 +33,12 @@ use std::sync::LazyLock;
 /// Judges one input; panics if a promise is broken.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 25] = [
+const TARGETS: [(&str, Target); 26] = [
     ("conf_edit", conf_edit::run),
     ("conf_flat", conf_flat::run),
     ("conf_nested", conf_nested::run),
     ("constraint", constraint::run),
+    ("exit_report", exit_report::run),
     ("flink_properties", flink_properties::run),
     ("image_definition", image_definition::run),
     ("java_failure", java_failure::run),

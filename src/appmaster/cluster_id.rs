@@ -95,6 +95,12 @@ impl OwnId {
     }
 }
 
+/// The id under which Flink resumes the jobs that have not ended, if it keeps them.
+pub(super) fn resumes_under(configuration: &Configuration) -> Option<String> {
+    let id = || named(configuration).unwrap_or(SHARED).to_owned();
+    keeps_state_in_zookeeper(configuration).then(id)
+}
+
 /// The id that somebody has named.
 fn named(configuration: &Configuration) -> Option<&str> {
     let names = NAMES.iter().find_map(|name| configuration.get(name));

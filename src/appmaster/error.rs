@@ -239,6 +239,10 @@ pub enum AppMasterError {
         "another application master has taken the Mesos framework over; this one has left everything to it"
     )]
     Superseded,
+    /// Another application master of this cluster leads it, by the line in ZooKeeper that both
+    /// stand in.
+    #[error("another application master leads the cluster now; this one has left everything to it")]
+    Overtaken,
     /// The master refuses the framework.
     #[error("the Mesos master refuses the framework: {message}")]
     FrameworkRefused {
@@ -333,7 +337,7 @@ impl Failure for AppMasterError {
             Self::Connection(error) => error.exit_code(),
             Self::Credentials(error) => error.exit_code(),
             Self::JavaArchive { source } => source.exit_code(),
-            Self::Superseded => ExitCode::FrameworkSuperseded,
+            Self::Superseded | Self::Overtaken => ExitCode::FrameworkSuperseded,
             Self::FrameworkRefused { .. } => ExitCode::FrameworkRefused,
             Self::FrameworkRemoved { .. } => ExitCode::FrameworkRemoved,
             Self::NotTornDown { .. } => ExitCode::FrameworkLeft,

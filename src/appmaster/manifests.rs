@@ -61,6 +61,7 @@ pub(super) fn manifest(terms: &ClusterTerms, role: Role, id: &WorkerId) -> Launc
         arguments: Vec::new(),
         resources: terms.resources_of(role),
         stop_grace_seconds: Some(terms.stop_grace_seconds),
+        exit_report_url: None,
     }
 }
 

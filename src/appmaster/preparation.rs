@@ -26,7 +26,7 @@ use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_V
 use crate::supervise::RestartPolicy;
 
 use super::cluster::Notify;
-use super::cluster_id::{OwnId, resource_suffix};
+use super::cluster_id::{OwnId, resource_suffix, resumes_under};
 use super::manifests::{ADDRESS, ClusterTerms};
 use super::place::Place;
 use super::teardown::clear_leftovers;
@@ -351,6 +351,8 @@ fn first_state(
         containers: settings.place.cluster(&settings.directory),
         application_master: None,
         tasks_recorded_in: None,
+        framework_removed: None,
+        resumes_under: resumes_under(&job_manager.configuration),
     }
 }
 

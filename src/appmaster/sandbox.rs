@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fleet::Ending;
 use crate::spec::{Sha256Digest, WorkerId};
-use crate::supervise::{ExitReport, Reason};
+use crate::supervise::ExitReport;
 
 const REPORT: &str = "exit-report.json";
 
@@ -75,10 +75,10 @@ impl LastReport {
     /// Reads the report that an ended member left, if it left one.
     pub(super) fn read(sandbox: &Path) -> Self {
         let bytes = fs::read(sandbox.join(REPORT)).unwrap_or_default();
-        let Ok(report) = serde_json::from_slice::<ExitReport>(&bytes) else {
+        let Ok(report) = ExitReport::parse(&bytes) else {
             return Self::default();
         };
-        let says_more = !matches!(report.reason, Reason::Exited | Reason::Signaled);
+        let says_more = report.says_more();
         let likeness = report.cause.as_ref().and_then(|one| one.likeness.as_ref());
         let likeness = likeness.map(|text| Sha256Digest::of(text.as_bytes()));
         let of_program = report.cause.map(|cause| cause.text);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_ended_members_report_says_why_and_whether_two_are_alike() {
-        use crate::supervise::{Cause, Phase};
+        use crate::supervise::{Cause, Phase, Reason};
         let sandbox = tempfile::tempdir().unwrap();
         let mut report = ExitReport::new(
             "jobmanager",

@@ -133,9 +133,31 @@ impl Token {
         .is_ok()
     }
 
+    /// The capability to hand in the exit report of one task: 64 hexadecimal digits that grant it
+    /// and nothing else. The same after a restart with the same token.
+    pub fn report_capability(&self, task: &str) -> String {
+        let tag = hmac::sign(&self.report_key(), task.as_bytes());
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(tag.as_ref());
+        Sha256Digest::from_bytes(bytes).to_string()
+    }
+
+    /// Whether `shown` is the capability for this task's report, in constant time.
+    pub fn grants_report(&self, task: &str, shown: &Sha256Digest) -> bool {
+        hmac::verify(&self.report_key(), task.as_bytes(), shown.as_bytes()).is_ok()
+    }
+
+    fn report_key(&self) -> hmac::Key {
+        self.derived_key(b"exit report capability v1")
+    }
+
     fn capability_key(&self) -> hmac::Key {
+        self.derived_key(b"artifact capability v1")
+    }
+
+    fn derived_key(&self, purpose: &[u8]) -> hmac::Key {
         let root = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
-        let derived = hmac::sign(&root, b"artifact capability v1");
+        let derived = hmac::sign(&root, purpose);
         hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
     }
 
@@ -208,6 +230,17 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(Token::from_file(&path).is_ok(), accepted, "{mode:o}");
         }
+    }
+
+    #[test]
+    fn a_report_is_handed_in_for_one_task_only_and_an_artifact_is_none() {
+        let shown: Sha256Digest = token()
+            .report_capability("taskmanager-1-7")
+            .parse()
+            .unwrap();
+        assert!(token().grants_report("taskmanager-1-7", &shown));
+        assert!(!token().grants_report("taskmanager-1-8", &shown));
+        assert!(!token().grants(&Sha256Digest::of(b"taskmanager-1-7"), &shown));
     }
 
     #[test]

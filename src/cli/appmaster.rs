@@ -1,6 +1,6 @@
 //! `flugs appmaster`: a cluster on Mesos.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessExit;
@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
-use crate::appmaster::StopSignals;
 use crate::appmaster::mesos::{MesosClusterSettings, MesosEvent, prepare};
+use crate::appmaster::{AppMasterError, StopSignals};
 use crate::entrypoint::{AppMasterCall, RunDirectory, is_usable};
 use crate::fleet;
 use crate::mesos::scheduler::Stop;
 use crate::spec::{ExitCode, Property, Role};
 use crate::supervise;
 
+use super::printable::printable;
 use super::supervision::restart::{BackoffArgs, Restart, parse_restart};
 use super::{Ending, flink_home, ineffective, number, output};
 
@@ -97,6 +98,7 @@ impl From<End> for Stop {
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    output::begin_log();
     carry_out(&settings(args)?)
 }
 
@@ -154,27 +156,57 @@ pub(super) fn run_in_image(
 fn carry_out(settings: &MesosClusterSettings) -> Result<ProcessExit, Ending> {
     // Until it answers itself, who asks how the container is learns that it is on its way.
     let _announced = supervise::announce_launch();
-    let code = super::runtime()?.block_on(serve(settings))?;
-    Ok(code.into())
+    // Executed by way of /proc, it would be called "exe".
+    let _ = nix::sys::prctl::set_name(c"flugs");
+    let ended = super::runtime()?.block_on(serve(settings))?;
+    match ended {
+        Ok(code) => Ok(code.into()),
+        Err(AppMasterError::Overtaken) => {
+            let error = AppMasterError::Overtaken;
+            output::error(&format!("{error}, and stands by for it from now on"));
+            Err(begin_anew()?)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-async fn serve(settings: &MesosClusterSettings) -> Result<u8, Ending> {
+/// Begins anew as this process was begun: what led and leads no more has a JobManager, connections
+/// and threads behind it, and nothing of them is left when another program takes its place. It
+/// stands at the end of the line then. Returns only on failure.
+fn begin_anew() -> Result<Ending, Ending> {
+    // What this thread is sent meanwhile waits until somebody listens again.
+    supervise::hold_signals()?;
+    let words = std::env::args_os().map(|word| CString::new(word.into_encoded_bytes()));
+    let words = words.collect::<Result<Vec<_>, _>>();
+    let failed = |reason: String| Ending {
+        code: ExitCode::FrameworkSuperseded,
+        message: format!("cannot begin anew to stand by: {reason}"),
+    };
+    let words = words.map_err(|error| failed(error.to_string()))?;
+    // Not through `Command::exec`, which empties the signal mask.
+    match nix::unistd::execv(c"/proc/self/exe", &words) {
+        Ok(never) => match never {},
+        Err(error) => Ok(failed(error.to_string())),
+    }
+}
+
+/// Prepares, waits for its turn and leads. The inner error is one of leading.
+async fn serve(settings: &MesosClusterSettings) -> Result<Result<u8, AppMasterError>, Ending> {
     let mut signals = StopSignals::listen()?;
     // An entry point has held them since its first moment: the first process of a container never
     // sees a signal that nobody handles.
     supervise::release_signals()?;
-    let progress = output::Progress::new("starting");
     let mut notify = |event: &MesosEvent| match event {
-        MesosEvent::Publishing(_) => progress.update(&event.to_string()),
-        event => progress.say(&format!("flugs: {event}")),
+        // Files by the thousand are worth a line when they are all there.
+        MesosEvent::Publishing(step) if step.files < step.total => {}
+        event => output::note(&format!("flugs: {}", printable(&event.to_string()))),
     };
     let candidate = prepare(settings, &mut notify).await?;
     let led = Box::pin(candidate.lead(&mut signals, &mut notify)).await;
-    progress.finish();
     let Some((cluster, _lock)) = led? else {
-        return Ok(0);
+        return Ok(Ok(0));
     };
-    Ok(cluster.run(&mut signals, &mut notify).await?)
+    Ok(cluster.run(&mut signals, &mut notify).await)
 }
 
 fn settings(args: &Args) -> Result<MesosClusterSettings, Ending> {

@@ -93,6 +93,7 @@ pub(super) fn behave_as(entrypoint: Entrypoint, words: &[OsString]) -> Result<Pr
             }
             DockerCall::Launch(call) => launch_in_image(call),
             DockerCall::AppMaster(words) => {
+                output::begin_log();
                 let mut environment = super::environment();
                 drop_privileges(&mut environment)?;
                 let place = RunDirectory::choose(&environment)?;
@@ -102,9 +103,11 @@ pub(super) fn behave_as(entrypoint: Entrypoint, words: &[OsString]) -> Result<Pr
         },
         Entrypoint::MesosTaskManager => launch_on_mesos(words),
         Entrypoint::MesosAppMaster => {
+            output::begin_log();
             appmaster::run_script(appmaster_call(false, words, &super::environment())?)
         }
         Entrypoint::MesosAppMasterJob => {
+            output::begin_log();
             appmaster::run_script(appmaster_call(true, words, &super::environment())?)
         }
     }

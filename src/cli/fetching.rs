@@ -2,7 +2,6 @@
 //! line that renews itself on a terminal, a plain line now and then elsewhere.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,7 +60,7 @@ impl FetchProgress {
     pub(super) fn new(json: Option<Report>) -> Self {
         let shown_as = if let Some(report) = json {
             ShownAs::Documents(report)
-        } else if std::io::stderr().is_terminal() {
+        } else if output::renews_lines() {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
             let style = "{bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left  {wide_bar}";
             if let Ok(style) = ProgressStyle::with_template(style) {

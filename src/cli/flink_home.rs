@@ -1,6 +1,6 @@
 //! The two ways of naming a Flink: a home that is there, or a version to assemble.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -84,19 +84,37 @@ fn run_script(version: &str, home: &Path) -> Result<(), String> {
     script
         .write_all(SCRIPT.as_bytes())
         .map_err(|error| error.to_string())?;
-    let status = Command::new("bash")
-        .arg(script.path())
-        .arg(version)
-        .arg(home)
-        .stdin(Stdio::null())
-        .stdout(std::io::stderr())
-        .status()
-        .map_err(|error| format!("bash could not be run: {error}"))?;
+    let mut command = Command::new("bash");
+    command.arg(script.path()).arg(version).arg(home);
+    command.stdin(Stdio::null());
+    let status = if output::renews_lines() {
+        command.stdout(std::io::stderr()).status()
+    } else {
+        run_by_lines(command)
+    };
+    let status = status.map_err(|error| format!("bash could not be run: {error}"))?;
     if status.success() {
         Ok(())
     } else {
         Err(format!("the script ended with {status}"))
     }
+}
+
+/// Runs a command and says what it prints line by line, as this program's own.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one child of a process that has started nothing yet: there is no reaper to race"
+)]
+fn run_by_lines(mut command: Command) -> std::io::Result<std::process::ExitStatus> {
+    let (reader, writer) = std::io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn()?;
+    // Its ends of the pipe go with it; otherwise the last line would never come.
+    drop(command);
+    for line in BufReader::new(reader).lines() {
+        output::note(&line?);
+    }
+    child.wait()
 }
 
 /// `$XDG_CACHE_HOME`, else `~/.cache` (XDG Base Directory Specification), else below `/var/tmp`.

@@ -94,6 +94,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
+    if args.supervision.time_stamps() {
+        output::begin_log();
+    }
     let json = args.json;
     finish(order(args)?, json)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::spec::ExitCode;
 use crate::store::{ClusterState, SchedulerStore, StoreError};
 
 /// How many tasks are named one by one.
@@ -21,16 +22,43 @@ pub(super) enum LeftOnMesos {
     },
     /// Those that are recorded elsewhere, if any are.
     Elsewhere { recorded_in: String },
+    /// Those of a framework that the master has removed: nobody can take it over.
+    Removed {
+        removed_framework: String,
+        tasks: Vec<String>,
+    },
 }
 
 impl LeftOnMesos {
     /// What an application master of this directory has left; none runs there.
     pub(super) fn by(state: &ClusterState, directory: &Path) -> Result<Option<Self>, StoreError> {
-        if let Some(recorded_in) = &state.tasks_recorded_in {
-            let recorded_in = recorded_in.clone();
-            return Ok(Some(Self::Elsewhere { recorded_in }));
+        let elsewhere = state.tasks_recorded_in.as_ref();
+        let here = match elsewhere {
+            Some(_) => None,
+            None => Self::in_directory(directory)?,
+        };
+        if let Some(removed_framework) = state.framework_removed.clone() {
+            let tasks = match here {
+                Some(Self::Tasks { tasks, .. }) => tasks,
+                _ => Vec::new(),
+            };
+            return Ok(Some(Self::Removed {
+                removed_framework,
+                tasks,
+            }));
         }
-        Self::in_directory(directory)
+        let elsewhere = elsewhere.cloned();
+        Ok(elsewhere
+            .map(|recorded_in| Self::Elsewhere { recorded_in })
+            .or(here))
+    }
+
+    /// What a command ends with that can do nothing about it.
+    pub(super) const fn code(&self) -> ExitCode {
+        match self {
+            Self::Tasks { .. } | Self::Elsewhere { .. } => ExitCode::FrameworkLeft,
+            Self::Removed { .. } => ExitCode::FrameworkRemoved,
+        }
     }
 
     fn in_directory(directory: &Path) -> Result<Option<Self>, StoreError> {
@@ -52,16 +80,25 @@ impl LeftOnMesos {
              runs."
         );
         match self {
-            Self::Tasks { framework, tasks } => {
-                let named: Vec<&str> = tasks.iter().take(MOST).map(String::as_str).collect();
-                let more = match tasks.len().saturating_sub(MOST) {
-                    0 => String::new(),
-                    more => format!(" and {more} more"),
+            Self::Tasks { framework, tasks } => format!(
+                "Workers on Mesos may run on, as tasks of the framework {framework}, until \
+                 mesos.failover-timeout is over: {}. {then}",
+                named(tasks),
+            ),
+            Self::Removed {
+                removed_framework,
+                tasks,
+            } => {
+                let which = match tasks.as_slice() {
+                    [] => String::new(),
+                    tasks => format!(" These had been running: {}.", named(tasks)),
                 };
                 format!(
-                    "Workers on Mesos may run on, as tasks of the framework {framework}, until \
-                     mesos.failover-timeout is over: {}{more}. {then}",
-                    named.join(", "),
+                    "The Mesos master has removed the framework {removed_framework}, and nobody \
+                     can take it over. Mesos kills its tasks; an agent that is cut off from the \
+                     master has not heard of it.{which} Once they are known to be gone, `flugs \
+                     appmaster --dir {directory} --forget-framework`, with the other options as \
+                     before, begins anew."
                 )
             }
             Self::Elsewhere { recorded_in } => format!(
@@ -69,6 +106,15 @@ impl LeftOnMesos {
                  application master leads them; they are recorded in {recorded_in}. {then}"
             ),
         }
+    }
+}
+
+/// Tasks by name, so many of them as people read.
+fn named(tasks: &[String]) -> String {
+    let named: Vec<&str> = tasks.iter().take(MOST).map(String::as_str).collect();
+    match tasks.len().saturating_sub(MOST) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 
@@ -100,6 +146,20 @@ mod tests {
             recorded_in: "zk://zk1:2181/flink/default/mesos-workers".to_owned(),
         };
         insta::assert_snapshot!(left.text(Path::new("orders")), @"Workers on Mesos may run on until mesos.failover-timeout is over, unless another application master leads them; they are recorded in zk://zk1:2181/flink/default/mesos-workers. `flugs appmaster --dir orders` takes them over; `flugs down` ends them while it runs.");
+    }
+
+    /// To take over what the master has removed is advice that cannot work.
+    #[test]
+    fn after_a_removed_framework_the_advice_is_what_can_be_done() {
+        let tasks = vec!["taskmanager-1-1".to_owned(), "taskmanager-2-2".to_owned()];
+        let removed = |tasks| LeftOnMesos::Removed {
+            removed_framework: "F-0007".to_owned(),
+            tasks,
+        };
+        insta::assert_snapshot!(removed(tasks).text(Path::new("orders")), @"The Mesos master has removed the framework F-0007, and nobody can take it over. Mesos kills its tasks; an agent that is cut off from the master has not heard of it. These had been running: taskmanager-1-1, taskmanager-2-2. Once they are known to be gone, `flugs appmaster --dir orders --forget-framework`, with the other options as before, begins anew.");
+        let unknown = removed(Vec::new()).text(Path::new("orders"));
+        assert!(!unknown.contains("had been running"), "{unknown}");
+        assert_eq!(removed(Vec::new()).code(), ExitCode::FrameworkRemoved);
     }
 
     #[tokio::test]

@@ -7,10 +7,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode as ProcessExit;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use super::printable::printable;
 use crate::destination::is_standard_output;
 use crate::spec::ExitCode;
+use crate::supervise::rfc3339;
 
 /// The first error of standard output, for the end.
 static FAILED: OnceLock<io::Error> = OnceLock::new();
@@ -95,9 +98,32 @@ impl Report {
     }
 }
 
+/// Whether what is no result is a log, whose every line says when it was written.
+static IS_LOG: AtomicBool = AtomicBool::new(false);
+
+/// From here on, what is printed to standard error is a log: each line begins with a time stamp, and
+/// none renews itself. For a program that runs for as long as others whose logs are laid beside it.
+pub(super) fn begin_log() {
+    IS_LOG.store(true, Ordering::Relaxed);
+}
+
 /// Prints one line that is not a result. What is in it may be of a file that somebody else made.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+    let text = printable(text);
+    let mut stderr = io::stderr().lock();
+    let _ = if IS_LOG.load(Ordering::Relaxed) {
+        stderr.write_all(stamped(&text, SystemTime::now()).as_bytes())
+    } else {
+        writeln!(stderr, "{text}")
+    };
+}
+
+/// The text's lines, each with the time (RFC 3339, UTC, milliseconds) before it.
+fn stamped(text: &str, now: SystemTime) -> String {
+    let now = rfc3339(now);
+    // A carriage return would hide the stamp of its line.
+    let lines = text.split(['\n', '\r']).filter(|line| !line.is_empty());
+    lines.fold(String::new(), |all, line| format!("{all}{now} {line}\n"))
 }
 
 /// Prints an error.
@@ -122,6 +148,11 @@ pub(super) fn raw(bytes: &[u8]) {
     let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }
 
+/// Whether there is a line on standard error that may renew itself.
+pub(super) fn renews_lines() -> bool {
+    io::stderr().is_terminal() && !IS_LOG.load(Ordering::Relaxed)
+}
+
 /// Progress on standard error: one line that renews itself on a terminal, plain lines elsewhere.
 pub(super) struct Progress {
     bar: Option<indicatif::ProgressBar>,
@@ -130,7 +161,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Progress that begins with `message`.
     pub(super) fn new(message: &'static str) -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
+        let bar = renews_lines().then(|| {
             let bar = indicatif::ProgressBar::new_spinner().with_message(message);
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
             bar
@@ -157,6 +188,37 @@ impl Progress {
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const STAMP: &str = "2026-11-30T13:10:53.042Z ";
+
+    fn at() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(1_796_044_253_042)
+    }
+
+    #[test]
+    fn each_line_of_a_log_says_when_it_was_written() {
+        let text = stamped("flugs: it failed\n  because: of that\n", at());
+        insta::assert_snapshot!(text, @"
+        2026-11-30T13:10:53.042Z flugs: it failed
+        2026-11-30T13:10:53.042Z   because: of that
+        ");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_of_a_log_is_without_its_time(text in "(\\PC|[\n\r]){0,200}") {
+            let log = stamped(&text, at());
+            let stamp = |line: &str| line.starts_with(STAMP);
+            prop_assert!(log.split_terminator(['\n', '\r']).all(stamp));
         }
     }
 }

@@ -60,6 +60,9 @@ struct MemberReport {
     alive: bool,
 }
 
+/// How many ends of workers that are not alike are told.
+const MOST_FAILURES: usize = 3;
+
 /// How many agents that go into maintenance are named.
 const MOST_AGENTS: usize = 10;
 
@@ -108,6 +111,10 @@ fn show_mesos(report: &StateReport, json: bool) -> ProcessExit {
         outages.for_each(|outage| output::line(&outage));
         for maintenance in report.maintenance.iter().take(MOST_AGENTS) {
             output::line(&format!("{}.", maintenance.text()));
+        }
+        let failures = report.failures.text(MOST_FAILURES);
+        if !failures.is_empty() {
+            output::text(&failures);
         }
     }
     match report.phase {

@@ -7,11 +7,12 @@ use std::process::ExitCode as ProcessExit;
 
 use nix::sys::stat::SFlag;
 
-use super::Ending;
 use super::supervision::SupervisionArgs;
+use super::{Ending, output};
 use crate::flink::{LastWords, read_failure};
+use crate::launch::deliver_report;
 use crate::spec::ExitCode;
-use crate::supervise::{self, Cause, Outcome, SuperviseError, Supervision};
+use crate::supervise::{self, Cause, Outcome, Room, SuperviseError, Supervision};
 
 /// The one option of a re-executed supervisor, which is not for people.
 const DOCUMENT: &str = "--document-fd";
@@ -98,7 +99,14 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
 }
 
 fn finish(supervision: Supervision) -> Result<ProcessExit, Ending> {
-    let Outcome { exit_code, .. } = supervise::run(supervision, read_cause)?;
+    if supervision.time_stamps {
+        output::begin_log();
+    }
+    let room = Room {
+        read_cause,
+        deliver: deliver_report,
+    };
+    let Outcome { exit_code, .. } = supervise::run(supervision, room)?;
     Ok(ProcessExit::from(exit_code))
 }
 

@@ -37,6 +37,10 @@ pub(super) struct SupervisionArgs {
     #[command(flatten)]
     backoff: BackoffArgs,
 
+    /// Begin each line of flugs' own with the time (RFC 3339, UTC)
+    #[arg(long)]
+    time_stamps: bool,
+
     /// Stop the command when the process that started this one ends
     #[arg(long)]
     follow_parent: bool,
@@ -87,6 +91,11 @@ struct PrivilegeArgs {
 }
 
 impl SupervisionArgs {
+    /// Whether lines of flugs' own say when they were written.
+    pub(super) const fn time_stamps(&self) -> bool {
+        self.time_stamps
+    }
+
     /// The grace period, if one was asked for.
     pub(super) const fn grace(&self) -> Option<Duration> {
         self.grace
@@ -107,6 +116,7 @@ impl SupervisionArgs {
             health: self.health.policy(),
             status: self.health.status(),
             follow_parent: self.follow_parent,
+            time_stamps: self.time_stamps,
             limits: Limits {
                 open_files: self.limits.open_files,
                 core_size: self.limits.core_size,

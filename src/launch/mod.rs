@@ -9,6 +9,7 @@ mod chroot;
 mod compatibility;
 mod configuration;
 mod defaults;
+mod delivery;
 mod error;
 mod explanation;
 mod ground;
@@ -31,6 +32,7 @@ mod temporary;
 
 pub use answers::RuntimeAnswers;
 pub use chroot::{AskChroot, Quorum, keeps_state_in_zookeeper};
+pub use delivery::deliver_report;
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};
 pub use image::ImageTerms;

@@ -17,8 +17,8 @@ use super::stages::Stages;
 use super::{
     AskChroot, Explanation, HostFacts, ImageTerms, LaunchError, LaunchRequest, ManifestSource,
     Quorum, ResolvedLaunch, SandboxLayout, SettledLaunch, answers::KEPT_BACK, check_ports,
-    fetch_manifest, health::health, make_directories, peer::peer, publish, registration::signs,
-    render, resolve, supervision,
+    deliver_report, fetch_manifest, health::health, make_directories, peer::peer, publish,
+    registration::signs, render, resolve, supervision,
 };
 
 /// What a Java answers without doing anything.
@@ -129,6 +129,9 @@ pub fn run(
         document.phases = stages.done().to_vec();
         // A report that cannot be written must not change how the launch ends.
         let _ = document.write(&report);
+        if let Some(whom) = &stages.report_to {
+            deliver_report(whom, &document);
+        }
     }
     end
 }
@@ -198,6 +201,7 @@ impl LaunchOrder {
         stages.enter(Phase::Start);
         terms.stop.grace = grace.unwrap_or_else(|| default_grace(&request));
         terms.phases = stages.done().to_vec();
+        terms.report_to.clone_from(&stages.report_to);
         // Whatever of the cache this launch uses stays there until its supervisor ends.
         let mut kept = held_by_entry_point;
         kept.extend(lease.map(Lease::into_descriptor).transpose()?);
@@ -259,6 +263,7 @@ impl LaunchOrder {
     ) -> Result<Fetched, LaunchError> {
         let manifest = fetch_manifest(source, fetcher).await?;
         stages.enter(Phase::Fetch);
+        stages.report_to.clone_from(&manifest.exit_report_url);
         let summary = fetcher
             .fetch_all(&manifest.artifacts, &source.url, &self.sandbox, progress)
             .await?;

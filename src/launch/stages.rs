@@ -13,6 +13,8 @@ pub(super) struct Stages {
     current: Phase,
     since: Instant,
     done: Vec<PhaseTime>,
+    /// To whom the exit report is to be handed, once that is known.
+    pub(super) report_to: Option<String>,
 }
 
 impl Stages {
@@ -22,6 +24,7 @@ impl Stages {
             current: first,
             since: Instant::now(),
             done: Vec::new(),
+            report_to: None,
         }
     }
 

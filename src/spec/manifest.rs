@@ -43,6 +43,10 @@ pub struct LaunchManifest {
     /// Seconds between the request to stop and SIGKILL, if the cluster has an opinion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_grace_seconds: Option<f64>,
+    /// Where the exit report is handed in before the process ends (PUT); the URL is the permission
+    /// to do so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_report_url: Option<String>,
 }
 
 /// `MAJOR.MINOR`. A launcher reads any manifest of its own major version or an older one.
@@ -56,7 +60,7 @@ pub struct ManifestVersion {
 
 impl ManifestVersion {
     /// The version this program writes.
-    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+    pub const CURRENT: Self = Self { major: 1, minor: 1 };
 }
 
 /// Why a document is not a usable manifest. Each is a different thing to mend.

@@ -169,6 +169,8 @@ mod tests {
             containers: None,
             application_master: None,
             tasks_recorded_in: None,
+            framework_removed: None,
+            resumes_under: None,
         }
     }
 

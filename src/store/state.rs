@@ -40,6 +40,13 @@ pub struct ClusterState {
     /// Where the scheduler remembers the tasks of Mesos, if not in this directory, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks_recorded_in: Option<String>,
+    /// The framework that the Mesos master has removed while tasks of it were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_removed: Option<String>,
+    /// What the next start of this cluster is to be given so that Flink resumes the jobs that have
+    /// not ended, if it keeps them: `high-availability.cluster-id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes_under: Option<String>,
 }
 
 /// Where an application master answers.

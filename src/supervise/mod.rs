@@ -56,7 +56,8 @@ pub use health::{
 pub use privileges::become_user;
 pub use rehearsal::{Question, rehearse};
 pub use report::{
-    ChildEnd, CrashFiles, ExitReport, MemoryUse, OutOfMemory, Phase, PhaseTime, Reason, ReportError,
+    ChildEnd, CrashFiles, ExitReport, LONGEST_REPORT, MemoryUse, OutOfMemory, Phase, PhaseTime,
+    Reason, ReportError, ReportFormatError, rfc3339,
 };
 pub use signal::{Signal, SignalError};
 pub use signs::{Complaint, Meaning, Sign, SignReader, Signs, Weight};
@@ -64,5 +65,5 @@ pub use supervision::{
     ExitOnStop, HealthCheck, HealthPolicy, LimitValue, Limits, LogPolicy, Peer, Privileges,
     RestartPolicy, RestartWhen, RotatingFiles, StatusAddress, StopPolicy, Supervision,
 };
-pub use supervisor::{Outcome, run};
+pub use supervisor::{Deliver, Outcome, Room, run};
 pub use sys::map_as_code;

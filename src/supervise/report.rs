@@ -20,6 +20,9 @@ use crate::spec::{ExitCode, Failure};
 /// Room kept on disk for the report. What a report holds is bounded so that it fits.
 const RESERVED: i64 = 64 * 1024;
 
+/// A report has at most so many bytes.
+pub const LONGEST_REPORT: usize = 64 * 1024;
+
 /// The format's version, as the document states it.
 const VERSION: u32 = 1;
 
@@ -206,6 +209,29 @@ pub struct ReportError {
     pub error: io::Error,
 }
 
+/// Why a document is not taken for a report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReportFormatError {
+    /// It is too long.
+    #[error("the exit report has {bytes} bytes; one has at most {LONGEST_REPORT}")]
+    TooLong {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// It is no report.
+    #[error("the exit report is not readable: {reason}")]
+    Malformed {
+        /// What the parser says, with line and column.
+        reason: String,
+    },
+    /// It is of another version.
+    #[error("the exit report has version {found}; this flugs reads version {VERSION}")]
+    Version {
+        /// Its version.
+        found: u32,
+    },
+}
+
 impl Failure for ReportError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::of_io(&self.error)
@@ -260,6 +286,40 @@ impl ExitReport {
             exit_code: ExitCode::StoppedBeforeStart.code(),
             ..Self::new(name, phase, Reason::StoppedBeforeStart, started)
         }
+    }
+
+    /// Reads a report. Strict: whoever wrote another format is not guessed at.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ReportFormatError> {
+        if bytes.len() > LONGEST_REPORT {
+            let bytes = bytes.len();
+            return Err(ReportFormatError::TooLong { bytes });
+        }
+        let report: Self =
+            serde_json::from_slice(bytes).map_err(|error| ReportFormatError::Malformed {
+                reason: error.to_string(),
+            })?;
+        if report.version != VERSION {
+            let found = report.version;
+            return Err(ReportFormatError::Version { found });
+        }
+        Ok(report)
+    }
+
+    /// Whether the report says more than an exit code does.
+    pub const fn says_more(&self) -> bool {
+        self.cause.is_some() || !matches!(self.reason, Reason::Exited | Reason::Signaled)
+    }
+
+    /// Whether somebody had asked for the end.
+    pub const fn was_asked_for(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Stopped
+                | Reason::StopFailed
+                | Reason::Killed
+                | Reason::StoppedBeforeStart
+                | Reason::ParentGone
+        )
     }
 
     /// Writes the report to `path`: whole, or not at all, where it is a file that can be replaced.
@@ -403,7 +463,7 @@ impl Drop for ReportFile {
 }
 
 /// A time for people and programs, in UTC.
-pub(super) fn rfc3339(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time)
         .map(|stamp| format!("{stamp:.3}"))
         .unwrap_or_default()
@@ -412,6 +472,7 @@ pub(super) fn rfc3339(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn epoch(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -481,5 +542,48 @@ mod tests {
     fn a_missing_directory_is_named() {
         let error = ReportFile::reserve(Path::new("/nonexistent/r.json")).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/r.json"), "{error}");
+    }
+
+    /// What a real report may hold.
+    fn any_report() -> impl Strategy<Value = ExitReport> {
+        let reasons = prop_oneof![
+            Just(Reason::Exited),
+            Just(Reason::OomKilled),
+            Just(Reason::Unhealthy),
+            Just(Reason::LaunchFailed),
+        ];
+        let lines = proptest::collection::vec("\\PC{0,80}", 0..20);
+        (reasons, any::<u8>(), "\\PC{0,200}", lines).prop_map(|(reason, code, message, lines)| {
+            ExitReport {
+                exit_code: code,
+                message,
+                last_error_lines: lines,
+                ..ExitReport::new("taskmanager-1", Phase::Run, reason, epoch(5))
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(report in any_report()) {
+            prop_assert_eq!(ExitReport::parse(report.to_json().as_bytes()), Ok(report));
+        }
+
+        #[test]
+        fn bytes_that_are_no_report_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(ExitReport::parse(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn another_format_is_refused_and_not_guessed_at() {
+        let report = ExitReport::new("x", Phase::Run, Reason::Exited, epoch(0)).to_json();
+        let parse = |text: &str| ExitReport::parse(text.as_bytes()).unwrap_err();
+        let newer = report.replace("\"version\": 1", "\"version\": 2");
+        assert_eq!(parse(&newer), ReportFormatError::Version { found: 2 });
+        let unknown = report.replace("\"name\"", "\"nome\": 1, \"name\"");
+        assert!(parse(&unknown).to_string().contains("nome"));
+        let long = report.replace("\"x\"", &format!("\"{}\"", "x".repeat(LONGEST_REPORT)));
+        assert!(matches!(parse(&long), ReportFormatError::TooLong { .. }));
     }
 }

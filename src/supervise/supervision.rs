@@ -65,6 +65,13 @@ pub struct Supervision {
     /// Where the exit report is written.
     #[serde(default)]
     pub report: Option<PathBuf>,
+    /// To whom the exit report is handed as well, for [`super::Deliver`] to understand. A secret: it
+    /// may be a permission.
+    #[serde(default)]
+    pub report_to: Option<String>,
+    /// Begin each line of the supervisor's own with the time.
+    #[serde(default)]
+    pub time_stamps: bool,
     /// Stop the program and end when the process that started this one ends.
     #[serde(default)]
     pub follow_parent: bool,
@@ -327,6 +334,8 @@ impl Supervision {
             limits: Limits::default(),
             privileges: Privileges::default(),
             report: None,
+            report_to: None,
+            time_stamps: false,
             follow_parent: false,
             foreground: false,
             crash_directories: Vec::new(),

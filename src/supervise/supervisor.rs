@@ -41,30 +41,44 @@ pub struct Outcome {
     pub report: ExitReport,
 }
 
-/// Runs the program of `supervision` until it is over for good, and reports. What the program said
-/// of its end is for `read_cause` to read.
+/// Hands the report to whom [`Supervision::report_to`] names. Must give up within a second or two:
+/// the supervisor's end waits for it.
+pub type Deliver = fn(&str, &ExitReport);
+
+/// What others do for a supervisor, which knows neither programs nor networks.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Reads what the program said of its end.
+    pub read_cause: ReadCause,
+    /// Delivers the report.
+    pub deliver: Deliver,
+}
+
+/// Runs the program of `supervision` until it is over for good, and reports.
 ///
 /// Blocks the calling thread, which must be the process's only one.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "it is the process's last act: nothing is left to own the document"
 )]
-pub fn run(supervision: Supervision, read_cause: ReadCause) -> Result<Outcome, SuperviseError> {
+pub fn run(supervision: Supervision, room: Room) -> Result<Outcome, SuperviseError> {
     hold_signals()?;
     let evidence = Evidence::new();
-    let prepared = Supervisor::prepare(&supervision, &evidence, read_cause);
+    let prepared = Supervisor::prepare(&supervision, &evidence, room);
     let ended = prepared.and_then(Supervisor::run);
     if let Err(error) = &ended {
-        report_failure(&supervision, &evidence, error);
+        report_failure(&supervision, &evidence, error, room.deliver);
     }
     ended
 }
 
 /// Reports a failure of the supervisor's own.
-fn report_failure(supervision: &Supervision, evidence: &Evidence, error: &SuperviseError) {
-    let Some(path) = &supervision.report else {
-        return;
-    };
+fn report_failure(
+    supervision: &Supervision,
+    evidence: &Evidence,
+    error: &SuperviseError,
+    deliver: Deliver,
+) {
     let name = supervision.display_name();
     let mut report = ExitReport::of_failure(&name, Phase::Start, error, evidence.began);
     report.phases.clone_from(&supervision.phases);
@@ -74,8 +88,12 @@ fn report_failure(supervision: &Supervision, evidence: &Evidence, error: &Superv
     ) {
         report.reason = Reason::StartFailed;
     }
-    if let Err(problem) = report.write(path) {
-        say_plainly(&problem.to_string());
+    let written = supervision.report.as_ref().map(|path| report.write(path));
+    if let Some(Err(problem)) = written {
+        say_plainly(&problem.to_string(), supervision.time_stamps);
+    }
+    if let Some(whom) = &supervision.report_to {
+        deliver(whom, &report);
     }
 }
 
@@ -98,7 +116,7 @@ pub(super) struct Supervisor<'a> {
     report_file: Option<ReportFile>,
     start_error: Option<SuperviseError>,
     pub(super) reap_pending: bool,
-    read_cause: ReadCause,
+    room: Room,
     /// The program's own log as the current run found it.
     program_log: Option<ProgramLog>,
     /// Why the run before failed.
@@ -109,7 +127,7 @@ impl<'a> Supervisor<'a> {
     fn prepare(
         supervision: &'a Supervision,
         evidence: &'a Evidence,
-        read_cause: ReadCause,
+        room: Room,
     ) -> Result<Self, SuperviseError> {
         let call = |call| move |error| SuperviseError::Signals { call, error };
         sys::reset_disposition(Signal::CHLD).map_err(call("signal"))?;
@@ -127,7 +145,8 @@ impl<'a> Supervisor<'a> {
         // The streams are opened as who we are; everything after that as who we become.
         let name = supervision.display_name();
         let signs = supervision.signs.as_ref();
-        let mut outputs = Outputs::new(&supervision.logs, &name, signs)?;
+        let mut outputs = Outputs::new(&supervision.logs, &name, signs)?
+            .with_time_stamps(supervision.time_stamps);
         set_limits(&supervision.limits)?;
         let user = give_up(&supervision.privileges)?;
         outputs.open_files(&supervision.logs)?;
@@ -160,7 +179,7 @@ impl<'a> Supervisor<'a> {
             report_file,
             start_error: None,
             reap_pending: false,
-            read_cause,
+            room,
             program_log: supervision.program_log.as_deref().map(ProgramLog::at_start),
             last_cause: None,
         })
@@ -271,7 +290,7 @@ impl<'a> Supervisor<'a> {
         let (stderr, stdout) = self.outputs.last_words();
         let log = self.program_log.as_ref().map(ProgramLog::last_words);
         let log = log.unwrap_or_default();
-        (self.read_cause)(&LastWords {
+        (self.room.read_cause)(&LastWords {
             stderr,
             stdout,
             log,
@@ -297,6 +316,10 @@ impl<'a> Supervisor<'a> {
         let mut report = self.report(verdict);
         if early {
             self.write(&report);
+        }
+        // While the container and its network are still there.
+        if let Some(whom) = &self.supervision.report_to {
+            (self.room.deliver)(whom, &report);
         }
         self.outputs.drain(now, wall);
         let last = self.report(verdict);

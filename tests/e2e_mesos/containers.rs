@@ -71,6 +71,8 @@ fn containers_of_1_20_5_compute_and_a_killed_one_is_replaced() {
     scene.submit();
     scene.wait_until_counting();
 
+    what_ended_a_worker_is_told_by_its_launcher(&mut scene, &images.worker);
+
     // Nothing that everybody with access to the engine sees is secret.
     let token = docker_ok(&[
         "exec",
@@ -98,6 +100,45 @@ fn containers_of_1_20_5_compute_and_a_killed_one_is_replaced() {
         task_containers(&images.worker).is_empty()
     });
     assert_eq!(scene.tasks(), BTreeSet::new());
+}
+
+/// One worker's JVM is killed for want of memory, and another one's crashes. Mesos says of both no
+/// more than an exit code, and their sandboxes may be gone.
+fn what_ended_a_worker_is_told_by_its_launcher(scene: &mut Scene, image: &str) {
+    let first = |names: BTreeSet<String>| names.into_iter().next().unwrap();
+    // The kernel takes the JVM and not the one that takes its memory away.
+    let starve = "for one in /proc/[0-9]*; do \
+                      grep -qs java $one/comm && echo 1000 > $one/oom_score_adj; \
+                  done; head -c 2G /dev/zero | tail > /dev/null";
+    let crash = "for one in /proc/[0-9]*; do \
+                     grep -qs java $one/comm && kill -ABRT ${one#/proc/}; \
+                 done";
+    for (does, kind, words) in [
+        (
+            starve,
+            "out-of-memory",
+            "because the container reached its memory limit of ",
+        ),
+        (crash, "exited", "ABRT"),
+    ] {
+        let worker = first(task_containers(image));
+        docker(&["exec", "--user", "root", &worker, "sh", "-c", does]);
+        scene.wait_until("its end is told", |scene| {
+            scene.status()["failures"]["recent"][0]["kind"] == kind
+        });
+        let status = scene.status();
+        let told = &status["failures"]["recent"][0]["text"];
+        assert!(told.as_str().unwrap().contains(words), "{status}");
+        let why = scene.why();
+        let why = String::from_utf8_lossy(&why.stdout);
+        assert!(why.contains(words), "{why}");
+        assert!(scene.log().contains(words), "{}", scene.log());
+        let counted = format!("flugs_worker_failures_total{{reason=\"{kind}\"}} 1");
+        assert!(scene.metrics().contains(&counted), "{}", scene.metrics());
+        scene.wait_until_whole();
+    }
+    scene.wait_until_counting();
+    scene.counted_exactly();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mesos_double::{Executors, Options};
 
-use super::scene::{Scene, kill, text};
+use super::scene::{Scene, has_its_time, kill, text};
 
 const VERSION: &str = "2.3.0";
 
@@ -208,6 +208,16 @@ fn a_framework_that_the_master_removed_is_118_until_it_may_be_forgotten() {
     std::thread::sleep(Duration::from_millis(100));
 
     ends_with(&mut scene, 118, "--forget-framework");
+    // What cannot work is advised neither by this one nor by what looks at it later.
+    assert!(!scene.last_log().contains("successor"), "{}", scene.log());
+    let status = text(&scene.flugs("status").output().unwrap());
+    let removed = format!("has removed the framework {framework}");
+    assert!(
+        status.contains(&removed) && status.contains("--forget-framework"),
+        "{status}"
+    );
+    assert!(!status.contains("takes them over"), "{status}");
+    assert_eq!(scene.flugs("down").status().unwrap().code(), Some(118));
 
     let mut command = scene.appmaster();
     scene.start(command.arg("--forget-framework"));
@@ -215,4 +225,41 @@ fn a_framework_that_the_master_removed_is_118_until_it_may_be_forgotten() {
     assert_ne!(scene.framework(), framework);
     assert!(scene.end("INT").success());
     scene.nothing_is_left();
+    // A normal end has nothing to be told but itself.
+    let log = scene.last_log();
+    for needless in ["no contact", "successor", "was asked to stop"] {
+        assert!(!log.contains(needless), "{needless}: {log}");
+    }
+    let status = text(&scene.flugs("status").output().unwrap());
+    assert!(!status.contains("has removed"), "{status}");
+}
+
+/// Also where it ends before anything is started, and with an error of many lines.
+#[test]
+fn every_line_of_an_application_master_that_is_refused_says_when_it_was_written() {
+    let mut scene = pretended(&["flugs.mesos.no-such-option=1".to_owned()]);
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    assert!(!scene.ended().success());
+    let log = scene.last_log();
+    assert!(log.contains("flugs.mesos.no-such-option"), "{log}");
+    assert!(log.lines().all(has_its_time), "{log}");
+}
+
+/// Whoever leaves before anything was started has nothing to leave to anybody.
+#[test]
+fn nothing_is_left_to_a_successor_where_there_is_nothing() {
+    let mut scene = pretended(&["mesos.initial-tasks=0".to_owned()]);
+    let mut command = scene.appmaster();
+    scene.start(&mut command);
+    scene.wait_until("it is subscribed", |scene| {
+        scene.status()["mesos"]["phase"] == "subscribed"
+    });
+    assert!(scene.end("TERM").success());
+    let log = scene.last_log();
+    assert!(
+        !log.contains("successor") && !log.contains("no contact"),
+        "{log}"
+    );
+    assert!(log.contains("flugs: stopping"), "{log}");
 }

@@ -247,11 +247,32 @@ impl Scene {
         logs.collect()
     }
 
+    /// What the last of them said.
+    pub(super) fn last_log(&self) -> String {
+        let path = self.path(&format!("appmaster-{}.log", self.starts));
+        fs::read_to_string(path).unwrap()
+    }
+
+    /// Asserts that each line of an application master, and of its JobManager's launcher, says
+    /// when it was written. Flink's own lines among them are of Flink's layout.
+    #[track_caller]
+    fn every_line_has_its_time(&self) {
+        let log = self.last_log();
+        let own: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains("flugs: "))
+            .collect();
+        assert!(!own.is_empty(), "{log}");
+        for line in own {
+            assert!(has_its_time(line), "without its time: {line}");
+        }
+    }
+
     fn own_lines(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log
             .lines()
-            .filter(|line| line.starts_with("flugs") || line.contains("ERROR"))
+            .filter(|line| line.contains("flugs: ") || line.contains("ERROR"))
             .collect();
         lines.join("\n")
     }
@@ -545,6 +566,7 @@ impl Scene {
             // Kept until it has ended: whatever fails here leaves no process behind.
             if let Some(status) = self.appmaster.as_mut().unwrap().try_wait().unwrap() {
                 self.appmaster = None;
+                self.every_line_has_its_time();
                 return status;
             }
             assert!(
@@ -677,6 +699,17 @@ fn curl(words: &[&str]) -> Value {
 fn last_number(digit: u64, count: u64) -> u64 {
     let first = if digit == 0 { 10 } else { digit };
     first + 10 * count.saturating_sub(1)
+}
+
+/// Whether a line begins with the time (RFC 3339, UTC, milliseconds).
+pub(super) fn has_its_time(line: &str) -> bool {
+    let (stamp, said) = line.split_once(' ').unwrap_or_default();
+    let form = |(found, shape): (u8, u8)| match shape {
+        b'0' => found.is_ascii_digit(),
+        other => found == other,
+    };
+    let shape = b"0000-00-00T00:00:00.000Z";
+    stamp.len() == shape.len() && stamp.bytes().zip(*shape).all(form) && !said.is_empty()
 }
 
 pub(super) fn free_port() -> u16 {

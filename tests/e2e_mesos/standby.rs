@@ -1,7 +1,7 @@
 //! Two application masters of one cluster, as on two machines, while a job counts: one leads, the
 //! other stands by and takes over, whether the leader is killed, stops in order, or ends the cluster.
 
-use super::scene::{Other, Scene};
+use super::scene::{Other, Scene, kill, text};
 use super::zookeeper::Server;
 
 const VERSION: &str = "1.20.5";
@@ -41,9 +41,22 @@ fn an_application_master_that_stands_by_takes_the_cluster_over() {
     assert_eq!(scene.tasks(), workers);
     scene.counted_exactly();
 
+    comes_back_after_a_lost_session(&mut scene, &mut other);
+    assert_eq!(scene.framework(), framework);
+    assert_eq!(scene.tasks(), workers);
+    scene.counted_exactly();
+
     // The cluster is ended: who stands by has nothing to take over, and ends as well.
-    stands_by(&mut scene, &mut other);
-    assert!(scene.end("INT").success());
+    let down = scene.flugs("down").output().unwrap();
+    assert!(down.status.success(), "{}", text(&down));
+    assert!(scene.ended().success());
+    let words = text(&down);
+    assert!(
+        words.contains(
+            "is kept, and resumed by the next start under high-availability.cluster-id=/default"
+        ),
+        "{words}"
+    );
     scene.swap(&mut other);
     assert!(scene.ended().success());
     assert!(scene.log().contains("the cluster has ended for good"));
@@ -84,6 +97,33 @@ fn an_outage_is_told_with_what_goes_on(scene: &mut Scene, zookeeper: &mut Server
         scene.log().contains("is reached again, after ")
     });
     assert!(scene.metrics().contains(&format!("{REACHABLE} 1")));
+    has_taken_over(scene);
+}
+
+/// The leader is away for longer than its session lasts, as a machine that is paused is: the other
+/// one leads, and this one is the next in line when it is back, as the same process.
+fn comes_back_after_a_lost_session(scene: &mut Scene, other: &mut Other) {
+    stands_by(scene, other);
+    let paused = scene.master();
+    kill(paused, "STOP");
+    let job_manager = scene.jvm("StandaloneSession");
+    kill(job_manager, "STOP");
+    scene.swap(other);
+    scene.wait_until("the other one leads", |scene| {
+        scene
+            .last_log()
+            .contains("this application master leads now")
+    });
+    let leader = scene.master();
+    scene.swap(other);
+    kill(job_manager, "CONT");
+    kill(paused, "CONT");
+    scene.wait_until("it stands by", |scene| {
+        let status = scene.status();
+        status["phase"] == "standby" && status["leader"]["pid"] == leader
+    });
+    assert_eq!(scene.master(), paused);
+    scene.swap(other);
     has_taken_over(scene);
 }
 

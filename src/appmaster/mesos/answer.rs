@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::api::{Question, Topic};
 use super::report::{
-    ContactPhaseReport, ContactReport, FailuresReport, HealthReport, JobManagerReport, LostWorker,
-    PauseReport, RecentFailure, RefusalReport, StateReport, WaitingReport, WaitingWorker,
-    WhyReport, WorkerReport,
+    ContactPhaseReport, ContactReport, FailuresReport, HealthReport, HeldBackReport,
+    JobManagerReport, LostWorker, PauseReport, RefusalReport, StateReport, WaitingReport,
+    WaitingWorker, WhyReport, WorkerReport,
 };
-use super::run::{MesosCluster, PastFailure};
+use super::run::MesosCluster;
 use crate::mesos::matching::{Profile, Refusal};
-use crate::mesos::scheduler::Describe;
+use crate::mesos::scheduler::{Describe, HeldBack};
 use crate::provider::mesos::scheduling::{ContactPhase, Link, Publish};
 use crate::provider::mesos::workers::{MesosWorker, WorkerTask};
 use crate::spec::{MemberState, Role, WorkerId};
@@ -87,6 +87,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                 wants: wants(profile),
                 workers: waiting(name),
                 refusals: self.workers.refusals(name).map(refusal).collect(),
+                held_back: self.workers.held_back(name).map(|one| self.held_back(one)),
             })
             .filter(|report| !report.workers.is_empty());
         let lost: Vec<LostWorker> = all().filter_map(|(id, one)| self.lost(id, one)).collect();
@@ -104,6 +105,17 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             paused: self.pause_report(),
             waiting: waiting.collect(),
             failures: self.failures_report(),
+        }
+    }
+
+    fn held_back(&self, held_back: HeldBack) -> HeldBackReport {
+        HeldBackReport {
+            agent: held_back.agent.value,
+            hostname: held_back.hostname,
+            resource: held_back.resource,
+            before: held_back.before.value(),
+            now: held_back.now.value(),
+            role: self.terms.role.clone(),
         }
     }
 
@@ -172,15 +184,11 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     }
 
     fn failures_report(&self) -> FailuresReport {
-        let told = |past: &PastFailure| RecentFailure {
-            seconds_ago: past.at.elapsed().as_secs(),
-            ..past.report.clone()
-        };
         FailuresReport {
             total: self.fleet.failures(Role::TaskManager),
             allowed: self.desired.starts.and_then(|starts| starts.maximum_failed),
-            recent: self.failures.iter().map(told).collect(),
-            planned: self.planned.iter().map(told).collect(),
+            recent: self.failures.recent(),
+            planned: self.failures.planned(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! cluster is touched: neither the state nor a process nor the master. Without high availability
 //! there is nobody to wait for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::{fs, io};
 
@@ -17,6 +17,7 @@ use super::super::signals::StopSignals;
 use super::adoption::adopt;
 use super::api::{Question, Topic};
 use super::event::{MesosEvent, NotifyMesos};
+use super::failures::Failures;
 use super::job_manager::JobManager;
 use super::memory::{Coordination, PATIENCE};
 use super::metrics::{write_general, write_zookeeper};
@@ -26,7 +27,7 @@ use super::report::{
     WhyReport,
 };
 use super::run::{MesosCluster, Terms};
-use super::shipment::Shipment;
+use super::shipment::{Served, Shipment};
 use super::watch::Watch;
 use super::zookeeper::ZooKeeperContacts;
 use crate::fleet::demand::Demand;
@@ -201,7 +202,11 @@ impl Candidate {
             .await?;
         let served = self.shipment.metrics();
         let directory = &self.terms.directory;
-        let (describer, documents) = match self.shipment.serve(directory, &snapshot, notify).await {
+        let Served {
+            describer,
+            documents,
+            reports,
+        } = match self.shipment.serve(directory, &snapshot, notify).await {
             Ok(ready) => ready,
             Err(error) => {
                 abandon(&mut self.job_manager, &fleet).await;
@@ -222,7 +227,7 @@ impl Candidate {
         let cluster = MesosCluster {
             terms: self.terms,
             job_manager: self.job_manager,
-            workers: MesosWorkers::new(scheduling, &snapshot),
+            workers: MesosWorkers::new(scheduling, &snapshot).hearing(reports),
             zookeeper: self.zookeeper,
             desired: self.desired,
             fleet,
@@ -236,9 +241,7 @@ impl Candidate {
             started: self.started,
             framework: snapshot.framework,
             slots: BTreeMap::new(),
-            failures: VecDeque::new(),
-            planned: VecDeque::new(),
-            failed: BTreeMap::new(),
+            failures: Failures::default(),
             served,
             last_plan: Plan::default(),
             last_reason: None,

@@ -3,7 +3,12 @@
 use std::fmt;
 
 use super::zookeeper::ZooKeeperEvent;
+use crate::flink::stop_reason;
+use crate::provider::mesos::workers::WorkerTask;
 use crate::store::Contender;
+
+/// How many workers are named in one line.
+const MOST: usize = 10;
 
 /// Told of everything worth a line.
 pub type NotifyMesos<'a> = dyn FnMut(&MesosEvent) + 'a;
@@ -40,12 +45,7 @@ pub enum MesosEvent {
     /// ZooKeeper is away, or back.
     ZooKeeper(ZooKeeperEvent),
     /// A worker is being launched.
-    Launched {
-        /// Its task.
-        task: String,
-        /// The agent's host name.
-        hostname: String,
-    },
+    Launched(Placed),
     /// A worker is registered.
     Registered {
         /// Its task.
@@ -54,12 +54,17 @@ pub enum MesosEvent {
     /// A worker ended by itself, or was given up.
     Failed {
         /// Its task.
-        task: String,
-        /// The agent's host name.
-        hostname: String,
+        worker: Placed,
         /// Why.
         text: String,
         /// It did not fail: somebody ended it whose business that is.
+        planned: bool,
+    },
+    /// Further workers ended as the last one that was told of did.
+    Likewise {
+        /// Their tasks.
+        workers: Vec<Placed>,
+        /// They did not fail: somebody ended them whose business that is.
         planned: bool,
     },
     /// Jobs want another number of workers.
@@ -101,10 +106,51 @@ pub enum MesosEvent {
     TearingDown,
     /// The application master leaves, the workers stay.
     HandingOver,
+    /// The application master leaves, and there is nothing that somebody could take over from it.
+    Leaving,
+    /// The JobManager was asked to stop, and did not end in good order.
+    JobManagerStopped {
+        /// Its exit code.
+        code: u8,
+        /// How long it took, in seconds.
+        seconds: u64,
+    },
     /// What is left is not waited for.
     Hurrying,
     /// Something else.
     Notice(String),
+}
+
+/// A task and where it is, by the names that Mesos has for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The task's id.
+    pub task: String,
+    /// The agent's host name.
+    pub hostname: String,
+    /// The agent's id.
+    pub agent: String,
+}
+
+impl Placed {
+    pub(super) fn of(task: &WorkerTask) -> Self {
+        Self {
+            task: task.task.value.clone(),
+            hostname: task.hostname.clone(),
+            agent: task.agent.value.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Placed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            task,
+            hostname,
+            agent,
+        } = self;
+        write!(formatter, "{task} on {hostname} (agent {agent})")
+    }
 }
 
 /// A reason behind a sentence, if there is one.
@@ -114,85 +160,124 @@ fn because(reason: Option<&str>) -> String {
 
 impl fmt::Display for MesosEvent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Publishing(step) => write!(
-                formatter,
+        match self.fixed() {
+            Some(text) => formatter.write_str(text),
+            None => formatter.write_str(&self.of_cluster().unwrap_or_else(|| self.of_workers())),
+        }
+    }
+}
+
+impl MesosEvent {
+    /// What is always said in the same words.
+    const fn fixed(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::JobManagerServes => "the JobManager serves",
+            Self::StandsBy(None) => "standing by: another application master of this cluster leads",
+            Self::Leads => "this application master leads now",
+            Self::Dissolved => "the cluster has ended for good, and so has standing by",
+            Self::Ready => "all that is wanted serves",
+            Self::Finished => "the JobManager has finished",
+            Self::TearingDown => "stopping: the framework and its workers end",
+            Self::HandingOver => "stopping: the workers stay for a successor",
+            Self::Leaving => "stopping",
+            Self::Hurrying => "not waiting for what is left",
+            _ => return None,
+        })
+    }
+
+    /// What is said of the JobManager, the masters and the cluster.
+    fn of_cluster(&self) -> Option<String> {
+        Some(match self {
+            Self::Publishing(step) => format!(
                 "reading the Flink distribution: {}/{} files",
                 step.files, step.total
             ),
             Self::JobManagerStarted { pid } => {
-                write!(formatter, "the JobManager was started (process {pid})")
+                format!("the JobManager was started (process {pid})")
             }
-            Self::JobManagerServes => write!(formatter, "the JobManager serves"),
             Self::JobManagerEnded { code, reason } => {
                 let reason = because(reason.as_deref());
-                write!(formatter, "the JobManager ended with code {code}{reason}")
+                format!("the JobManager ended with code {code}{reason}")
             }
-            Self::Subscribed { framework } => {
-                write!(
-                    formatter,
-                    "the Mesos master has accepted the framework {framework}"
+            Self::JobManagerStopped { code, seconds } => {
+                let reason = stop_reason(*code, *seconds);
+                format!(
+                    "the JobManager was asked to stop and ended after {seconds} s with code \
+                     {code}{}",
+                    because(reason)
                 )
             }
+            Self::Subscribed { framework } => {
+                format!("the Mesos master has accepted the framework {framework}")
+            }
             Self::Disconnected { reason } => {
-                write!(formatter, "no contact with the Mesos master: {reason}")
+                format!("no contact with the Mesos master: {reason}")
             }
-            Self::ZooKeeper(event) => event.fmt(formatter),
-            Self::Launched { task, hostname } => {
-                write!(formatter, "{task} is launched on {hostname}")
+            Self::ZooKeeper(event) => event.to_string(),
+            Self::StandsBy(Some(leader)) => {
+                format!("standing by: of this cluster's application masters, {leader} leads")
             }
-            Self::Registered { task } => write!(formatter, "{task} is registered"),
+            Self::Notice(text) => text.clone(),
+            _ => return None,
+        })
+    }
+
+    /// What is said of workers.
+    fn of_workers(&self) -> String {
+        match self {
+            Self::Launched(worker) => {
+                let Placed {
+                    task,
+                    hostname,
+                    agent,
+                } = worker;
+                format!("{task} is launched on {hostname} (agent {agent})")
+            }
+            Self::Registered { task } => format!("{task} is registered"),
             Self::Failed {
-                task,
-                hostname,
+                worker,
                 text,
                 planned,
             } => {
                 let how = if *planned { "has ended" } else { "failed" };
-                write!(formatter, "{task} on {hostname} {how}: {text}")
+                format!("{worker} {how}: {text}")
             }
+            Self::Likewise { workers, planned } => likewise(workers, *planned),
             Self::Demand {
                 slots,
                 jobs,
                 workers,
                 unlimited,
                 before,
-            } => write!(
-                formatter,
+            } => format!(
                 "slots that jobs want: {slots} (jobs: {jobs}); workers that are wanted: {workers} \
                  (before: {before}){}",
                 limited(*workers, *unlimited)
             ),
             Self::Idle { task, seconds } => {
-                write!(formatter, "{task} has been idle for {seconds} s and goes")
+                format!("{task} has been idle for {seconds} s and goes")
             }
             Self::Withdrawn { worker } => {
-                write!(
-                    formatter,
-                    "{worker} is not wanted any more and was not launched"
-                )
+                format!("{worker} is not wanted any more and was not launched")
             }
-            Self::StandsBy(Some(leader)) => write!(
-                formatter,
-                "standing by: of this cluster's application masters, {leader} leads"
-            ),
-            Self::StandsBy(None) => write!(
-                formatter,
-                "standing by: another application master of this cluster leads"
-            ),
-            Self::Leads => write!(formatter, "this application master leads now"),
-            Self::Dissolved => write!(
-                formatter,
-                "the cluster has ended for good, and so has standing by"
-            ),
-            Self::Ready => write!(formatter, "all that is wanted serves"),
-            Self::Finished => write!(formatter, "the JobManager has finished"),
-            Self::TearingDown => write!(formatter, "stopping: the framework and its workers end"),
-            Self::HandingOver => write!(formatter, "stopping: the workers stay for a successor"),
-            Self::Hurrying => write!(formatter, "not waiting for what is left"),
-            Self::Notice(text) => formatter.write_str(text),
+            _ => String::new(),
         }
     }
+}
+
+/// Workers that ended as another one did.
+fn likewise(workers: &[Placed], planned: bool) -> String {
+    let how = if planned { "ended" } else { "failed" };
+    let number = match workers.len() {
+        1 => "1 worker more has".to_owned(),
+        many => format!("{many} workers more have"),
+    };
+    let named: Vec<String> = workers.iter().take(MOST).map(Placed::to_string).collect();
+    let rest = match workers.len().saturating_sub(MOST) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    format!("{number} {how} likewise: {}{rest}", named.join(", "))
 }
 
 /// What stands in the way of more workers, if anything does.
@@ -201,5 +286,59 @@ fn limited(workers: usize, unlimited: usize) -> String {
         format!("; slotmanager.number-of-slots.max stands in the way of {unlimited}")
     } else {
         String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placed(number: usize) -> Placed {
+        Placed {
+            task: format!("taskmanager-{number}-{number}"),
+            hostname: "agent1".to_owned(),
+            agent: "4d372258-9079-4d1b-b725-14fb58a22a2a-S0".to_owned(),
+        }
+    }
+
+    #[test]
+    fn tasks_and_agents_are_named_as_mesos_names_them() {
+        let failed = MesosEvent::Failed {
+            worker: placed(1),
+            text: "its process ended".to_owned(),
+            planned: false,
+        };
+        let more = MesosEvent::Likewise {
+            workers: (2..=13).map(placed).collect(),
+            planned: false,
+        };
+        let one = MesosEvent::Likewise {
+            workers: vec![placed(2)],
+            planned: true,
+        };
+        let launched = MesosEvent::Launched(placed(1));
+        let lines: Vec<String> = [launched, failed, one]
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"), @"
+        taskmanager-1-1 is launched on agent1 (agent 4d372258-9079-4d1b-b725-14fb58a22a2a-S0)
+        taskmanager-1-1 on agent1 (agent 4d372258-9079-4d1b-b725-14fb58a22a2a-S0) failed: its process ended
+        1 worker more has ended likewise: taskmanager-2-2 on agent1 (agent 4d372258-9079-4d1b-b725-14fb58a22a2a-S0)
+        ");
+        let more = more.to_string();
+        assert!(more.starts_with("12 workers more have failed likewise: taskmanager-2-2 on agent1 (agent 4d372258-9079-4d1b-b725-14fb58a22a2a-S0), "), "{more}");
+        assert!(more.ends_with(" and 2 more"), "{more}");
+    }
+
+    #[test]
+    fn a_shutdown_that_flink_breaks_off_is_told_with_flinks_reason() {
+        let stopped = |code, seconds| MesosEvent::JobManagerStopped { code, seconds }.to_string();
+        let lines = [stopped(239, 5), stopped(239, 1), stopped(137, 11)];
+        insta::assert_snapshot!(lines.join("\n"), @"
+        the JobManager was asked to stop and ended after 5 s with code 239: its shutdown took longer than the 5 s that Flink allows (JvmShutdownSafeguard), as it does while ZooKeeper is away, and now and then in the midst of its start. No failure: what it holds in ZooKeeper ends with its session
+        the JobManager was asked to stop and ended after 1 s with code 239: something in its shutdown was not caught (FatalExitExceptionHandler). No failure: it was to end
+        the JobManager was asked to stop and ended after 11 s with code 137
+        ");
     }
 }

@@ -63,6 +63,7 @@ impl JobManagerTerms {
             arguments: self.arguments.clone(),
             resources: Resources::default(),
             stop_grace_seconds: Some(self.grace.as_secs_f64()),
+            exit_report_url: None,
         }
     }
 }

@@ -128,7 +128,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             .into_iter()
             .filter(|kind| !kind.is_planned())
         {
-            let number = self.failed.get(&kind).copied().unwrap_or(0);
+            let number = self.failures.counted(kind);
             failures.sample(&[("reason", kind.name())], number);
         }
         let mut planned = text.counter(
@@ -139,7 +139,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             .into_iter()
             .filter(|kind| kind.is_planned())
         {
-            let number = self.failed.get(&kind).copied().unwrap_or(0);
+            let number = self.failures.counted(kind);
             planned.sample(&[("reason", kind.name())], number);
         }
         text.gauge(

@@ -12,6 +12,7 @@ mod certificate;
 mod demand;
 mod documents;
 mod event;
+mod failures;
 mod job_manager;
 mod maintenance;
 mod master;
@@ -32,7 +33,7 @@ mod zookeeper;
 
 pub use candidacy::Candidate;
 pub use documents::Documents;
-pub use event::{MesosEvent, NotifyMesos};
+pub use event::{MesosEvent, NotifyMesos, Placed};
 pub use preparation::{RealMesosCluster, prepare};
 pub use run::MesosCluster;
 pub use settings::MesosClusterSettings;

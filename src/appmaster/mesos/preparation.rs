@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::super::cluster_id::OwnId;
+use super::super::cluster_id::{OwnId, resumes_under};
 use super::super::distribution::store_directory;
 use super::super::preparation::{take_directory, write_secret};
 use super::super::{AppMasterError, chroot, client_configuration};
@@ -180,6 +180,7 @@ fn terms(settings: &MesosClusterSettings, settled: &Settled) -> Terms {
         on_terminate: settings.on_terminate,
         on_interrupt: settings.on_interrupt,
         forget_framework: settings.forget_framework,
+        role: settled.options.framework.roles.join(", "),
         profiles: counts
             .filter_map(|(name, many)| Some((name.clone(), (profiles.remove(name)?, many))))
             .collect(),
@@ -225,7 +226,11 @@ fn first_state(
         containers: None,
         application_master: None,
         // Until this one leads, they are still those that an earlier one left.
-        tasks_recorded_in: earlier.and_then(|state| state.tasks_recorded_in),
+        tasks_recorded_in: earlier
+            .as_ref()
+            .and_then(|state| state.tasks_recorded_in.clone()),
+        framework_removed: earlier.and_then(|state| state.framework_removed),
+        resumes_under: resumes_under(&settled.job_manager.configuration),
     }
 }
 

@@ -264,10 +264,33 @@ pub struct RecentFailure {
     pub task: String,
     /// The agent's host name.
     pub hostname: String,
+    /// The agent.
+    #[serde(default)]
+    pub agent: String,
     /// What ended it.
     pub kind: FailureKind,
     /// In words.
     pub text: String,
+}
+
+impl RecentFailure {
+    /// The same for two ends that are alike, whatever their tasks, machines and numbers are.
+    pub(super) fn likeness(&self) -> (FailureKind, String) {
+        let mut text = String::new();
+        for word in self.text.split_inclusive(' ') {
+            let name = word.trim_matches(|c: char| !c.is_alphanumeric());
+            if name == self.task || name == self.worker || name == self.hostname {
+                text.push('#');
+            } else if name.starts_with(|c: char| c.is_ascii_digit()) {
+                // Times, sizes and process ids. What a process exited with is another matter.
+                let is_code = text.ends_with("status ") || text.ends_with("code ");
+                text.push_str(if is_code { word } else { "# " });
+            } else {
+                text.push_str(word);
+            }
+        }
+        (self.kind, text)
+    }
 }
 
 /// `GET /api/v1/why`: why nothing is launched.
@@ -363,6 +386,27 @@ pub struct WaitingReport {
     pub workers: Vec<WaitingWorker>,
     /// Why the last offer of each agent was not used for them.
     pub refusals: Vec<RefusalReport>,
+    /// An agent that had room for one of them before, and is offered less of now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<HeldBackReport>,
+}
+
+/// An agent that is offered less of than before, though the framework's own tasks do not hold more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldBackReport {
+    /// The agent.
+    pub agent: String,
+    /// Its host name.
+    pub hostname: String,
+    /// The resource.
+    pub resource: String,
+    /// How much of it the framework could have, with what its own tasks there hold.
+    pub before: f64,
+    /// How much it can have now.
+    pub now: f64,
+    /// The framework's role.
+    pub role: String,
 }
 
 /// A worker that waits for an offer.

@@ -1,6 +1,6 @@
 //! The application master at work: keeps a JobManager and the wanted workers running.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use super::super::registration::until;
 use super::super::sandbox::{self, LastReport};
 use super::super::signals::{StopRequest, StopSignals};
 use super::api::Question;
-use super::event::{MesosEvent, NotifyMesos};
+use super::event::{MesosEvent, NotifyMesos, Placed};
+use super::failures::Failures;
 use super::job_manager::JobManager;
 use super::report::RecentFailure;
 use super::watch::Watch;
@@ -21,21 +22,15 @@ use super::zookeeper::ZooKeeperContacts;
 use crate::artifact::server::Metrics;
 use crate::fleet::demand::Demand;
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
+use crate::flink::JOB_FAILED;
 use crate::mesos::matching::Profile;
 use crate::mesos::scheduler::{Describe, Stop};
 use crate::mesos::wire::{FrameworkId, TaskId, TaskState};
 use crate::provider::mesos::failure::{FailureKind, TaskFailure};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::{MesosWorkers, WorkerTask, WorkersEvent};
-use crate::spec::{MemberState, Role, WorkerId};
+use crate::spec::{ExitCode, Failure as _, MemberState, Role, WorkerId};
 use crate::store::{ClusterPhase, ClusterState, Election, FileStore, Leave, Standing};
-
-/// How many failures are remembered for people.
-const MOST_FAILURES: usize = 50;
-
-/// Flink's exit code for a job that has failed for good (`ApplicationStatus.FAILED`, 1443), as the
-/// kernel passes it on: its lowest eight bits.
-const JOB_FAILED: u8 = 163;
 
 /// What is asked of an application master beside the workers that it keeps.
 #[derive(Debug, Clone)]
@@ -49,15 +44,10 @@ pub(super) struct Terms {
     pub(super) on_interrupt: Stop,
     /// The operator says that a framework which the master has removed may be forgotten.
     pub(super) forget_framework: bool,
+    /// The framework's role, or its roles.
+    pub(super) role: String,
     /// The kinds of workers, and how many of each are wanted.
     pub(super) profiles: BTreeMap<String, (Profile, usize)>,
-}
-
-/// A failed worker, to be told of later.
-#[derive(Debug)]
-pub(super) struct PastFailure {
-    pub(super) at: Instant,
-    pub(super) report: RecentFailure,
 }
 
 /// An application master. Made by [`super::prepare`].
@@ -82,11 +72,7 @@ pub struct MesosCluster<D, L, P> {
     pub(super) started: Instant,
     pub(super) framework: Option<FrameworkId>,
     pub(super) slots: BTreeMap<WorkerId, u32>,
-    pub(super) failures: VecDeque<PastFailure>,
-    /// The last ends that were planned by others.
-    pub(super) planned: VecDeque<PastFailure>,
-    /// How many failed, by reason, since the start.
-    pub(super) failed: BTreeMap<FailureKind, u64>,
+    pub(super) failures: Failures,
     /// What the artifact server counts.
     pub(super) served: Arc<Metrics>,
     pub(super) last_plan: Plan,
@@ -110,7 +96,14 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         signals: &mut StopSignals,
         notify: &mut NotifyMesos<'_>,
     ) -> Result<u8, AppMasterError> {
-        let kept = self.keep(signals, notify).await;
+        let in_line = self.election.is_some();
+        let mut kept = self.keep(signals, notify).await;
+        if let Err(error) = &kept
+            && in_line
+            && error.exit_code() == ExitCode::FrameworkSuperseded
+        {
+            kept = Err(AppMasterError::Overtaken);
+        }
         let how = self.how_to_end(&kept);
         let stopped = self.stop(how, signals, notify).await;
         let finish = kept?;
@@ -152,6 +145,11 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             }
             self.carry_out(&plan, notify).await?;
             let next = plan.next.map(|next| self.started + next);
+            let next = next.into_iter().chain(self.failures.due()).min();
+            self.failures
+                .tell(Instant::now())
+                .iter()
+                .for_each(&mut *notify);
             self.last_plan = plan;
             self.settle_phase(notify)?;
             tokio::select! {
@@ -267,6 +265,9 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
                     framework: framework.value.clone(),
                 });
                 self.framework = Some(framework);
+                if self.state.framework_removed.take().is_some() {
+                    self.file.save(&self.state)?;
+                }
             }
             // The same reason over and over is said once.
             WorkersEvent::Disconnected(reason) => {
@@ -280,10 +281,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             WorkersEvent::Launched(id) => {
                 self.fleet.observe(&id, MemberState::Starting, now);
                 if let Some(task) = self.task(&id) {
-                    notify(&MesosEvent::Launched {
-                        task: task.task.value.clone(),
-                        hostname: task.hostname.clone(),
-                    });
+                    notify(&MesosEvent::Launched(Placed::of(task)));
                     let agent = task.agent.value.clone();
                     self.fleet.placed(&id, &agent);
                 }
@@ -291,7 +289,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             WorkersEvent::State(id) => self.task_state(&id, notify),
             WorkersEvent::WaitsAgain(id) => {
                 self.fleet.observe(&id, MemberState::Waiting, now);
-                *self.failed.entry(FailureKind::NeverLaunched).or_default() += 1;
+                self.failures.count(FailureKind::NeverLaunched);
             }
             WorkersEvent::Stopped(id) => {
                 self.slots.remove(&id);
@@ -350,6 +348,7 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         notify: &mut NotifyMesos<'_>,
     ) -> Result<(), AppMasterError> {
         if !self.terms.forget_framework {
+            self.state.framework_removed = Some(framework.value.clone());
             return Err(AppMasterError::FrameworkRemoved {
                 framework: framework.value,
                 tasks: tasks.into_iter().map(|task| task.value).collect(),
@@ -416,31 +415,8 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
         failure: &TaskFailure,
         notify: &mut NotifyMesos<'_>,
     ) {
-        let report = RecentFailure {
-            seconds_ago: 0,
-            worker: id.to_string(),
-            task: task.task.value.clone(),
-            hostname: task.hostname.clone(),
-            kind: failure.kind,
-            text: failure.to_string(),
-        };
-        notify(&MesosEvent::Failed {
-            task: report.task.clone(),
-            hostname: report.hostname.clone(),
-            text: report.text.clone(),
-            planned: failure.kind.is_planned(),
-        });
-        *self.failed.entry(failure.kind).or_default() += 1;
-        let past = if failure.kind.is_planned() {
-            &mut self.planned
-        } else {
-            &mut self.failures
-        };
-        past.truncate(MOST_FAILURES - 1);
-        past.push_front(PastFailure {
-            at: Instant::now(),
-            report,
-        });
+        let told = self.failures.remember(id, task, failure, Instant::now());
+        told.iter().for_each(notify);
     }
 
     fn settle_phase(&mut self, notify: &mut NotifyMesos<'_>) -> Result<(), AppMasterError> {
@@ -469,15 +445,19 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             GiveUp::TooManyFailed { failed, allowed } => AppMasterError::TooManyFailed {
                 failed: *failed,
                 allowed: *allowed,
-                last: self.failures.front().map_or_else(String::new, |last| {
-                    let RecentFailure {
-                        task,
-                        hostname,
-                        text,
-                        ..
-                    } = &last.report;
-                    format!("; the last was {task} on {hostname}: {text}")
-                }),
+                last: self
+                    .failures
+                    .recent()
+                    .first()
+                    .map_or_else(String::new, |last| {
+                        let RecentFailure {
+                            task,
+                            hostname,
+                            text,
+                            ..
+                        } = last;
+                        format!("; the last was {task} on {hostname}: {text}")
+                    }),
             },
             GiveUp::Refused { id, code } => AppMasterError::Refused {
                 id: id.clone(),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use url::Url;
 
 use super::super::AppMasterError;
@@ -14,7 +15,7 @@ use super::event::NotifyMesos;
 use super::publication::{Load, Publication, Published};
 use super::settings::MesosClusterSettings;
 use super::settling::{Settled, bracketed};
-use crate::artifact::server::Metrics;
+use crate::artifact::server::{ExitReports, Intake, Metrics};
 use crate::artifact::unpack::{self, Limits};
 use crate::artifact::{Server, ServerOptions, Store, Token};
 use crate::conf::is_sensitive;
@@ -22,11 +23,14 @@ use crate::conf::options::OptionTable;
 use crate::flink::{class_data_directories, find_archive, travelling_archive_name};
 use crate::launch::{self, FLINK_DIRECTORY, PortOption};
 use crate::mesos::scheduler::Snapshot;
+use crate::mesos::wire::TaskId;
 use crate::overlay::{Overlay, OverlayFile, OverlaySources, overlays};
 use crate::provider::mesos::task::{
     JAVA, JobManagerAddress, TaskDescriber, TaskTerms, ships_flink,
 };
+use crate::provider::mesos::workers::TaskReport;
 use crate::spec::RelativePath;
+use crate::supervise::ExitReport;
 
 /// The overlays that make up a Flink home. Part of one must not travel without the other: what is
 /// there would be taken for the whole.
@@ -39,11 +43,26 @@ const ARTIFACT_SERVER: PortOption = PortOption {
     default: None,
 };
 
+/// How many exit reports may wait to be taken in.
+const MOST_REPORTS: usize = 256;
+
+/// What is there once everything is served.
+pub(super) struct Served {
+    /// Describes tasks.
+    pub(super) describer: TaskDescriber,
+    /// Publishes their documents.
+    pub(super) documents: Documents,
+    /// The exit reports that their launchers hand in.
+    pub(super) reports: mpsc::Receiver<TaskReport>,
+}
+
 /// Everything that travels, and the server that it travels from. Some of it may still be on its
 /// way to the server.
 #[derive(Debug)]
 pub(super) struct Shipment {
     server: Server,
+    /// The exit reports that the server has taken.
+    reports: mpsc::Receiver<TaskReport>,
     store: Store,
     terms: TaskTerms,
     publication: Publication,
@@ -66,7 +85,8 @@ impl Shipment {
         if java.is_none() {
             overlays.extend(class_data(settings, settled)?);
         }
-        let server = bind(settled, store, token.clone())?;
+        let (intake, reports) = intake();
+        let server = bind(settled, store, token.clone(), intake)?;
         let version = settled.job_manager.home.version();
         let terms = TaskTerms {
             options: options.clone(),
@@ -96,6 +116,7 @@ impl Shipment {
         };
         Ok(Self {
             server,
+            reports,
             store: store.clone(),
             terms,
             publication: Publication::begin(load, store)?,
@@ -115,7 +136,7 @@ impl Shipment {
         directory: &Path,
         snapshot: &Snapshot,
         notify: &mut NotifyMesos<'_>,
-    ) -> Result<(TaskDescriber, Documents), AppMasterError> {
+    ) -> Result<Served, AppMasterError> {
         let server = self.server;
         let failed = |source| AppMasterError::NoThread { source };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -133,8 +154,29 @@ impl Shipment {
         let Published { program, artifacts } = self.publication.whole(notify).await?;
         let (describer, outbox) = TaskDescriber::new(self.terms, program, artifacts);
         let documents = Documents::new(self.store, outbox, directory, snapshot);
-        Ok((describer, documents))
+        Ok(Served {
+            describer,
+            documents,
+            reports: self.reports,
+        })
     }
+}
+
+/// What takes exit reports on the server's side, and where they come out. Of what is no report the
+/// launcher is told; more than somebody can take in are not kept.
+fn intake() -> (ExitReports, mpsc::Receiver<TaskReport>) {
+    let (sender, receiver) = mpsc::channel(MOST_REPORTS);
+    let intake = move |task: &str, bytes: &[u8]| match ExitReport::parse(bytes) {
+        Err(error) => Intake::Malformed(error.to_string()),
+        Ok(report) => {
+            let task = TaskId::new(task);
+            match sender.try_send(TaskReport { task, report }) {
+                Ok(()) => Intake::Taken,
+                Err(_) => Intake::Busy,
+            }
+        }
+    };
+    (Arc::new(intake), receiver)
 }
 
 /// What the overlays add to every worker's launch.
@@ -230,7 +272,12 @@ fn class_data(
     }))
 }
 
-fn bind(settled: &Settled, store: &Store, token: Token) -> Result<Server, AppMasterError> {
+fn bind(
+    settled: &Settled,
+    store: &Store,
+    token: Token,
+    exit_reports: ExitReports,
+) -> Result<Server, AppMasterError> {
     let options = &settled.options.artifact_server;
     let address: IpAddr = options
         .bind_address
@@ -263,6 +310,7 @@ fn bind(settled: &Settled, store: &Store, token: Token) -> Result<Server, AppMas
         advertised: Some(advertised),
         tls: settled.artifact_tls.clone(),
         secrets_in_the_clear: options.secrets_in_the_clear,
+        exit_reports: Some(exit_reports),
         ..ServerOptions::default()
     };
     Ok(Server::bind(

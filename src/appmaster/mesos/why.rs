@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::report::{
-    ContactPhaseReport, ContactReport, FailuresReport, RecentFailure, RefusalReport, WaitingReport,
-    WhyReport, ZooKeeperReport,
+    ContactPhaseReport, ContactReport, FailuresReport, HeldBackReport, RecentFailure,
+    RefusalReport, WaitingReport, WhyReport, ZooKeeperReport,
 };
 
 /// How many agents, workers and failures are named one by one.
@@ -63,7 +63,10 @@ impl WhyReport {
         for waiting in &self.waiting {
             waiting.describe(&self.mesos, &mut text);
         }
-        describe_failures(&self.failures, &mut text);
+        let failures = self.failures.text(MOST);
+        if !failures.is_empty() {
+            let _ = write!(text, "\n{failures}");
+        }
         text.truncate(text.trim_end().len());
         text
     }
@@ -147,6 +150,28 @@ impl WaitingReport {
         for (reasons, agents) in grouped(&self.refusals) {
             let _ = writeln!(text, "    {}: {reasons}", named(&agents));
         }
+        if let Some(held_back) = &self.held_back {
+            let _ = writeln!(text, "  {}", held_back.text());
+        }
+    }
+}
+
+impl HeldBackReport {
+    /// What it makes one suspect.
+    fn text(&self) -> String {
+        let Self {
+            hostname,
+            resource,
+            before,
+            now,
+            role,
+            ..
+        } = self;
+        format!(
+            "Of {hostname} this framework could have {resource}: {before} before, and can have \
+             {now} now, its own tasks included: a quota of the role {role} may limit what it is \
+             offered (GET_QUOTA on the master says), or others hold the rest."
+        )
     }
 }
 
@@ -199,39 +224,73 @@ fn contact(contact: &ContactReport) -> String {
     }
 }
 
-fn describe_failures(failures: &FailuresReport, text: &mut String) {
-    if !failures.planned.is_empty() {
+impl FailuresReport {
+    /// What people read of it; nothing if there is nothing to tell. At most so many ends that are
+    /// not alike are named.
+    pub fn text(&self, most: usize) -> String {
+        let mut text = String::new();
+        if !self.planned.is_empty() {
+            let _ = writeln!(
+                text,
+                "Ended by those who run the agents, which is no failure; the last:"
+            );
+            list(&self.planned, "ended", most, &mut text);
+        }
+        if self.recent.is_empty() {
+            return text;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let allowed = self.allowed.map(|allowed| {
+            format!(", of at most {allowed} that are allowed (mesos.maximum-failed-tasks)")
+        });
         let _ = writeln!(
             text,
-            "\nEnded by those who run the agents, which is no failure; the last:"
+            "{} failed{}; the last:",
+            counted(self.total, "worker has", "workers have"),
+            allowed.unwrap_or_default(),
         );
-        list(&failures.planned, text);
+        list(&self.recent, "failed", most, &mut text);
+        text
     }
-    if failures.recent.is_empty() {
-        return;
-    }
-    let allowed = failures.allowed.map(|allowed| {
-        format!(", of at most {allowed} that are allowed (mesos.maximum-failed-tasks)")
-    });
-    let _ = writeln!(
-        text,
-        "\n{} failed{}; the last:",
-        counted(failures.total, "worker has", "workers have"),
-        allowed.unwrap_or_default(),
-    );
-    list(&failures.recent, text);
 }
 
-fn list(ends: &[RecentFailure], text: &mut String) {
-    for failure in ends.iter().take(MOST) {
-        let _ = writeln!(
-            text,
-            "  {} on {}, {} ago: {}",
-            failure.task,
-            failure.hostname,
-            duration(failure.seconds_ago),
-            failure.text
-        );
+/// Ends that are alike stand together.
+fn list(ends: &[RecentFailure], how: &str, most: usize, text: &mut String) {
+    let mut alike: Vec<(_, Vec<&RecentFailure>)> = Vec::new();
+    for end in ends {
+        let likeness = end.likeness();
+        match alike.iter_mut().find(|(known, _)| *known == likeness) {
+            Some((_, ends)) => ends.push(end),
+            None => alike.push((likeness, vec![end])),
+        }
+    }
+    for (_, ends) in alike.iter().take(most) {
+        let Some(last) = ends.first() else { continue };
+        let ago = duration(last.seconds_ago);
+        let _ = match ends.len() {
+            1 => writeln!(
+                text,
+                "  {} on {}, {ago} ago: {}",
+                last.task, last.hostname, last.text
+            ),
+            many => writeln!(
+                text,
+                "  {many} workers {how} likewise, the last {ago} ago: {}\n    {}",
+                last.text,
+                places(ends)
+            ),
+        };
+    }
+}
+
+fn places(ends: &[&RecentFailure]) -> String {
+    let place = |end: &&RecentFailure| format!("{} on {}", end.task, end.hostname);
+    let named: Vec<String> = ends.iter().take(MOST).map(place).collect();
+    match ends.len().saturating_sub(MOST) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 

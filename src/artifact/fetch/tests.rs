@@ -2,10 +2,12 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::artifact::server::Intake;
 use crate::artifact::store::Store;
 use crate::artifact::{Server, ServerOptions};
 use crate::spec::{ArtifactKind, ExitCode, Failure as _};
@@ -66,6 +68,97 @@ impl Stage {
             .fetch_all(artifacts, &self.base, &self.sandbox(), &|_| {})
             .await
     }
+}
+
+/// A server that takes exit reports, and what it has taken; how long it is busy at first.
+fn taking(busy: usize) -> (Stage, Arc<Mutex<Vec<String>>>) {
+    let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (into, busy) = (Arc::clone(&taken), Mutex::new(busy));
+    let intake = move |task: &str, bytes: &[u8]| {
+        let mut busy = busy.lock().unwrap();
+        if *busy > 0 {
+            *busy -= 1;
+            return Intake::Busy;
+        }
+        if bytes == b"bad" {
+            return Intake::Malformed("it is bad".to_owned());
+        }
+        let text = String::from_utf8_lossy(bytes);
+        into.lock().unwrap().push(format!("{task}: {text}"));
+        Intake::Taken
+    };
+    let stage = stage(ServerOptions {
+        exit_reports: Some(Arc::new(intake)),
+        ..with_token()
+    });
+    (stage, taken)
+}
+
+async fn hand_in_for(
+    stage: &Stage,
+    granted: &str,
+    task: &str,
+    body: &str,
+) -> Result<(), HandInError> {
+    let capability = token().report_capability(granted);
+    let url = stage
+        .base
+        .join(&format!("/c/{capability}/exit-report/{task}"));
+    let patience = Duration::from_secs(2);
+    hand_in(url.unwrap().as_str(), body.into(), patience, &quick(None)).await
+}
+
+#[tokio::test]
+async fn a_report_is_handed_in_by_its_permission_and_for_no_other_task() {
+    let (stage, taken) = taking(2);
+    let long = "x".repeat(60_000);
+    hand_in_for(&stage, "tm-1-1", "tm-1-1", &long)
+        .await
+        .unwrap();
+    assert_eq!(
+        taken.lock().unwrap().as_slice(),
+        [format!("tm-1-1: {long}")]
+    );
+    for (granted, task, body, expected) in [
+        ("tm-1-1", "tm-1-2", "{}", 401),
+        ("tm-1-1", "tm-1-1", "bad", 400),
+        ("tm-1-1", "tm-1-1", "x".repeat(70_000).as_str(), 413),
+    ] {
+        let refused = hand_in_for(&stage, granted, task, body).await.unwrap_err();
+        assert!(
+            matches!(refused, HandInError::Refused { status } if status == expected),
+            "{refused}"
+        );
+    }
+    assert_eq!(taken.lock().unwrap().len(), 1);
+}
+
+/// Its process is about to end: nobody waits for an application master that is away.
+#[tokio::test]
+async fn handing_in_gives_up_in_time() {
+    let begun = Instant::now();
+    let patience = Duration::from_millis(600);
+    let options = quick(None);
+    let refused = hand_in(
+        "http://127.0.0.1:1/c/x/exit-report/y",
+        Vec::new(),
+        patience,
+        &options,
+    );
+    let error = refused.await.unwrap_err();
+    assert!(matches!(error, HandInError::Unreachable { .. }), "{error}");
+    // One that takes the connection and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/c/x/exit-report/y", silent.local_addr().unwrap());
+    let error = hand_in(&url, vec![1; 1000], patience, &options)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, HandInError::Unreachable { .. }), "{error}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 fn token() -> Token {

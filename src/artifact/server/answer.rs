@@ -10,8 +10,8 @@ use super::conditional::{Conditions, Outcome, evaluate};
 use super::range::Span;
 use super::request::{Method, Refusal, Request};
 use super::target::{self, Target};
-use super::{Metrics, ServerOptions};
-use crate::artifact::Store;
+use super::{Intake, Metrics, ServerOptions};
+use crate::artifact::{Store, Token};
 use crate::spec::Sha256Digest;
 
 /// A reply that is ready to be sent.
@@ -49,7 +49,13 @@ pub(super) fn answer(
             400,
             "a query is not accepted here; the token goes into the Authorization header",
         ),
-        (_, Method::Other) => text(405, "only GET and HEAD").with("Allow", "GET, HEAD"),
+        (Target::ExitReport { task, capability }, Method::Put) => {
+            take_in(request, options, task, capability)
+        }
+        (Target::ExitReport { .. }, _) => text(405, "only PUT").with("Allow", "PUT"),
+        (_, Method::Put | Method::Other) => {
+            text(405, "only GET and HEAD").with("Allow", "GET, HEAD")
+        }
         (Target::Health, _) => text(200, "ok").of_server(),
         (Target::Unknown, _) if options.token.is_some() && !bearer_fits(request, options) => {
             unauthorised()
@@ -71,10 +77,33 @@ pub(super) fn answer(
     reply
 }
 
+/// A report that is handed in, by whoever may.
+fn take_in(
+    request: &Request,
+    options: &ServerOptions,
+    task: &str,
+    capability: &Sha256Digest,
+) -> Reply {
+    let granted = |token: &Token| token.grants_report(task, capability);
+    if !options.token.as_ref().is_some_and(granted) {
+        return unauthorised();
+    }
+    let Some(intake) = &options.exit_reports else {
+        return text(404, "nobody takes reports here");
+    };
+    match intake(task, &request.body) {
+        Intake::Taken => Reply::empty(204).with("Cache-Control", "no-store"),
+        Intake::Malformed(reason) => text(400, &reason),
+        Intake::Busy => text(503, "too many reports at once").with("Retry-After", "1"),
+    }
+}
+
 /// The reply to a head that was refused.
 pub(super) fn refusal(refusal: Refusal) -> Reply {
     match refusal {
         Refusal::Malformed(why) => text(400, why),
+        Refusal::NoLength => text(411, "how long is the body?"),
+        Refusal::BodyTooLarge => text(413, "the body is too large"),
         Refusal::TooLarge => text(431, "the request head is too large"),
         Refusal::Version => text(505, "HTTP/1.1 is spoken here"),
     }
@@ -236,6 +265,7 @@ impl Reply {
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        204 => "No Content",
         206 => "Partial Content",
         304 => "Not Modified",
         400 => "Bad Request",
@@ -244,7 +274,9 @@ const fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        411 => "Length Required",
         412 => "Precondition Failed",
+        413 => "Content Too Large",
         416 => "Range Not Satisfiable",
         431 => "Request Header Fields Too Large",
         503 => "Service Unavailable",

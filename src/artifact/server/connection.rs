@@ -69,8 +69,11 @@ impl Connection {
         }
         loop {
             match request::parse(received, limits.head_bytes) {
-                Head::Complete(request, length) => {
-                    received.drain(..length);
+                Head::Complete(mut request, length)
+                    if received.len() >= length + request.body_bytes =>
+                {
+                    let rest = received.split_off(length + request.body_bytes);
+                    request.body = std::mem::replace(received, rest).split_off(length);
                     return if self.place.set_idle(None) {
                         Waited::Request(request)
                     } else {
@@ -78,7 +81,8 @@ impl Connection {
                     };
                 }
                 Head::Refused(why) => return Waited::Refused(why),
-                Head::Incomplete => {}
+                // Its body is still to come, too, in the time that the head has.
+                Head::Complete(..) | Head::Incomplete => {}
             }
             let read = tokio::select! {
                 read = timeout_at(deadline, self.transport.read(received)) => read,
@@ -117,6 +121,7 @@ impl Connection {
                 method: match request.method {
                     Method::Get => "GET",
                     Method::Head => "HEAD",
+                    Method::Put => "PUT",
                     Method::Other => "other",
                 },
                 target: target::redacted(&request.target),

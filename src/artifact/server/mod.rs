@@ -1,4 +1,5 @@
-//! The artifact server: HTTP/1.1, GET and HEAD of objects by their digest.
+//! The artifact server: HTTP/1.1, GET and HEAD of objects by their digest, and PUT of a launch's
+//! exit report.
 //!
 //! Owns its connections and who may have what. It has its own connection loop, because the one
 //! thing that decides its speed, `sendfile(2)`, is closed to HTTP libraries; in return it speaks
@@ -57,6 +58,22 @@ pub struct ServerOptions {
     pub bounds: ConnectionBounds,
     /// Told of every request that was answered.
     pub access_log: Option<AccessLog>,
+    /// Takes the exit reports that launches hand in; `None`: nobody does.
+    pub exit_reports: Option<ExitReports>,
+}
+
+/// Takes the bytes of a task's exit report, of which nothing is known but who may have sent them.
+pub type ExitReports = Arc<dyn Fn(&str, &[u8]) -> Intake + Send + Sync>;
+
+/// What becomes of something that is handed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intake {
+    /// It is taken.
+    Taken,
+    /// It is not what it should be; why.
+    Malformed(String),
+    /// It may be taken later.
+    Busy,
 }
 
 /// Receives one record a request.
@@ -84,7 +101,7 @@ pub struct Limits {
 pub struct AccessRecord {
     /// Who asked.
     pub peer: SocketAddr,
-    /// `GET`, `HEAD` or `other`.
+    /// `GET`, `HEAD`, `PUT` or `other`.
     pub method: &'static str,
     /// What for; printable, with capability and query redacted.
     pub target: String,
@@ -208,6 +225,13 @@ impl ObjectUrls {
             self.base,
             token.capability(digest)
         )
+    }
+
+    /// The URL at which a task's launcher hands in its exit report: the permission to do so, and
+    /// for no other task.
+    pub fn exit_report(&self, task: &str, token: &Token) -> String {
+        let capability = token.report_capability(task);
+        self.pinned(format!("{}/c/{capability}/exit-report/{task}", self.base))
     }
 
     fn pinned(&self, url: String) -> String {

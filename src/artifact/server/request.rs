@@ -13,13 +13,22 @@ pub(super) struct Request {
     pub(super) if_none_match: Option<Vec<u8>>,
     pub(super) if_range: Option<Vec<u8>>,
     pub(super) range: Option<Vec<u8>>,
+    /// How many bytes follow the head.
+    pub(super) body_bytes: usize,
+    /// Those bytes, once they are there.
+    pub(super) body: Vec<u8>,
 }
+
+/// A body of more bytes than this is refused: nothing that is handed in here is longer.
+pub(super) const MOST_BODY: usize = 64 << 10;
 
 /// The methods that an artifact has, and all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Get,
     Head,
+    /// The one that has a body.
+    Put,
     Other,
 }
 
@@ -40,6 +49,10 @@ pub(super) enum Head {
 pub(super) enum Refusal {
     /// 400, and why.
     Malformed(&'static str),
+    /// 411: it has a body, and does not say how long.
+    NoLength,
+    /// 413.
+    BodyTooLarge,
     /// 431.
     TooLarge,
     /// 505.
@@ -93,7 +106,13 @@ fn read(head: &[u8]) -> Result<Request, Refusal> {
         Err(httparse::Error::Version) => return Err(Refusal::Version),
         Err(_) => return Err(Refusal::Malformed("the head is not HTTP/1.1")),
     }
-    refuse_bodies(parsed.headers)?;
+    let method = match parsed.method {
+        Some("GET") => Method::Get,
+        Some("HEAD") => Method::Head,
+        Some("PUT") => Method::Put,
+        _ => Method::Other,
+    };
+    let body_bytes = body_bytes(method, parsed.headers)?;
     let is_1_1 = parsed.version == Some(1);
     let hosts = all(parsed.headers, "host").count();
     if hosts > 1 || (is_1_1 && hosts == 0) {
@@ -104,11 +123,7 @@ fn read(head: &[u8]) -> Result<Request, Refusal> {
         return Err(Refusal::Malformed("the target must be in origin form"));
     }
     Ok(Request {
-        method: match parsed.method {
-            Some("GET") => Method::Get,
-            Some("HEAD") => Method::Head,
-            _ => Method::Other,
-        },
+        method,
         target: target.to_owned(),
         keep_alive: keeps_alive(parsed.headers, is_1_1),
         authorization: single(parsed.headers, "authorization")?,
@@ -116,6 +131,8 @@ fn read(head: &[u8]) -> Result<Request, Refusal> {
         if_none_match: joined(parsed.headers, "if-none-match"),
         if_range: single(parsed.headers, "if-range")?,
         range: single(parsed.headers, "range")?,
+        body_bytes,
+        body: Vec::new(),
     })
 }
 
@@ -134,16 +151,35 @@ fn refuse_odd_line_ends(head: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Nothing here takes a body. A request that announces one, in whatever way, could hide another.
-fn refuse_bodies(headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
+/// Only PUT takes a body, whose length is written once and in digits. A request that announces one
+/// in any other way could hide another.
+fn body_bytes(method: Method, headers: &[httparse::Header<'_>]) -> Result<usize, Refusal> {
     if all(headers, "transfer-encoding").next().is_some() {
         return Err(Refusal::Malformed("Transfer-Encoding is not accepted"));
     }
+    if all(headers, "expect").next().is_some() {
+        return Err(Refusal::Malformed("Expect is not accepted"));
+    }
     let mut lengths = all(headers, "content-length");
-    match (lengths.next(), lengths.next()) {
-        (None | Some(b"0"), None) => Ok(()),
+    match (method, lengths.next(), lengths.next()) {
+        (Method::Put, None, None) => Err(Refusal::NoLength),
+        (_, None | Some(b"0"), None) => Ok(0),
+        (Method::Put, Some(digits), None) => length(digits),
         _ => Err(Refusal::Malformed("a request body is not accepted")),
     }
+}
+
+/// Digits and nothing else (RFC 9110 §8.6): no sign, no list, no space within.
+fn length(digits: &[u8]) -> Result<usize, Refusal> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Refusal::Malformed("Content-Length is no number"));
+    }
+    let bytes = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse().ok());
+    bytes
+        .filter(|bytes| *bytes <= MOST_BODY)
+        .ok_or(Refusal::BodyTooLarge)
 }
 
 fn all<'a>(headers: &'a [httparse::Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
@@ -296,5 +332,30 @@ mod tests {
             let whole = b"GET /sha256/aa HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
             prop_assert_eq!(parse(&whole[..at.min(whole.len() - 1)], LIMIT), Head::Incomplete);
         }
+    }
+
+    #[test]
+    fn only_put_has_a_body_and_says_how_long_it_is() {
+        let put = |headers: &str| format!("PUT /x HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
+        assert_eq!(request(&put("Content-Length: 17\r\n")).body_bytes, 17);
+        assert_eq!(refusal(&put("")), Refusal::NoLength);
+        let most = format!("Content-Length: {MOST_BODY}\r\n");
+        assert_eq!(request(&put(&most)).body_bytes, MOST_BODY);
+        let more = format!("Content-Length: {}\r\n", MOST_BODY + 1);
+        assert_eq!(refusal(&put(&more)), Refusal::BodyTooLarge);
+        let endless = format!("Content-Length: {}\r\n", "9".repeat(40));
+        assert_eq!(refusal(&put(&endless)), Refusal::BodyTooLarge);
+        for odd in [
+            "Content-Length: +1\r\n",
+            "Content-Length: 1, 1\r\n",
+            "Content-Length: 0x1\r\n",
+            "Content-Length: 1\r\nContent-Length: 1\r\n",
+            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: 1\r\nExpect: 100-continue\r\n",
+        ] {
+            assert!(matches!(refusal(&put(odd)), Refusal::Malformed(_)), "{odd}");
+        }
+        let get = "GET /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n";
+        assert!(matches!(refusal(get), Refusal::Malformed(_)));
     }
 }

@@ -11,6 +11,11 @@ pub(super) enum Target {
         digest: Sha256Digest,
         capability: Option<Sha256Digest>,
     },
+    /// `/c/CAPABILITY/exit-report/TASK`: where that task's launcher hands its report in.
+    ExitReport {
+        task: String,
+        capability: Sha256Digest,
+    },
     /// `/health`: whether the server lives; needs no token.
     Health,
     /// `/metrics`.
@@ -32,6 +37,21 @@ pub(super) fn parse(target: &str) -> Target {
         ["", "metrics"] => Target::Metrics,
         ["", "sha256", digest] => artifact(digest, None),
         ["", "c", capability, "sha256", digest] => artifact(digest, Some(capability)),
+        ["", "c", capability, "exit-report", task] => report(task, capability),
+        _ => Target::Unknown,
+    }
+}
+
+/// Tasks are named as Mesos lets them be named, by what needs no encoding.
+fn report(task: &str, capability: &str) -> Target {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    match lower_case_hex(capability) {
+        Some(capability) if !task.is_empty() && task.len() <= 200 && task.chars().all(plain) => {
+            Target::ExitReport {
+                task: task.to_owned(),
+                capability,
+            }
+        }
         _ => Target::Unknown,
     }
 }
@@ -106,6 +126,13 @@ mod tests {
             }
         );
         assert_eq!(at("/health"), Target::Health);
+        assert_eq!(
+            at(&format!("/c/{digest}/exit-report/taskmanager-1-7")),
+            Target::ExitReport {
+                task: "taskmanager-1-7".to_owned(),
+                capability: digest
+            }
+        );
     }
 
     #[test]
@@ -126,6 +153,10 @@ mod tests {
             format!("/secret/{}/{hex}", hex.get(..2).unwrap()),
             format!("/sha256/{}/{hex}", hex.get(..2).unwrap()),
             format!("/c/x/sha256/{hex}"),
+            "/c/x/exit-report/taskmanager-1-7".to_owned(),
+            format!("/c/{hex}/exit-report/"),
+            format!("/c/{hex}/exit-report/a%2fb"),
+            format!("/c/{hex}/exit-report/../x"),
             "/sha256\\..\\x".to_owned(),
         ] {
             assert_eq!(parse(&target), Target::Unknown, "{target}");

@@ -175,6 +175,7 @@ impl<D: Describe> Scheduler<D> {
             state: None,
             reason: None,
             message: None,
+            healthy: None,
             wanted: asked || record.goal == Goal::End,
         };
         let worker = record.worker;

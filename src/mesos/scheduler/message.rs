@@ -181,6 +181,8 @@ pub struct Ending {
     pub reason: Option<Reason>,
     /// For people.
     pub message: Option<String>,
+    /// What its health check said last, if it has one.
+    pub healthy: Option<bool>,
     /// Whether it was wanted to end.
     pub wanted: bool,
 }

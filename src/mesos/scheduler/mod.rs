@@ -24,6 +24,7 @@ mod message;
 mod offers;
 mod reconcile;
 mod record;
+mod room;
 mod session;
 mod stop;
 mod task;
@@ -32,10 +33,12 @@ mod updates;
 pub use maintenance::Leaving;
 pub use message::{Action, Describe, Ending, Input, Launch, Planned, Report, Settings, Stop};
 pub use record::{Change, Goal, Snapshot, TaskRecord};
+pub use room::HeldBack;
 
 use hosts::Hosts;
 use maintenance::Maintenance;
 use reconcile::Reconciliation;
+use room::Rooms;
 use session::{Outbox, Queued, Session, back_off};
 use stop::Stopping;
 use task::{Phase, Places, Task, Waiting, Worker};
@@ -79,6 +82,7 @@ pub struct Scheduler<D> {
     avoided: BTreeMap<AgentId, Duration>,
     agent_failures: BTreeMap<AgentId, u32>,
     refusals: BTreeMap<String, BTreeMap<AgentId, Refusal>>,
+    rooms: Rooms,
     maintenance: Maintenance,
     stopping: Stopping,
     /// The master refuses the framework's id: the operator is asked.
@@ -116,6 +120,7 @@ impl<D: Describe> Scheduler<D> {
             avoided: BTreeMap::new(),
             agent_failures: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            rooms: Rooms::default(),
             maintenance: Maintenance::default(),
             stopping: Stopping::No,
             removed: false,

@@ -14,6 +14,7 @@ use crate::mesos::wire::{
 impl<D: Describe> Scheduler<D> {
     pub(super) fn offers(&mut self, offers: &[Offer]) {
         self.note_unavailability(offers);
+        self.note_room(offers);
         // Who stays comes first, and who goes last before who goes soon.
         let mut offers = offers.to_vec();
         offers.sort_by_key(|offer| {

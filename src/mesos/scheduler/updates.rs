@@ -94,6 +94,7 @@ impl<D: Describe> Scheduler<D> {
     /// An agent is gone. What became of its tasks is said in updates, which may have been lost.
     fn agent_failed(&mut self, agent: &AgentId) {
         self.agent_stays(agent);
+        self.forget_room(agent);
         let there = self.tasks.iter().filter(|(_, entry)| {
             entry.agent.as_ref() == Some(agent) && matches!(entry.phase, Phase::Live(_))
         });
@@ -293,6 +294,7 @@ impl<D: Describe> Scheduler<D> {
             state: Some(status.state.clone()),
             reason: status.reason.clone(),
             message: status.message.clone(),
+            healthy: status.healthy,
             wanted: entry.goal == Goal::End,
         };
         let worker = record.worker;

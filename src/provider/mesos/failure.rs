@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::mesos::scheduler::{Ending, Planned};
 use crate::mesos::wire::{Reason, TaskState};
 use crate::spec::ExitCode;
+use crate::supervise::{ExitReport, Reason as Cause};
 
 /// What ended a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub enum FailureKind {
     AgentLost,
     /// Somebody else killed it.
     Killed,
+    /// It failed its health check, and was killed for it.
+    Unhealthy,
     /// Its process ended by itself.
     Exited,
     /// It did not register with the JobManager in time.
@@ -60,13 +63,13 @@ pub struct TaskFailure {
     /// The exit code of its process, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
-    /// What Mesos says.
+    /// What its launcher says, if that has handed in its exit report, else what Mesos says.
     pub message: String,
 }
 
 impl FailureKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NeverLaunched,
         Self::ImagePull,
         Self::Fetch,
@@ -78,6 +81,7 @@ impl FailureKind {
         Self::Refused,
         Self::AgentLost,
         Self::Killed,
+        Self::Unhealthy,
         Self::Exited,
         Self::NotRegistered,
         Self::Drained,
@@ -100,6 +104,7 @@ impl FailureKind {
             Self::Refused => "refused",
             Self::AgentLost => "agent-lost",
             Self::Killed => "killed",
+            Self::Unhealthy => "unhealthy",
             Self::Exited => "exited",
             Self::NotRegistered => "not-registered",
             Self::Drained => "drained",
@@ -137,6 +142,7 @@ impl FailureKind {
             Self::Refused => "the master refuses the task",
             Self::AgentLost => "its agent is lost",
             Self::Killed => "it was killed",
+            Self::Unhealthy => "it failed its health check and was killed",
             Self::Exited => "its process ended",
             Self::NotRegistered => "it did not register in time",
             Self::Drained => "its agent is being drained",
@@ -148,14 +154,53 @@ impl FailureKind {
 }
 
 impl TaskFailure {
-    /// What the last status of a task says.
-    pub fn of(ending: &Ending) -> Self {
+    /// What the last status of a task says, and the exit report of its launcher, where there is
+    /// one: it was nearer.
+    pub fn of(ending: &Ending, report: Option<&ExitReport>) -> Self {
         let message = ending.message.clone().unwrap_or_default();
         let exit_code = exit_code(&message);
-        Self {
+        let of_mesos = Self {
             kind: kind(ending, &message, exit_code),
             exit_code,
             message: shortened(&message),
+        };
+        match report {
+            Some(report) if of_mesos.may_be_reported() => of_mesos.reported(report),
+            _ => of_mesos,
+        }
+    }
+
+    /// Whether a launcher ran that may know more than Mesos: what Mesos itself did to the container
+    /// it does not know.
+    pub fn may_be_reported(&self) -> bool {
+        match self.kind {
+            FailureKind::Exited | FailureKind::Killed | FailureKind::Unhealthy => true,
+            // Its own exit code says that it was the launcher, and not the agent.
+            FailureKind::Fetch | FailureKind::Launcher => self.exit_code.is_some(),
+            _ => false,
+        }
+    }
+
+    /// The same end as the launcher tells it. One that was only told to stop does not know why.
+    fn reported(self, report: &ExitReport) -> Self {
+        let code = report.exit_code;
+        let kind = match report.reason {
+            Cause::OomKilled => FailureKind::OutOfMemory,
+            Cause::Unhealthy => FailureKind::Unhealthy,
+            Cause::LaunchFailed | Cause::StartFailed => {
+                of_launcher(code).unwrap_or(FailureKind::Launcher)
+            }
+            Cause::Exited | Cause::Signaled | Cause::RestartsExhausted => FailureKind::Exited,
+            Cause::Stopped
+            | Cause::StopFailed
+            | Cause::Killed
+            | Cause::StoppedBeforeStart
+            | Cause::ParentGone => return self,
+        };
+        Self {
+            kind,
+            exit_code: Some(code),
+            message: shortened(&report.message),
         }
     }
 
@@ -200,6 +245,7 @@ fn kind(ending: &Ending, message: &str, exit_code: Option<u8>) -> FailureKind {
     let Some(state) = &ending.state else {
         return Kind::NeverLaunched;
     };
+    let ended_by_check = ending.healthy == Some(false) && !ending.wanted;
     if let Some(planned) = ending.planned() {
         return match planned {
             Planned::Drained => Kind::Drained,
@@ -220,22 +266,28 @@ fn kind(ending: &Ending, message: &str, exit_code: Option<u8>) -> FailureKind {
         _ => {}
     }
     match state {
-        TaskState::Failed | TaskState::Finished => match exit_code.and_then(launcher_code) {
-            Some(
-                ExitCode::ArtifactUnreachable
-                | ExitCode::ArtifactRefused
-                | ExitCode::ArtifactDigest
-                | ExitCode::ManifestDigest
-                | ExitCode::RegistryUnreachable
-                | ExitCode::RegistryRefused,
-            ) => Kind::Fetch,
-            Some(_) => Kind::Launcher,
-            None => Kind::Exited,
-        },
+        TaskState::Failed | TaskState::Finished => {
+            exit_code.and_then(of_launcher).unwrap_or(Kind::Exited)
+        }
         TaskState::Error => Kind::Refused,
+        // The executor kills what has failed its check too often, and says nothing else about it.
+        TaskState::Killed if ended_by_check => Kind::Unhealthy,
         TaskState::Killed | TaskState::Killing => Kind::Killed,
         _ => Kind::AgentLost,
     }
+}
+
+/// What the launcher's own exit code stands for, if it is one.
+fn of_launcher(code: u8) -> Option<FailureKind> {
+    Some(match launcher_code(code)? {
+        ExitCode::ArtifactUnreachable
+        | ExitCode::ArtifactRefused
+        | ExitCode::ArtifactDigest
+        | ExitCode::ManifestDigest
+        | ExitCode::RegistryUnreachable
+        | ExitCode::RegistryRefused => FailureKind::Fetch,
+        _ => FailureKind::Launcher,
+    })
 }
 
 /// Why a container could not be launched: the agent says it in words alone
@@ -281,23 +333,29 @@ fn launcher_code(code: u8) -> Option<ExitCode> {
 fn shortened(message: &str) -> String {
     const MOST: usize = 400;
     let line = message.lines().next().unwrap_or_default().trim();
-    if line.chars().count() <= MOST {
-        return line.to_owned();
-    }
-    line.chars().take(MOST).chain("…".chars()).collect()
+    // Whoever wrote it, it is shown on terminals.
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let cut = line.chars().nth(MOST).map(|_| '…');
+    line.chars().take(MOST).map(plain).chain(cut).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::Phase;
 
-    fn failure(state: TaskState, reason: Option<Reason>, message: &str) -> TaskFailure {
-        TaskFailure::of(&Ending {
+    fn ending(state: TaskState, reason: Option<Reason>, message: &str) -> Ending {
+        Ending {
             state: Some(state),
             reason,
             message: Some(message.to_owned()),
+            healthy: None,
             wanted: false,
-        })
+        }
+    }
+
+    fn failure(state: TaskState, reason: Option<Reason>, message: &str) -> TaskFailure {
+        TaskFailure::of(&ending(state, reason, message), None)
     }
 
     fn launch(message: &str) -> FailureKind {
@@ -454,5 +512,116 @@ mod tests {
         the master refuses the task: Task uses no resources
         its agent is lost
         ");
+    }
+
+    fn report(reason: Cause, code: u8, message: &str) -> ExitReport {
+        let began = std::time::SystemTime::UNIX_EPOCH;
+        let mut report = ExitReport::new("taskmanager-1", Phase::Run, reason, began);
+        report.exit_code = code;
+        message.clone_into(&mut report.message);
+        report
+    }
+
+    #[test]
+    fn the_launchers_report_decides_what_an_exit_code_leaves_open() {
+        let docker = ending(TaskState::Failed, None, "Container exited with status 137");
+        let killed = "taskmanager-1 died of SIGKILL: the kernel killed it because the container \
+                      reached its memory limit of 1048576000 bytes";
+        let lines = [
+            report(Cause::OomKilled, 137, killed),
+            report(
+                Cause::Signaled,
+                134,
+                "taskmanager-1 died of SIGABRT (core dumped)",
+            ),
+            report(
+                Cause::Unhealthy,
+                97,
+                "taskmanager-1 failed its health check and was stopped",
+            ),
+            report(
+                Cause::LaunchFailed,
+                84,
+                "cannot fetch \"flink-dist\": no URL could be reached",
+            ),
+            report(Cause::LaunchFailed, 66, "there is no Java"),
+            // It knows no more than that it was told to stop.
+            report(Cause::Stopped, 0, "taskmanager-1 stopped on SIGTERM"),
+        ]
+        .map(|report| {
+            let failure = TaskFailure::of(&docker, Some(&report));
+            format!("{}: {failure}", failure.kind.name())
+        });
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        out-of-memory: it used more memory than it may: taskmanager-1 died of SIGKILL: the kernel killed it because the container reached its memory limit of 1048576000 bytes
+        exited: its process ended: taskmanager-1 died of SIGABRT (core dumped)
+        unhealthy: it failed its health check and was killed: taskmanager-1 failed its health check and was stopped
+        fetch: a file could not be fetched (ArtifactUnreachable, see docs/exit-codes.md): cannot fetch "flink-dist": no URL could be reached
+        launcher: the launcher refused (JavaMissing, see docs/exit-codes.md): there is no Java
+        exited: its process ended: Container exited with status 137
+        "#);
+        let cut = format!("a\u{1b}[2J{}\nsecond line", "x".repeat(1000));
+        let long = TaskFailure::of(&docker, Some(&report(Cause::Exited, 1, &cut)));
+        assert!(!long.message.contains(char::is_control), "{long}");
+        assert_eq!(long.message.chars().count(), 401);
+    }
+
+    #[test]
+    fn what_mesos_did_itself_is_not_the_launchers_to_tell() {
+        let stray = report(Cause::Exited, 1, "taskmanager-1 ended with exit code 1");
+        for (state, reason, kind) in [
+            (
+                TaskState::Failed,
+                Reason::ContainerLimitationMemory,
+                FailureKind::OutOfMemory,
+            ),
+            (
+                TaskState::Killed,
+                Reason::AgentDraining,
+                FailureKind::Drained,
+            ),
+            (
+                TaskState::Lost,
+                Reason::InvalidOffers,
+                FailureKind::NeverLaunched,
+            ),
+            (
+                TaskState::Failed,
+                Reason::ContainerLaunchFailed,
+                FailureKind::Start,
+            ),
+        ] {
+            let ending = ending(state, Some(reason), "");
+            assert_eq!(TaskFailure::of(&ending, Some(&stray)).kind, kind);
+        }
+    }
+
+    /// As recorded of both containerizers: the state is that of any kill.
+    #[test]
+    fn a_kill_by_failed_health_checks_is_named_as_such() {
+        let words = [
+            "Command terminated with signal Terminated",
+            "Container exited with status 137",
+        ];
+        for words in words {
+            let killed = Ending {
+                healthy: Some(false),
+                ..ending(TaskState::Killed, None, words)
+            };
+            let stopped = report(Cause::Stopped, 0, "taskmanager-1 stopped on SIGTERM");
+            for report in [None, Some(&stopped)] {
+                let failure = TaskFailure::of(&killed, report);
+                assert_eq!(failure.kind, FailureKind::Unhealthy);
+                assert_eq!(
+                    failure.to_string(),
+                    format!("it failed its health check and was killed: {words}")
+                );
+            }
+            let asked = Ending {
+                wanted: true,
+                ..killed
+            };
+            assert_eq!(TaskFailure::of(&asked, None).kind, FailureKind::Killed);
+        }
     }
 }

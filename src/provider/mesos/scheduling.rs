@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::tally::Tally;
 use crate::mesos::scheduler::{
-    Action, Change, Describe, Input, Report, Scheduler, Settings, Snapshot,
+    Action, Change, Describe, HeldBack, Input, Report, Scheduler, Settings, Snapshot,
 };
 use crate::mesos::wire::{Call, Event, TaskId, TaskState};
 use crate::spec::{ExitCode, Failure};
@@ -194,6 +194,11 @@ impl<D: Describe, L: Link, P: Publish> Scheduling<D, L, P> {
     /// The scheduler, to be looked at.
     pub fn scheduler(&self) -> &Scheduler<D> {
         &self.scheduler
+    }
+
+    /// An agent that had room for a worker of this profile before, and offers less now.
+    pub fn held_back(&self, profile: &str) -> Option<HeldBack> {
+        self.scheduler.held_back(profile, self.started.elapsed())
     }
 
     /// What is known of the contact with the master.

@@ -19,6 +19,8 @@
 //!   worth nothing to whoever finds it in a log.
 //! - The manifest names every artifact by a capability of its own. A worker can therefore have
 //!   what it was given, and nothing else: not another task's manifest, not what is added later.
+//! - The manifest names, too, where the launcher hands its exit report in: by a capability for this
+//!   one task's, so that nobody speaks for another's.
 //! - `flugs launch` is told the manifest's file and its digest. No token, no URL and no setting is
 //!   in an argument or a variable.
 //!
@@ -323,7 +325,7 @@ impl TaskDescriber {
 
 impl Describe for TaskDescriber {
     fn describe(&self, launch: Launch<'_>) -> TaskInfo {
-        let manifest = manifest::of_task(&self.common, &self.terms.options, &launch);
+        let manifest = manifest::of_task(&self.common, &self.terms, &launch);
         let bytes = manifest.to_json();
         let digest = Sha256Digest::of(&bytes);
         let tasks = &self.terms.options.tasks;

@@ -5,19 +5,22 @@
 //! [`crate::fleet`]'s to say. Only a launch that never happened is repeated under the same name.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use super::failure::{FailureKind, TaskFailure};
 use super::scheduling::{Contact, Link, News, Publish, Scheduling, SchedulingError};
 use super::tally::Tally;
 use crate::mesos::matching::Refusal;
 use crate::mesos::scheduler::{
-    Describe, Ending, Goal, Input, Leaving, Report, Snapshot, Stop, TaskRecord,
+    Describe, Ending, Goal, HeldBack, Input, Leaving, Report, Snapshot, Stop, TaskRecord,
 };
 use crate::mesos::wire::{AgentId, FrameworkId, TaskId, TaskState};
 use crate::spec::WorkerId;
+use crate::supervise::ExitReport;
 
 /// A worker that is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +84,28 @@ pub enum WorkersEvent {
     Notice(String),
 }
 
+/// The exit report that a task's launcher has handed in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskReport {
+    /// The task.
+    pub task: TaskId,
+    /// What it says.
+    pub report: ExitReport,
+}
+
+/// How long an end of which only Mesos has told so far waits for the launcher's report. That is
+/// handed in before the launcher ends, so it mostly is there first.
+const REPORT_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A worker that has ended and may be told of better in a moment.
+#[derive(Debug)]
+struct Untold {
+    worker: WorkerId,
+    task: TaskId,
+    ending: Ending,
+    until: Instant,
+}
+
 /// The workers of one framework.
 #[derive(Debug)]
 pub struct MesosWorkers<D, L, P> {
@@ -89,6 +114,12 @@ pub struct MesosWorkers<D, L, P> {
     /// Those that are to stop, until they have.
     stopping: BTreeMap<WorkerId, WorkerTask>,
     events: VecDeque<WorkersEvent>,
+    /// The reports that are handed in, if anybody takes them.
+    handed_in: Option<mpsc::Receiver<TaskReport>>,
+    /// Those of tasks that have not ended yet.
+    reports: BTreeMap<TaskId, ExitReport>,
+    /// In the order in which they are told.
+    untold: VecDeque<Untold>,
 }
 
 impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
@@ -116,7 +147,17 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
             workers,
             stopping,
             events: VecDeque::new(),
+            handed_in: None,
+            reports: BTreeMap::new(),
+            untold: VecDeque::new(),
         }
+    }
+
+    /// Has the exit reports decide that come this way.
+    #[must_use]
+    pub fn hearing(mut self, handed_in: mpsc::Receiver<TaskReport>) -> Self {
+        self.handed_in = Some(handed_in);
+        self
     }
 
     /// The workers that are wanted.
@@ -152,6 +193,11 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
     /// Why the last offers were not used for workers of a profile.
     pub fn refusals(&self, profile: &str) -> impl Iterator<Item = &Refusal> {
         self.scheduling.scheduler().refusals(profile)
+    }
+
+    /// An agent that had room for a worker of a profile before, and offers less now.
+    pub fn held_back(&self, profile: &str) -> Option<HeldBack> {
+        self.scheduling.held_back(profile)
     }
 
     /// The id under which Flink knows a worker, once it has a task.
@@ -191,8 +237,15 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
         let Some(worker) = self.workers.remove(id) else {
             return Ok(());
         };
+        let ended = self.untold.iter().position(|one| one.worker == *id);
+        if let Some(at) = ended {
+            self.untold.remove(at);
+            self.events.push_back(WorkersEvent::Stopped(id.clone()));
+            return Ok(());
+        }
         match worker.task {
             Some(task) => {
+                self.reports.remove(&task.task);
                 self.stopping.insert(id.clone(), task);
             }
             None => self.events.push_back(WorkersEvent::Stopped(id.clone())),
@@ -217,13 +270,37 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
             if let Some(event) = self.events.pop_front() {
                 return Ok(event);
             }
-            match self.scheduling.next().await? {
-                News::Report(report) => self.take(report)?,
-                News::Disconnected(reason) => {
-                    self.events.push_back(WorkersEvent::Disconnected(reason));
+            let due = self.untold.front().map(|one| one.until);
+            tokio::select! {
+                news = self.scheduling.next() => match news? {
+                    News::Report(report) => self.take(report)?,
+                    News::Disconnected(reason) => {
+                        self.events.push_back(WorkersEvent::Disconnected(reason));
+                    }
+                    News::Notice(text) => self.events.push_back(WorkersEvent::Notice(text)),
+                },
+                report = next(self.handed_in.as_mut()) => self.reported(report),
+                () = until(due) => {
+                    if let Some(untold) = self.untold.pop_front() {
+                        self.tell_end(&untold, None);
+                    }
                 }
-                News::Notice(text) => self.events.push_back(WorkersEvent::Notice(text)),
             }
+        }
+    }
+
+    /// A launcher has handed in its report: of a task that somebody waits to be told of, or that is
+    /// about to end. Any other's is of no use any more.
+    fn reported(&mut self, TaskReport { task, report }: TaskReport) {
+        if let Some(at) = self.untold.iter().position(|one| one.task == task) {
+            if let Some(untold) = self.untold.remove(at) {
+                self.tell_end(&untold, Some(&report));
+            }
+            return;
+        }
+        let runs = |worker: &MesosWorker| worker.task.as_ref().is_some_and(|one| one.task == task);
+        if self.workers.values().any(runs) {
+            self.reports.insert(task, report);
         }
     }
 
@@ -313,9 +390,21 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
             }
             return Ok(());
         }
-        let failure = TaskFailure::of(ending);
+        let report = self.reports.remove(task);
+        let failure = TaskFailure::of(ending, report.as_ref());
+        if report.is_none() && self.handed_in.is_some() && failure.may_be_reported() {
+            self.untold.push_back(Untold {
+                worker: worker.clone(),
+                task: task.clone(),
+                ending: ending.clone(),
+                until: Instant::now() + REPORT_PATIENCE,
+            });
+            // Whatever is told: the worker is its task, and that is over.
+            return self.tell(Input::Release(worker.clone()));
+        }
         if failure.kind != FailureKind::NeverLaunched {
-            return self.lost(worker, task, failure);
+            self.lost(worker, task, failure);
+            return self.tell(Input::Release(worker.clone()));
         }
         // The scheduler launches it again by itself.
         if let Some(entry) = self.workers.get_mut(worker) {
@@ -328,22 +417,39 @@ impl<D: Describe, L: Link, P: Publish> MesosWorkers<D, L, P> {
         Ok(())
     }
 
+    fn tell_end(&mut self, untold: &Untold, report: Option<&ExitReport>) {
+        let failure = TaskFailure::of(&untold.ending, report);
+        self.lost(&untold.worker, &untold.task, failure);
+    }
+
     /// The worker is its task: it is over, too.
-    fn lost(
-        &mut self,
-        worker: &WorkerId,
-        task: &TaskId,
-        failure: TaskFailure,
-    ) -> Result<(), SchedulingError> {
+    fn lost(&mut self, worker: &WorkerId, task: &TaskId, failure: TaskFailure) {
         if self.task_mut(worker, task).is_none() {
-            return Ok(());
+            return;
         }
-        let Some(entry) = self.workers.remove(worker).and_then(|entry| entry.task) else {
-            return Ok(());
-        };
-        self.events
-            .push_back(WorkersEvent::Failed(worker.clone(), entry, failure));
-        self.tell(Input::Release(worker.clone()))
+        if let Some(entry) = self.workers.remove(worker).and_then(|entry| entry.task) {
+            self.events
+                .push_back(WorkersEvent::Failed(worker.clone(), entry, failure));
+        }
+    }
+}
+
+/// The next report; none ever where nobody takes them.
+async fn next(reports: Option<&mut mpsc::Receiver<TaskReport>>) -> TaskReport {
+    let report = match reports {
+        Some(reports) => reports.recv().await,
+        None => None,
+    };
+    match report {
+        Some(report) => report,
+        None => pending().await,
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
 }
 

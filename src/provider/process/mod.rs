@@ -156,6 +156,8 @@ impl Provider for ProcessProvider {
         }
         let child = command
             .args(launch_arguments(worker))
+            // What it says itself stands among this process's own lines.
+            .args(self.speaks.then_some("--time-stamps"))
             .args(home)
             .current_dir(&worker.sandbox)
             .stdin(Stdio::null())

@@ -26,6 +26,7 @@ use self::stream::{Name, Stream};
 use super::clock::Moment;
 use super::error::SuperviseError;
 use super::kernel::Streams;
+use super::report::rfc3339;
 use super::signs::Signs;
 use super::supervision::{LogPolicy, RotatingFiles};
 
@@ -45,6 +46,8 @@ pub(super) struct Outputs {
     stderr: Stream,
     name: String,
     json: bool,
+    /// Whether each line that is said begins with the time.
+    time_stamps: bool,
     scratch: Vec<u8>,
     dumps: Vec<PathBuf>,
     /// A reader let [`LAST_PATIENCE`] pass.
@@ -79,10 +82,17 @@ impl Outputs {
             stderr: Stream::new(Name::Stderr, policy, name, lines())?,
             name: name.to_owned(),
             json: matches!(policy, LogPolicy::Json),
+            time_stamps: false,
             scratch: Vec::new(),
             dumps: Vec::new(),
             gave_up: false,
         })
+    }
+
+    /// Begins each line that is said with the time.
+    pub(super) const fn with_time_stamps(mut self, time_stamps: bool) -> Self {
+        self.time_stamps = time_stamps;
+        self
     }
 
     /// Opens the log files, if there are to be any.
@@ -193,7 +203,7 @@ impl Outputs {
         let words = if self.json {
             json::object(&self.name, "flugs", text, false, SystemTime::now())
         } else {
-            format!("flugs: {text}\n").into_bytes()
+            plain(text, self.time_stamps).into_bytes()
         };
         self.stderr.say(&words);
     }
@@ -300,9 +310,22 @@ impl Outputs {
     }
 }
 
+/// A line of the supervisor's own.
+fn plain(text: &str, time_stamps: bool) -> String {
+    let lines = text.lines().filter(|line| !line.is_empty());
+    let now = time_stamps.then(|| rfc3339(SystemTime::now()) + " ");
+    let now = now.unwrap_or_default();
+    let mut said = String::new();
+    for (number, line) in lines.enumerate() {
+        let name = if number == 0 { "flugs: " } else { "" };
+        said.extend([now.as_str(), name, line, "\n"]);
+    }
+    said
+}
+
 /// Says one line on standard error when there are no [`Outputs`] (yet).
-pub(super) fn say_plainly(text: &str) {
+pub(super) fn say_plainly(text: &str, time_stamps: bool) {
     let mut outlet = outlet::Outlet::standard(2);
-    let words = format!("flugs: {text}\n");
+    let words = plain(text, time_stamps);
     let _: io::Result<usize> = outlet.try_write(words.as_bytes());
 }

@@ -41,6 +41,7 @@ fn waiting(refusals: Vec<RefusalReport>) -> WaitingReport {
             },
         ],
         refusals,
+        held_back: None,
     }
 }
 
@@ -126,6 +127,7 @@ fn failed_starts_pause_and_are_told_with_their_causes() {
                 worker: "taskmanager-9".to_owned(),
                 task: "taskmanager-9-17".to_owned(),
                 hostname: "agent1".to_owned(),
+                agent: "A-S1".to_owned(),
                 kind: FailureKind::ImagePull,
                 text: "the agent could not get the image: no such host".to_owned(),
             }],
@@ -290,6 +292,7 @@ fn what_is_lost_and_what_operators_ended_is_told_as_that() {
                 worker: "taskmanager-1".to_owned(),
                 task: "taskmanager-1-1".to_owned(),
                 hostname: "agent1".to_owned(),
+                agent: "A-S1".to_owned(),
                 kind: FailureKind::Drained,
                 text: "its agent is being drained".to_owned(),
             }],
@@ -303,5 +306,83 @@ fn what_is_lost_and_what_operators_ended_is_told_as_that() {
 
     Ended by those who run the agents, which is no failure; the last:
       taskmanager-1-1 on agent1, 5 s ago: its agent is being drained
+    ");
+}
+
+fn failed(number: usize, text: &str) -> RecentFailure {
+    RecentFailure {
+        seconds_ago: 10 * number as u64,
+        worker: format!("taskmanager-{number}"),
+        task: format!("taskmanager-{number}-{number}"),
+        hostname: format!("agent{number}"),
+        agent: format!("A-S{number}"),
+        kind: FailureKind::Exited,
+        text: text.to_owned(),
+    }
+}
+
+#[test]
+fn equal_failures_are_folded_and_what_they_exited_with_tells_them_apart() {
+    let late = |number: usize| {
+        format!(
+            "it has not been registered for {}{number} s, and Mesos says TASK_RUNNING",
+            number * 7
+        )
+    };
+    let report = FailuresReport {
+        total: 17,
+        recent: (1..=12)
+            .map(|number| failed(number, "its process ended: Command exited with status 1"))
+            .chain([failed(
+                13,
+                "its process ended: Command exited with status 2",
+            )])
+            .chain((14..=15).map(|number| failed(number, &late(number))))
+            .collect(),
+        planned: (16..=17)
+            .map(|number| failed(number, "its agent is being drained"))
+            .collect(),
+        allowed: None,
+    };
+    insta::assert_snapshot!(report.text(10), @"
+    Ended by those who run the agents, which is no failure; the last:
+      2 workers ended likewise, the last 2 min 40 s ago: its agent is being drained
+        taskmanager-16-16 on agent16, taskmanager-17-17 on agent17
+
+    17 workers have failed; the last:
+      12 workers failed likewise, the last 10 s ago: its process ended: Command exited with status 1
+        taskmanager-1-1 on agent1, taskmanager-2-2 on agent2, taskmanager-3-3 on agent3, taskmanager-4-4 on agent4, taskmanager-5-5 on agent5, taskmanager-6-6 on agent6, taskmanager-7-7 on agent7, taskmanager-8-8 on agent8, taskmanager-9-9 on agent9, taskmanager-10-10 on agent10 and 2 more
+      taskmanager-13-13 on agent13, 2 min 10 s ago: its process ended: Command exited with status 2
+      2 workers failed likewise, the last 2 min 20 s ago: it has not been registered for 9814 s, and Mesos says TASK_RUNNING
+        taskmanager-14-14 on agent14, taskmanager-15-15 on agent15
+    ");
+    assert!(!report.text(1).contains("status 2"));
+}
+
+#[test]
+fn a_quota_is_suspected_where_an_agent_has_offered_more_before() {
+    let mut waiting = waiting(vec![refusal("agent1", &["cpus: 2 wanted, 1 offered"])]);
+    waiting.workers.truncate(1);
+    waiting.held_back = Some(HeldBackReport {
+        agent: "A-S1".to_owned(),
+        hostname: "agent1".to_owned(),
+        resource: "cpus".to_owned(),
+        before: 4.0,
+        now: 1.0,
+        role: "flink".to_owned(),
+    });
+    let report = WhyReport {
+        waiting: vec![waiting],
+        ..why()
+    };
+    insta::assert_snapshot!(report.text(), @"
+    1 of 4 workers are registered, 1 is on the way, 1 waits for an offer.
+    The Mesos master has made 31 offers in 12 min 34 s, the last 4 s ago.
+
+    Profile default, which wants 2 cpus, 1728 mem, 2 ports:
+      taskmanager-3 has waited 1 min 5 s
+      The last offers were not used:
+        agent1: cpus: 2 wanted, 1 offered
+      Of agent1 this framework could have cpus: 4 before, and can have 1 now, its own tasks included: a quota of the role flink may limit what it is offered (GET_QUOTA on the master says), or others hold the rest.
     ");
 }

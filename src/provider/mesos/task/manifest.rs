@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::conf::{Layer, Setting, is_sensitive, keeps_nothing, mesos_addresses, mesos_defaults};
 use crate::mesos::scheduler::Launch;
-use crate::provider::mesos::options::{MesosOptions, NetworkMode, TaskOptions};
+use crate::provider::mesos::options::{NetworkMode, TaskOptions};
 use crate::spec::{Artifact, LaunchManifest, ManifestVersion, Resources, Role, WorkerId};
 
 use super::{JobManagerAddress, TaskTerms};
@@ -56,6 +56,7 @@ pub(super) fn common(terms: &TaskTerms, artifacts: Vec<Artifact>) -> LaunchManif
         arguments: Vec::new(),
         resources: Resources::default(),
         stop_grace_seconds: Some(terms.options.scheduling.grace.as_secs_f64()),
+        exit_report_url: None,
     }
 }
 
@@ -82,11 +83,14 @@ fn settings(terms: &TaskTerms) -> BTreeMap<String, String> {
 /// The manifest of one task.
 pub(super) fn of_task(
     common: &LaunchManifest,
-    options: &MesosOptions,
+    terms: &TaskTerms,
     launch: &Launch<'_>,
 ) -> LaunchManifest {
+    let options = &terms.options;
+    let report_to = terms.urls.exit_report(&launch.task.value, &terms.token);
     let mut manifest = LaunchManifest {
         worker_id: launch.worker.clone(),
+        exit_report_url: Some(report_to),
         ..common.clone()
     };
     if let Some(profile) = options.workers.get(launch.profile) {

@@ -1,8 +1,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use super::super::scheduling::{Heard, Memory};
 use super::*;
 use crate::mesos::constraint::Host;
@@ -11,6 +9,7 @@ use crate::mesos::scheduler::{Change, Launch, Settings};
 use crate::mesos::wire::{Call, CallBody, FrameworkInfo, TaskInfo};
 use crate::spec::Role;
 use crate::store::StoreError;
+use crate::supervise::{Phase, Reason};
 
 /// The calls that launch and kill, as the master would get them.
 type Calls = Arc<Mutex<Vec<String>>>;
@@ -43,7 +42,7 @@ impl Link for Wire {
     async fn next(&mut self) -> Heard {
         match self.heard.recv().await {
             Some(heard) => heard,
-            None => std::future::pending().await,
+            None => pending().await,
         }
     }
 }
@@ -350,4 +349,111 @@ async fn the_end_is_told_once_nothing_of_the_framework_is_left() {
     scene.say.send(Heard::TornDown { generation: 1 }).unwrap();
     let told = scene.settle().await;
     assert_eq!(told.last(), Some(&WorkersEvent::Ended), "{told:?}");
+}
+
+const KILLED: &str = r#","source":"SOURCE_EXECUTOR","message":"Container exited with status 137""#;
+
+impl Scene {
+    /// The same, with somebody who takes exit reports.
+    async fn hearing() -> (Self, mpsc::Sender<TaskReport>) {
+        let mut scene = Self::new().await;
+        let (hand_in, handed_in) = mpsc::channel(8);
+        scene.workers = scene.workers.hearing(handed_in);
+        (scene, hand_in)
+    }
+}
+
+fn out_of_memory(task: &str) -> TaskReport {
+    let began = std::time::SystemTime::UNIX_EPOCH;
+    let mut report = ExitReport::new("taskmanager-1", Phase::Run, Reason::OomKilled, began);
+    report.message = "taskmanager-1 died of SIGKILL: the kernel killed it".to_owned();
+    TaskReport {
+        task: TaskId::new(task),
+        report,
+    }
+}
+
+#[track_caller]
+fn failure(told: &[WorkersEvent]) -> &TaskFailure {
+    match told {
+        [WorkersEvent::Failed(_, _, failure)] => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_that_came_before_the_end_decides_what_is_told() {
+    let (mut scene, hand_in) = Scene::hearing().await;
+    let task = scene.running(1).await;
+    hand_in.send(out_of_memory(&task)).await.unwrap();
+    assert_eq!(scene.settle().await, []);
+    let told = scene.update(&task, "TASK_FAILED", KILLED).await;
+    assert_eq!(failure(&told).kind, FailureKind::OutOfMemory);
+    insta::assert_snapshot!(failure(&told), @"it used more memory than it may: taskmanager-1 died of SIGKILL: the kernel killed it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_waits_a_moment_for_its_report_and_no_longer() {
+    let (mut scene, hand_in) = Scene::hearing().await;
+    let task = scene.running(1).await;
+    assert_eq!(scene.update(&task, "TASK_FAILED", KILLED).await, []);
+    hand_in.send(out_of_memory(&task)).await.unwrap();
+    assert_eq!(
+        failure(&scene.settle().await).kind,
+        FailureKind::OutOfMemory
+    );
+
+    // Its agent is left alone for a moment.
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let task = scene.running(2).await;
+    assert_eq!(scene.update(&task, "TASK_FAILED", KILLED).await, []);
+    tokio::time::advance(REPORT_PATIENCE).await;
+    assert_eq!(failure(&scene.settle().await).kind, FailureKind::Exited);
+    // It is over: nothing of it is told or launched again.
+    hand_in.send(out_of_memory(&task)).await.unwrap();
+    assert_eq!(scene.settle().await, []);
+    scene.offer().await;
+    assert_eq!(scene.said(), Vec::<String>::new());
+    assert!(scene.workers.workers().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_of_another_task_is_nobodys() {
+    let (mut scene, hand_in) = Scene::hearing().await;
+    let task = scene.running(1).await;
+    // One of the same worker's name, from a time before.
+    hand_in
+        .send(out_of_memory("taskmanager-1-0"))
+        .await
+        .unwrap();
+    scene.settle().await;
+    scene.update(&task, "TASK_FAILED", KILLED).await;
+    tokio::time::advance(REPORT_PATIENCE).await;
+    assert_eq!(failure(&scene.settle().await).kind, FailureKind::Exited);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_no_report_is_told_at_once_and_who_is_stopped_meanwhile_has_stopped() {
+    let (mut scene, _hand_in) = Scene::hearing().await;
+    let task = scene.running(1).await;
+    let drained = r#","source":"SOURCE_EXECUTOR","reason":"REASON_AGENT_DRAINING""#;
+    let told = scene.update(&task, "TASK_KILLED", drained).await;
+    assert_eq!(failure(&told).kind, FailureKind::Drained);
+
+    let task = scene.running(2).await;
+    assert_eq!(scene.update(&task, "TASK_FAILED", KILLED).await, []);
+    scene.workers.stop(&worker(2)).unwrap();
+    assert_eq!(scene.settle().await, [WorkersEvent::Stopped(worker(2))]);
+    assert!(scene.workers.stopping().is_empty());
+    tokio::time::advance(REPORT_PATIENCE).await;
+    assert_eq!(scene.settle().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_its_health_check_had_killed_is_told_so() {
+    let mut scene = Scene::new().await;
+    let task = scene.running(1).await;
+    let checked = format!(r#"{KILLED},"healthy":false"#);
+    let told = scene.update(&task, "TASK_KILLED", &checked).await;
+    assert_eq!(failure(&told).kind, FailureKind::Unhealthy);
 }
