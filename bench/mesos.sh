@@ -10,7 +10,17 @@
 #              started at once -> all of the job's tasks run again (ZooKeeper high availability)
 #   idle       what the application master itself uses, beside its JobManager
 #
-#   bench/mesos.sh [--rounds N] [FLINK_VERSION…]
+# and, with `--against BINARY`, instead of these, what has become of an older build's times, both in
+# turn, round by round:
+#
+#   machine    the machine that all workers are on dies, and its agent with it (the master's stock
+#              ping timeout of 75 s) -> all of the job's tasks run on another one
+#   drain      an operator drains that one of two agents -> all of the job's tasks run elsewhere,
+#              and, to compare, their workers are registered there
+#   no HA      kill -9 of application master and JobManager without high availability; another one is
+#              started at once -> all workers are registered with it
+#
+#   bench/mesos.sh [--rounds N] [--against BINARY] [FLINK_VERSION…]
 #
 # All but the rows that say "untrained" with class-data archives, made once before the clock starts
 # (`flugs artifact train --travelling`). Beside it stand the times of the Java integration of Flink
@@ -20,8 +30,17 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-rounds=3 versions=(1.13.6 2.3.0)
+rounds=3 versions=(1.13.6 2.3.0) against='' others=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --against) against=$(realpath "$2") && shift 2 ;;
+    *) others+=("$1") && shift ;;
+  esac
+done
+set -- "${others[@]}"
+[ -z "$against" ] || [ -x "$against" ] || { echo "$0: error: $against cannot be run" >&2 && exit 64; }
 . bench/arguments.sh
+export AGAINST=$against
 cargo build --quiet -p mesos-double
 export DOUBLE="${CARGO_TARGET_DIR:-target}/$target/debug/mesos-double"
 export ROUNDS=$rounds VERSIONS="${versions[*]}"
@@ -56,9 +75,10 @@ def until(what, holds, process=None):
 
 
 class Double:
-    def __init__(self):
+    def __init__(self, *options):
+        options = options or ("--resources", "ports:[31000-31999];cpus:16;mem:16000;disk:90000")
         self.process = subprocess.Popen(
-            [DOUBLE, "--port", "0", "--resources", "ports:[31000-31999];cpus:16;mem:16000;disk:90000"],
+            [DOUBLE, "--port", "0", *options],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.master = self.process.stdout.readline().split("//")[1].strip()
 
@@ -96,7 +116,7 @@ def train(version):
 
 
 class Cluster:
-    def __init__(self, version, double, workers, *options, trained=True):
+    def __init__(self, version, double, workers, *options, trained=True, flugs=FLUGS):
         self.class_data = train(version) if trained else "off"
         self.version, self.home = version, f"{HOMES}/{version}"
         self.directory, self.rest_port = tempfile.mkdtemp(dir=WORK), free_port()
@@ -105,7 +125,7 @@ class Cluster:
                    "mesos.resourcemanager.tasks.cpus=0.5", "jobmanager.rpc.address=127.0.0.1",
                    f"jobmanager.rpc.port={free_port()}", f"rest.port={self.rest_port}",
                    "jobmanager.memory.process.size=1024m", "taskmanager.memory.process.size=1024m", *options]
-        self.command = [FLUGS, "appmaster", "--dir", f"{self.directory}/cluster", "--flink-home", self.home]
+        self.command = [flugs, "appmaster", "--dir", f"{self.directory}/cluster", "--flink-home", self.home]
         for option in options:
             self.command += ["-D", option]
 
@@ -262,6 +282,107 @@ def lose_appmaster(version, zookeeper):
     return runs
 
 
+def state(double):
+    with urllib.request.urlopen(f"http://{double.master}/state", timeout=5) as answer:
+        return json.load(answer)
+
+
+def two_agents(version, flugs):
+    """A cluster on one of two agents, whose job needs both of its workers; the agent's id, too."""
+    admin = free_port()
+    double = Double("--agents", "2", "--hostname", "127.0.0.1%", "--agent-timeout", "75",
+                    "--admin-port", str(admin))
+    cluster = Cluster(version, double, 2, flugs=flugs)
+    cluster.start()
+    cluster.registered(2)
+    cluster.submit(cluster.upload(), 2)
+    cluster.running()
+    tasks = state(double)["frameworks"][0]["tasks"]
+    agent = tasks[0]["slave_id"]
+    return double, admin, cluster, agent, {one["id"] for one in tasks if one["slave_id"] == agent}
+
+
+def others(cluster, gone):
+    """Waits until two workers are registered that are none of these."""
+    def holds():
+        known = (cluster.rest("/taskmanagers") or {}).get("taskmanagers", [])
+        return len([one for one in known if one["id"] not in gone]) >= 2
+    return until("others are registered", holds, cluster.process)
+
+
+def lose_machine(version, flugs):
+    double, admin, cluster, agent, _ = two_agents(version, flugs)
+    lost, clock = time.monotonic(), time.time() * 1000
+    request = urllib.request.Request(f"http://127.0.0.1:{admin}/agents/{agent.rsplit('-S', 1)[1]}/crash", b"")
+    urllib.request.urlopen(request, timeout=10).close()
+    runs = cluster.running(clock) - lost
+    cluster.stop()
+    double.stop()
+    return runs
+
+
+def drain(version, flugs):
+    double, _, cluster, agent, there = two_agents(version, flugs)
+    begun, clock = time.monotonic(), time.time() * 1000
+    call = {"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": agent}}}
+    request = urllib.request.Request(f"http://{double.master}/api/v1", json.dumps(call).encode(),
+                                     {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=10).close()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        replaced = pool.submit(others, cluster, there)
+        runs = cluster.running(clock) - begun
+        registered = replaced.result() - begun
+    cluster.stop()
+    double.stop()
+    return runs, registered
+
+
+def without_ha(version, flugs):
+    double = Double()
+    cluster = Cluster(version, double, 2, flugs=flugs)
+    cluster.start()
+    cluster.registered(2)
+    cluster.submit(cluster.upload(), 2)
+    cluster.running()
+    time.sleep(3)
+    master = json.load(open(f"{cluster.directory}/cluster/cluster.json", encoding="utf-8"))["master"]["pid"]
+    job_managers = cluster.processes(["StandaloneSessionClusterEntrypoint", cluster.directory])
+    killed = time.monotonic()
+    for pid in [master, *job_managers]:
+        os.kill(pid, signal.SIGKILL)
+    cluster.process.wait()
+    cluster.start()
+    registered = cluster.registered(2) - killed
+    cluster.stop()
+    double.stop()
+    return registered
+
+
+def compare(version, older):
+    """Both builds in turn, so that what else the machine does meets both."""
+    train(version)
+    scenes = {"machine gone → job runs": (lose_machine, 15),
+              "kill -9 without HA → all registered": (without_ha, 10),
+              "drained → job runs": (drain, None)}
+    for what, (scene, aim) in scenes.items():
+        new, old = [], []
+        for _ in range(ROUNDS):
+            new.append(scene(version, FLUGS))
+            old.append(scene(version, older))
+        if scene is drain:
+            against(version, "drained → others registered", [one for _, one in new], [one for _, one in old], None)
+            aim = statistics.median([one for _, one in new]) + 5
+            new, old = [one for one, _ in new], [one for one, _ in old]
+        against(version, what, new, old, aim)
+
+
+def against(version, what, new, old, aim):
+    median, before = statistics.median(new), statistics.median(old)
+    spread = lambda samples: f"{statistics.median(samples):.1f} ({min(samples):.1f}..{max(samples):.1f})"
+    met = "" if aim is None else f"{aim:.0f} s: " + ("met" if median <= aim else "NOT MET")
+    print(f"| {version} | {what} | {spread(new)} | {spread(old)} | {before / median:.1f} | {load()} | {met} |", flush=True)
+
+
 def used(pid):
     """Processor seconds and resident MB of a process."""
     fields = open(f"/proc/{pid}/stat", encoding="utf-8").read().rsplit(")", 1)[1].split()
@@ -300,6 +421,12 @@ def load():
 try:
     model = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name"))
     print(f"Host: {model}, {os.cpu_count()} CPUs, Linux {platform.release()}, load at the start {load()}")
+    if older := os.environ["AGAINST"]:
+        print(f"Medians of {ROUNDS} (least..most); seconds; the ratio is the older build's time by this one's\n")
+        print("| Flink | from … to … | flugs | older build | ratio | load then | aim |\n|---|---|---|---|---|---|---|", flush=True)
+        for version in os.environ["VERSIONS"].split():
+            compare(version, older)
+        sys.exit()
     print(f"Medians of {ROUNDS}; seconds; target: half of the Java integration's time\n")
     print("| Flink | from … to … | flugs | Java integration | ratio | |\n|---|---|---|---|---|---|", flush=True)
     zookeeper = ZooKeeper()
