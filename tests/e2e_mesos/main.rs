@@ -11,6 +11,7 @@
 )]
 
 mod containers;
+mod day;
 mod demand;
 #[path = "../docker_images/mod.rs"]
 mod docker_images;

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How many numbers the job counts each second.
 const RATE: &str = "50";
 
+/// Where jobs write, the first one first.
+pub(super) const OUTPUTS: [&str; 2] = ["counts", "counts-of-another"];
+
 /// What a JVM that lives for half a minute is best started with.
 const QUICK_JVM: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
 
@@ -365,6 +368,32 @@ impl Scene {
         last.parse::<usize>().unwrap() - 1
     }
 
+    /// The id of one of the double's agents; the latest, if it has had several.
+    pub(super) fn agent_id(&self, agent: usize) -> String {
+        let state = self.double.state();
+        let host = format!("127.0.0.{}", agent + 1);
+        let agents = state["slaves"].as_array().cloned().unwrap_or_default();
+        let found = agents.iter().rfind(|one| one["hostname"] == host.as_str());
+        found.map_or_else(String::new, |one| one["id"].as_str().unwrap().to_owned())
+    }
+
+    /// The port of the JobManager's REST interface.
+    pub(super) const fn rest_port(&self) -> u16 {
+        self.rest_port
+    }
+
+    /// How often jobs that run went back to a checkpoint.
+    pub(super) fn restarts(&self) -> usize {
+        let jobs = self.rest_document("/jobs/overview");
+        let restored = |job: &Value| {
+            let id = job["jid"].as_str().unwrap();
+            let checkpoints = self.rest_document(&format!("/jobs/{id}/checkpoints"));
+            checkpoints["counts"]["restored"].as_u64().unwrap_or(0)
+        };
+        let all: u64 = jobs["jobs"].as_array().unwrap().iter().map(restored).sum();
+        usize::try_from(all).unwrap()
+    }
+
     /// The worker that the job runs on, as Flink knows it.
     pub(super) fn busy(&self) -> String {
         let body = self.rest_document("/taskmanagers");
@@ -481,7 +510,7 @@ impl Scene {
         let run = Command::new(self.home.join("bin/flink"))
             .args(["run", "--detached"])
             .arg(jar)
-            .args(self.job_arguments(slots))
+            .args(self.job_arguments(slots, OUTPUTS[0]))
             .env(
                 "FLINK_CONF_DIR",
                 self.path(&self.cluster).join("client-conf"),
@@ -495,20 +524,27 @@ impl Scene {
     /// The same as [`Self::submit`] without Flink's client, whose JVM takes longer than the rest.
     #[track_caller]
     pub(super) fn submit_by_rest(&self) {
+        self.submit_by_rest_to(OUTPUTS[0]);
+    }
+
+    /// The same with its output in this directory.
+    #[track_caller]
+    pub(super) fn submit_by_rest_to(&self, output: &str) {
         let jar = job_jar(&self.home, self.directory.path());
         let jobs = format!("http://127.0.0.1:{}/jars", self.rest_port);
         let form = format!("jarfile=@{};type=application/x-java-archive", jar.display());
         let uploaded = curl(&["--form", &form, &format!("{jobs}/upload")]);
         let file = PathBuf::from(uploaded["filename"].as_str().unwrap());
         let id = file.file_name().unwrap().to_str().unwrap();
-        let arguments = serde_json::json!({ "programArgsList": self.job_arguments(1) }).to_string();
+        let arguments =
+            serde_json::json!({ "programArgsList": self.job_arguments(1, output) }).to_string();
         let run = ["--json", &arguments, &format!("{jobs}/{id}/run")];
         assert!(curl(&run)["jobid"].is_string());
     }
 
-    fn job_arguments(&self, slots: usize) -> Vec<String> {
+    fn job_arguments(&self, slots: usize, output: &str) -> Vec<String> {
         let checkpoints = format!("file://{}", self.path("checkpoints").display());
-        let (slots, output) = (slots.to_string(), self.path("counts"));
+        let (slots, output) = (slots.to_string(), self.path(output));
         let arguments = [
             ["--count", "1000000"],
             ["--rate", RATE],
@@ -522,7 +558,11 @@ impl Scene {
 
     /// The highest number that the job has counted.
     pub(super) fn counted(&self) -> u64 {
-        let counts = written(&self.path("counts"));
+        self.counted_in(OUTPUTS[0])
+    }
+
+    fn counted_in(&self, output: &str) -> u64 {
+        let counts = written(&self.path(output));
         counts
             .iter()
             .map(|[digit, count, _]| last_number(*digit, *count))
@@ -533,15 +573,22 @@ impl Scene {
     /// Waits until the job goes on, which is to say: counts what it had not counted before.
     #[track_caller]
     pub(super) fn wait_until_counting(&mut self) {
-        let before = self.counted();
-        self.wait_until("the job counts on", |scene| scene.counted() > before + 5);
+        for output in OUTPUTS {
+            if output == OUTPUTS[0] || self.path(output).exists() {
+                let before = self.counted_in(output);
+                self.wait_until("the job counts on", |scene| {
+                    scene.counted_in(output) > before + 5
+                });
+            }
+        }
     }
 
     /// Asserts that every number was counted once in the state that was ever checkpointed: each
     /// digit's sum is that of its first numbers.
     #[track_caller]
     pub(super) fn counted_exactly(&self) {
-        for [digit, count, sum] in written(&self.path("counts")) {
+        let outputs = OUTPUTS.map(|output| written(&self.path(output)));
+        for [digit, count, sum] in outputs.into_iter().flatten() {
             let last = last_number(digit, count);
             let first = if digit == 0 { 10 } else { digit };
             assert_eq!(
@@ -676,6 +723,17 @@ impl Drop for Scene {
         }
         self.runtime.block_on(self.double.stop());
     }
+}
+
+/// How many workers a JobManager says are registered, if it answers.
+pub(super) fn overview(rest_port: u16) -> Option<usize> {
+    let mut stream = TcpStream::connect(("127.0.0.1", rest_port)).ok()?;
+    let request = "GET /overview HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let body: Value = serde_json::from_str(answer.get(answer.find('{')?..)?).ok()?;
+    usize::try_from(body["taskmanagers"].as_u64()?).ok()
 }
 
 /// Has curl ask something, and gives the document that it is answered with.
