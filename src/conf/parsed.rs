@@ -37,9 +37,10 @@ pub struct Warning {
 }
 
 /// What can be odd in a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WarningKind {
     /// Both files exist; Flink reads one and ignores the other.
+    #[error("both {used} and {ignored} exist; Flink reads {used} and ignores {ignored}")]
     OtherFileIgnored {
         /// The one that is read.
         used: &'static str,
@@ -47,18 +48,22 @@ pub enum WarningKind {
         ignored: &'static str,
     },
     /// A line without the separator; it is skipped.
+    #[error("line skipped: no {expected:?} between key and value")]
     NoSeparator {
         /// What the dialect separates key and value with.
         expected: &'static str,
     },
     /// A line whose key or value is empty; it is skipped.
+    #[error("line skipped: key or value is empty")]
     EmptyKeyOrValue,
     /// A `#` that is glued to what stands before it cut the rest of the line off (FLINK-35642).
+    #[error("the value of \"{key}\" ends at a \"#\": flink-conf.yaml has no way to hold one")]
     HashCutsValue {
         /// The key.
         key: String,
     },
     /// The same key stands again further down, where it wins.
+    #[error("\"{key}\" is set again in line {by_line}, which wins")]
     Overridden {
         /// The key.
         key: String,
@@ -66,8 +71,14 @@ pub enum WarningKind {
         by_line: usize,
     },
     /// The file starts with a byte order mark, which Flink takes for part of the first key.
+    #[error("starts with a byte order mark, which Flink takes for part of the first key")]
     ByteOrderMark,
     /// Lines of a flat file only mean something as nested YAML.
+    #[error(
+        "nested YAML up to line {last_line}, which Flink reads line by line in this file, each key \
+         without its parents: write the full keys {}, each with its value on a line of its own",
+        keys.join(", ")
+    )]
     NestedYaml {
         /// The last line of it.
         last_line: usize,
@@ -77,8 +88,10 @@ pub enum WarningKind {
         keys: Vec<String>,
     },
     /// Bytes that are not UTF-8 were replaced by U+FFFD.
+    #[error("not valid UTF-8; bad bytes became U+FFFD")]
     NotUtf8,
     /// `$name` in the value of `key` names a variable that is not set; it became empty.
+    #[error("\"{key}\" uses ${{{variable}}}, which is not set: replaced by nothing")]
     UnsetVariable {
         /// The key.
         key: String,
@@ -86,8 +99,10 @@ pub enum WarningKind {
         variable: String,
     },
     /// A block list where only a flow list (`[a, b]`) can stand; the line is skipped.
+    #[error("line skipped: write a list as [a, b] behind its key")]
     BlockList,
     /// A variable's value is not what it must be; the variable is ignored.
+    #[error("{variable} ignored: expected {expected}")]
     BadVariable {
         /// The variable.
         variable: &'static str,
@@ -95,21 +110,34 @@ pub enum WarningKind {
         expected: &'static str,
     },
     /// A directory has no settings for the console's log.
+    #[error(
+        "no {expected} there: logs go to the console and the log file, as the release ships it"
+    )]
     NoLogSettings {
         /// The file that would hold them.
         expected: &'static str,
     },
     /// A directory has no configuration file, where one is optional.
+    #[error("no {expected} there: what variables and -D leave out is as the release ships it")]
     NoConfiguration {
         /// The file that would hold it.
         expected: &'static str,
     },
     /// A directory that commands look for the configuration in cannot be written to.
+    #[error(
+        "cannot be written to: what this container's variables set is in {} for commands \
+         (FLINK_CONF_DIR)",
+        instead.display()
+    )]
     NotWritable {
         /// Where the configuration in effect is.
         instead: PathBuf,
     },
     /// A file that commands read cannot hold what a variable sets.
+    #[error(
+        "{file} cannot hold this value of \"{key}\" ({reason}): what is launched here gets it, \
+         Flink's own commands and scripts do not"
+    )]
     BesideFile {
         /// The key.
         key: String,
@@ -119,6 +147,12 @@ pub enum WarningKind {
         reason: &'static str,
     },
     /// Native code cannot be mapped from a directory for temporary files.
+    #[error(
+        "native code cannot be mapped from {directory} ({reason}), where RocksDB, Netty, Snappy, \
+         Zstandard, Python's archives and others unpack theirs: jobs that need it will fail. Mount it \
+         with exec (docker run --tmpfs /tmp:exec), or make room in it; or name another directory, which \
+         for java.io.tmpdir FLUGS_RUN_DIR or the launch's directory does as well"
+    )]
     NoNativeCode {
         /// The directory.
         directory: String,
@@ -126,11 +160,16 @@ pub enum WarningKind {
         reason: String,
     },
     /// A directory that is to be logged to cannot be written to.
+    #[error(
+        "no log can be written there ({reason}): what is logged goes to the console alone, and the \
+         web page has nothing to show; name another directory (FLINK_LOG_DIR, env.log.dir)"
+    )]
     NoLogFile {
         /// What a try met.
         reason: String,
     },
     /// A key is known by a newer name.
+    #[error("\"{key}\" is deprecated: {instead}")]
     Deprecated {
         /// The key that was set.
         key: String,
@@ -138,6 +177,7 @@ pub enum WarningKind {
         instead: String,
     },
     /// Two names of one option are set to different values, and this one does not count.
+    #[error("the value of \"{key}\" does not count: {}", reason.explain(taken))]
     Dropped {
         /// The key that does not count.
         key: String,
@@ -190,109 +230,16 @@ impl fmt::Display for Warning {
     }
 }
 
-impl fmt::Display for WarningKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherFileIgnored { used, ignored } => write!(
-                formatter,
-                "both {used} and {ignored} exist; Flink reads {used} and ignores {ignored}"
-            ),
-            Self::NoSeparator { expected } => {
-                write!(
-                    formatter,
-                    "line skipped: no {expected:?} between key and value"
-                )
-            }
-            Self::EmptyKeyOrValue => formatter.write_str("line skipped: key or value is empty"),
-            Self::HashCutsValue { key } => write!(
-                formatter,
-                "the value of \"{key}\" ends at a \"#\": flink-conf.yaml has no way to hold one"
-            ),
-            Self::Overridden { key, by_line } => {
-                write!(
-                    formatter,
-                    "\"{key}\" is set again in line {by_line}, which wins"
-                )
-            }
-            Self::ByteOrderMark => formatter.write_str(
-                "starts with a byte order mark, which Flink takes for part of the first key",
-            ),
-            Self::NestedYaml {
-                last_line, keys, ..
-            } => write!(
-                formatter,
-                "nested YAML up to line {last_line}, which Flink reads line by line in this file, \
-                 each key without its parents: write the full keys {}, each with its value on a \
-                 line of its own",
-                keys.join(", ")
-            ),
-            Self::NotUtf8 => formatter.write_str("not valid UTF-8; bad bytes became U+FFFD"),
-            Self::UnsetVariable { key, variable } => write!(
-                formatter,
-                "\"{key}\" uses ${{{variable}}}, which is not set: replaced by nothing"
-            ),
-            Self::BlockList => {
-                formatter.write_str("line skipped: write a list as [a, b] behind its key")
-            }
-            Self::BadVariable { variable, expected } => {
-                write!(formatter, "{variable} ignored: expected {expected}")
-            }
-            Self::NoLogSettings { expected } => write!(
-                formatter,
-                "no {expected} there: logs go to the console and the log file, as the release \
-                 ships it"
-            ),
-            Self::NoConfiguration { expected } => write!(
-                formatter,
-                "no {expected} there: what variables and -D leave out is as the release ships it"
-            ),
-            Self::NotWritable { instead } => write!(
-                formatter,
-                "cannot be written to: what this container's variables set is in {} for commands \
-                 (FLINK_CONF_DIR)",
-                instead.display()
-            ),
-            Self::BesideFile { key, file, reason } => write!(
-                formatter,
-                "{file} cannot hold this value of \"{key}\" ({reason}): what is launched here gets it, \
-                 Flink's own commands and scripts do not"
-            ),
-            Self::NoNativeCode { directory, reason } => write!(
-                formatter,
-                "native code cannot be mapped from {directory} ({reason}), where RocksDB, Netty, Snappy, \
-                 Zstandard, Python's archives and others unpack theirs: jobs that need it will fail. \
-                 Mount it with exec (docker run --tmpfs /tmp:exec), or make room in it; or name \
-                 another directory, which for java.io.tmpdir FLUGS_RUN_DIR or the launch's \
-                 directory does as well"
-            ),
-            Self::NoLogFile { reason } => write!(
-                formatter,
-                "no log can be written there ({reason}): what is logged goes to the console alone, \
-                 and the web page has nothing to show; name another directory (FLINK_LOG_DIR, \
-                 env.log.dir)"
-            ),
-            Self::Deprecated { key, instead } => {
-                write!(formatter, "\"{key}\" is deprecated: {instead}")
-            }
-            Self::Dropped { key, taken, reason } => reason.explain(formatter, key, taken),
-        }
-    }
-}
-
 impl DropReason {
-    fn explain(&self, formatter: &mut fmt::Formatter<'_>, key: &str, taken: &str) -> fmt::Result {
-        write!(formatter, "the value of \"{key}\" does not count: ")?;
+    fn explain(&self, taken: &str) -> String {
         match self {
-            Self::HigherLayer { layer } => write!(
-                formatter,
-                "\"{taken}\" is set to something else in a higher layer ({layer})"
-            ),
-            Self::OwnKey => write!(
-                formatter,
-                "it is an older name of \"{taken}\", which is set to something else"
-            ),
-            Self::EarlierName { option } => write!(
-                formatter,
+            Self::HigherLayer { layer } => {
+                format!("\"{taken}\" is set to something else in a higher layer ({layer})")
+            }
+            Self::OwnKey => {
+                format!("it is an older name of \"{taken}\", which is set to something else")
+            }
+            Self::EarlierName { option } => format!(
                 "for \"{option}\" Flink looks at \"{taken}\" first, which is set to something else"
             ),
         }
