@@ -251,7 +251,7 @@ fn compare_release(version: &str, lines: &str) -> BTreeSet<&'static str> {
             _ => user_arguments.clone(),
         };
         let launch = Launch {
-            home: FlinkHome::open(&scripts::home(version)).unwrap(),
+            home: FlinkHome::open(&java.flink_home(version)).unwrap(),
             java: &java,
             role,
             lines,
@@ -267,7 +267,7 @@ fn compare_release(version: &str, lines: &str) -> BTreeSet<&'static str> {
         took_effect.extend(launch.compare());
     }
     let shipped = Launch {
-        home: FlinkHome::open(&scripts::home(version)).unwrap(),
+        home: FlinkHome::open(&java.flink_home(version)).unwrap(),
         java: &java,
         role: Role::TaskManager,
         lines: "",
@@ -340,7 +340,7 @@ fn option_values_arrive_as_written_and_no_command_in_them_is_executed() {
     let options = options.join(" ");
     let java = RecordingJava::new();
     let launch = Launch {
-        home: FlinkHome::open(&scripts::home("2.3.0")).unwrap(),
+        home: FlinkHome::open(&java.flink_home("2.3.0")).unwrap(),
         java: &java,
         role: Role::TaskManager,
         lines: "",

@@ -10,12 +10,6 @@ use flugs::spec::Role;
 
 use crate::flink_homes::flink_home;
 
-/// The home of a Flink release. The scripts resolve links, so that the paths in their commands
-/// are real ones.
-pub(crate) fn home(version: &str) -> PathBuf {
-    flink_home(version).canonicalize().unwrap()
-}
-
 /// A Java runtime whose launcher runs the real one for Flink's helpers, and writes down what it
 /// was asked to do for everything else.
 pub(crate) struct RecordingJava {
@@ -56,6 +50,22 @@ impl RecordingJava {
 
     pub(crate) fn home(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The home of a Flink release. The scripts resolve links, so that the paths in their commands
+    /// are real ones. Below a path with a blank, scripts from 1.19 on ignore `env.*`: then it is a copy.
+    pub(crate) fn flink_home(&self, version: &str) -> PathBuf {
+        let home = flink_home(version).canonicalize().unwrap();
+        if !home.to_str().unwrap().contains(' ') {
+            return home;
+        }
+        let copy = self.directory.path().join(version);
+        if !copy.exists() {
+            let mut command = Command::new("cp");
+            command.arg("-a").args([&home, &copy]);
+            run(command);
+        }
+        copy.canonicalize().unwrap()
     }
 
     /// Starts a role with Flink's script and gives the arguments and the environment that the
