@@ -13,6 +13,7 @@ mod maintenance;
 mod quota;
 mod reconciliation;
 mod registration;
+mod reserving;
 mod subscription;
 mod time;
 mod updates;
@@ -21,6 +22,7 @@ mod view;
 pub(crate) use calls::Reply;
 pub(crate) use killing::grace_of;
 pub(crate) use leadership::Node;
+pub(crate) use reserving::{Refusal, Reserving};
 pub(crate) use updates::Report;
 
 use crate::agent::Agent;

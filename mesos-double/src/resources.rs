@@ -39,6 +39,12 @@ impl Resource {
         self.reservations.last().map_or("*", |last| &last.role)
     }
 
+    /// Whether it was set aside by an operator or a framework, and not by its agent's options.
+    pub(crate) fn is_dynamically_reserved(&self) -> bool {
+        let last = self.reservations.last();
+        last.is_some_and(|last| last.kind == "DYNAMIC")
+    }
+
     /// Whether the two are of one kind, so that their quantities add up.
     fn addable(&self, other: &Self) -> bool {
         self.name == other.name
@@ -113,6 +119,16 @@ impl Resources {
             resource.allocation = role.map(str::to_owned);
         }
         all
+    }
+
+    /// The same as it was before its last reservation.
+    pub(crate) fn without_last_reservation(&self) -> Self {
+        let before = |one: &Resource| {
+            let mut one = one.clone();
+            one.reservations.pop();
+            one
+        };
+        self.0.iter().map(before).collect()
     }
 
     /// Gives a role to what has none, as the master does with a task's resources.

@@ -250,6 +250,28 @@ fn quota_lowered(scene: &mut Scene) -> usize {
     0
 }
 
+/// A part of an agent is set aside for others, then for the cluster's own role, then for nobody again.
+fn reservation_changed(scene: &mut Scene) -> usize {
+    let before = scene.tasks();
+    let agent = scene.agent_of(&scene.busy());
+    let order = |kind: &str, role: &str| {
+        let message = json!({"agent_id": {"value": scene.agent_id(agent)}, "resources": [{
+            "name": "cpus", "type": "SCALAR", "scalar": {"value": 0.5},
+            "reservations": [{"type": "DYNAMIC", "role": role}],
+        }]});
+        scene.operate(&json!({"type": kind, kind.to_lowercase(): message}));
+        sleep(Duration::from_secs(2));
+        assert_eq!(scene.tasks(), before);
+    };
+    for role in ["other", ROLE] {
+        order("RESERVE_RESOURCES", role);
+        order("UNRESERVE_RESOURCES", role);
+    }
+    order("RESERVE_RESOURCES", ROLE);
+    assert_eq!(scene.registered(), before, "the same workers");
+    0
+}
+
 /// An agent is cut off, marked gone, and comes back as another one.
 fn replaced(scene: &mut Scene) -> usize {
     let agent = scene.agent_of(&scene.busy());
@@ -271,6 +293,7 @@ fn nobody_moves(day: &mut Day) {
     day.step("rolling restart of masters", 2, masters_restarted);
     day.step("a network between master and agents", 2, split_from_master);
     day.step("a lost registry", 2, registry_lost);
+    day.step("a reservation that changes", 2, reservation_changed);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::authenticate;
 use crate::call::{identifier, text};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Refusal, Reserving};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use serde_json::{Map, Value, json};
@@ -52,12 +52,31 @@ fn carry_out(request: &Request, node: usize, cluster: &mut Cluster) -> Result<Re
         (_, None) => Err(format!(
             "Failed to validate master::Call: Expecting '{name}' to be present"
         )),
+        ("RESERVE_RESOURCES", Some(message)) => {
+            return reservation(message, Reserving::Reserve, cluster);
+        }
+        ("UNRESERVE_RESOURCES", Some(message)) => {
+            return reservation(message, Reserving::Unreserve, cluster);
+        }
         (_, Some(message)) => order(kind, message, cluster),
     };
     outcome.map_or_else(
         |reason| Err(Response::bad_request(reason)),
         |()| Ok(Response::ok()),
     )
+}
+
+fn reservation(
+    message: &Map<String, Value>,
+    how: Reserving,
+    cluster: &mut Cluster,
+) -> Result<Response, Response> {
+    let changed = cluster.change_reservation(message, how);
+    changed.map_err(|refusal| match refusal {
+        Refusal::Invalid(reason) => Response::bad_request(reason),
+        Refusal::Conflict(reason) => Response::conflict(reason),
+    })?;
+    Ok(Response::accepted())
 }
 
 /// The error is the text of the 400.

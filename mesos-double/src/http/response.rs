@@ -64,6 +64,10 @@ impl Response {
         Self::text(400, "Bad Request", text)
     }
 
+    pub(crate) fn conflict(text: impl Into<String>) -> Self {
+        Self::text(409, "Conflict", text)
+    }
+
     pub(crate) fn unauthorized(realm: &str) -> Self {
         Self::text(401, "Unauthorized", "401 Unauthorized.")
             .with("WWW-Authenticate", format!("Basic realm=\"{realm}\""))

@@ -245,6 +245,53 @@ fn a_limit_makes_offers_smaller_and_ends_nothing() {
 }
 
 #[test]
+fn a_reservation_changes_what_is_offered_to_whom_and_ends_nothing() {
+    let scene = Scene::pretended(1);
+    let more = json!({"roles": ["flink"], "capabilities": [
+        {"type": "MULTI_ROLE"}, {"type": "RESERVATION_REFINEMENT"},
+    ]});
+    let framework = Framework::with(&scene.address(), &more);
+    let offer = framework.offer();
+    framework.run(&offer, "t");
+    let cpus = |role: &str, cpus: f64| {
+        json!({"agent_id": offer["agent_id"], "resources": [{
+            "name": "cpus", "type": "SCALAR", "scalar": {"value": cpus},
+            "reservations": [{"type": "DYNAMIC", "role": role}],
+        }]})
+    };
+    scene.pass(2.0);
+    let before = amount(&framework.offer(), "cpus");
+    let reserved = operate(&scene, "RESERVE_RESOURCES", &cpus("other", 1.0));
+    assert_eq!(reserved, (202, String::new()));
+    assert_eq!(framework.stream.event()["type"], "RESCIND");
+    scene.pass(2.0);
+    let after = amount(&framework.offer(), "cpus");
+    assert!((before - after - 1.0).abs() < 1e-9, "{before} {after}");
+    let (status, _) = operate(&scene, "RESERVE_RESOURCES", &cpus("other", 4.0));
+    assert_eq!(status, 409, "a task has some of them");
+    let freed = operate(&scene, "UNRESERVE_RESOURCES", &cpus("other", 1.0));
+    assert_eq!(freed, (202, String::new()));
+    assert_eq!(framework.stream.event()["type"], "RESCIND");
+    scene.pass(2.0);
+    assert!((amount(&framework.offer(), "cpus") - before).abs() < 1e-9);
+    let own = operate(&scene, "RESERVE_RESOURCES", &cpus("flink", 1.0));
+    assert_eq!(own.0, 202);
+    framework.stream.event();
+    scene.pass(2.0);
+    let offer = framework.offer();
+    assert!((amount(&offer, "cpus") - before).abs() < 1e-9);
+    assert!(offer.to_string().contains("DYNAMIC"), "{offer}");
+    framework.tell("RECONCILE", &json!({"tasks": []}));
+    assert_eq!(framework.status()["state"], "TASK_RUNNING");
+    for message in [
+        json!({"agent_id": {"value": "nobody"}, "resources": cpus("flink", 1.0)["resources"]}),
+        json!({"agent_id": offer["agent_id"], "resources": []}),
+    ] {
+        assert_eq!(operate(&scene, "RESERVE_RESOURCES", &message).0, 400);
+    }
+}
+
+#[test]
 fn a_master_without_registry_knows_no_agent_until_it_is_back_and_then_says_so() {
     let scene = Scene::pretended(2);
     let framework = aware(&scene);
