@@ -36,6 +36,8 @@ pub(crate) enum Shown {
     Credential,
     /// The options that a command takes.
     Usage,
+    /// Lines of the application master's log.
+    Log,
     /// A drawing.
     Drawing,
     /// What the program says, as it stands in the snapshot of a test.
@@ -153,9 +155,15 @@ const BLOCKS: &[(&str, &str, Scene)] = &[
         "scrape_configs:",
         Scene::Shown(Shown::Prometheus),
     ),
+    ("docs/mesos.md", "2026-11-30T", Scene::Shown(Shown::Log)),
     (
         "docs/mesos.md",
         "1 of 4 workers",
+        Scene::Shown(Shown::Snapshot),
+    ),
+    (
+        "docs/mesos.md",
+        "  Of agent1 this",
         Scene::Shown(Shown::Snapshot),
     ),
     ("docs/overlays.md", "{", Scene::Embedded),

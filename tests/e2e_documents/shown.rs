@@ -119,10 +119,24 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text without indentation, which differs where it is quoted.
+/// The text without indentation and line ends, which differ where it is quoted.
 fn even(text: &str) -> String {
-    let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
-    lines.join("\n") + "\n"
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Each line has its time, and says something that the application master says somewhere.
+#[test]
+fn a_log_has_the_time_before_each_line() {
+    for block in shown(Shown::Log) {
+        for line in block.text.lines() {
+            let (time, said) = line.split_once(' ').unwrap();
+            let time: jiff::Timestamp = time.parse().unwrap();
+            assert!(
+                time.to_string().ends_with('Z') && said.starts_with("flugs: "),
+                "{line}"
+            );
+        }
+    }
 }
 
 /// Scripts are there and well-formed, and rooms that are named exist.
@@ -134,7 +148,7 @@ fn commands_for_developing_name_what_is_there() {
             if let Some(script) = line.strip_prefix("./") {
                 let words: Vec<&str> = script.split_whitespace().collect();
                 Place::new(&[]).run(&format!(
-                    "bash -n {ROOT}/{} && test -x {ROOT}/{0}",
+                    "bash -n '{ROOT}/{}' && test -x '{ROOT}/{0}'",
                     words[0]
                 ));
                 continue;

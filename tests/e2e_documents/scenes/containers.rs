@@ -60,7 +60,10 @@ fn the_documented_docker_lines_build_images_and_make_a_cluster() {
     let build = format!("docker build --quiet --build-arg BASE={base}");
     let home = flink_home("2.3.0").canonicalize().unwrap();
     let place = Place::new(&[
-        ("target/*/release/flugs", env!("CARGO_BIN_EXE_flugs")),
+        (
+            "target/*/release/flugs",
+            concat!("'", env!("CARGO_BIN_EXE_flugs"), "'"),
+        ),
         ("/opt/flink-2.3.0", home.to_str().unwrap()),
         ("docker build", &build),
         ("flugs-worker", &worker),

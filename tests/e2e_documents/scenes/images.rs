@@ -11,9 +11,9 @@ use crate::place::Place;
 fn images_and_bundles_are_made_looked_at_and_loaded() {
     // The script runs `flugs image base --output` with this machine's packages, once.
     Place::new(&[]).run(&format!(
-        "{ROOT}/tools/dockerd.sh; {ROOT}/tools/base-image.sh {ROOT}/target/docker-images/base"
+        "'{ROOT}/tools/dockerd.sh'; '{ROOT}/tools/base-image.sh' '{ROOT}/target/docker-images/base'"
     ));
-    let base = format!("cp --reflink=auto {ROOT}/target/docker-images/base/base.tar base.tar");
+    let base = format!("cp --reflink=auto '{ROOT}/target/docker-images/base/base.tar' base.tar");
     let tag = format!("flugs-documents-{}", std::process::id());
     let place = Place::new(&[
         ("flugs image base --output base.tar", &base),

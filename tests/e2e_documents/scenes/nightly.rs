@@ -10,12 +10,12 @@ use crate::place::Place;
 fn nightly_quickstart_brings_a_cluster_up_and_counts_words() {
     let place = Place::new(&[]);
     place.run(&format!(
-        "mkdir clone; cd {ROOT}; git ls-files -z | xargs -0 cp --parents -t {}",
+        "mkdir clone; cd '{ROOT}'; git ls-files -z | xargs -0 cp --parents -t {}",
         place.path("clone").display()
     ));
     let mut block = one(Scene::Nightly, "README.md", "./quickstart.sh");
     block.text = format!(
-        "cd clone; export CARGO_TARGET_DIR={ROOT}/target; {}",
+        "cd clone; export CARGO_TARGET_DIR='{ROOT}/target'; {}",
         block.text
     );
     let said = place.run_block(&block);
@@ -63,7 +63,7 @@ fn nightly_trained_images_are_built_for_the_engine_and_by_it() {
         ("eclipse-temurin:17-jre-jammy", base),
     ]);
     place.run(&format!(
-        "cp {ROOT}/target/docker-images/base/base.tar base.tar; \
+        "cp '{ROOT}'/target/docker-images/base/base.tar base.tar; \
          sed -i 's/^name: .*/name: {tag}-worker:latest/' images/worker.yaml"
     ));
     place.run_block(&one(
