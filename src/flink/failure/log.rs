@@ -75,8 +75,11 @@ fn complaints(log: &str) -> Vec<Complaint> {
 }
 
 fn complaint(level: &str, message: &str, trace: Option<Trace>) -> Complaint {
+    // One of JSON may have several lines: the first says what was met.
+    let mut lines = message.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty()).unwrap_or_default();
     Complaint {
-        message: bounded(message.trim()),
+        message: bounded(first),
         trace,
         fatal: level == "FATAL" || FATAL.iter().any(|words| message.contains(words)),
     }
@@ -164,6 +167,7 @@ java.lang.IllegalStateException: closed
             "10:00:01.5 [main thread 3] ERROR x.Y - broken",
             "[2026-11-30T10:00:00Z] <ERROR> x.Y - broken",
             "ERROR x.Y - broken",
+            r#"{"level":"ERROR","message":"\n broken\n\tat x(y)"}"#,
             "{\"level\":\"ERROR\",\"message\":\"broken\"}",
         ] {
             let found = last_complaint(&format!("{line}\na.BException: c\n\tat d.E.f(E.java)\n"));
