@@ -183,12 +183,11 @@ impl PortOption {
     ) -> Result<(), PortError> {
         // One that is taken, wrong or cannot be bound is told as itself.
         self.pick(lookup)?;
-        let set = |key: &&'static str| Some((*key, lookup(key)?));
-        let Some((key, value)) = self.keys.iter().find_map(set) else {
+        let (Some((key, value)), Some(range)) = (self.set(lookup), self.range(lookup)) else {
             return Ok(());
         };
         let address = bind_address(lookup(self.bind_address));
-        let free = PortRange::parse(value).map_or(0, |range| range.free(address, wanted));
+        let free = range?.free(address, wanted);
         if free >= wanted {
             return Ok(());
         }
@@ -202,16 +201,18 @@ impl PortOption {
         })
     }
 
+    /// The key that is set, and its value.
+    fn set<'a>(&self, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Option<(&'static str, &'a str)> {
+        let mut keys = self.keys.iter();
+        keys.find_map(|key| lookup(key).map(|value| (*key, value)))
+    }
+
     /// The ports that the option allows, if it is set.
     fn range<'a>(
         &self,
         lookup: &dyn Fn(&str) -> Option<&'a str>,
     ) -> Option<Result<PortRange, PortError>> {
-        let set = self
-            .keys
-            .iter()
-            .find_map(|key| lookup(key).map(|value| (*key, value)));
-        let (key, value) = set?;
+        let (key, value) = self.set(lookup)?;
         Some(PortRange::parse(value).ok_or_else(|| PortError::Malformed {
             key: key.to_owned(),
             value: value.to_owned(),
@@ -224,19 +225,11 @@ impl PortOption {
         &self,
         lookup: &dyn Fn(&str) -> Option<&'a str>,
     ) -> Result<Option<u16>, PortError> {
-        let set = self
-            .keys
-            .iter()
-            .find_map(|key| lookup(key).map(|value| (*key, value)));
-        let Some((key, value)) = set else {
+        let (Some((key, value)), Some(range)) = (self.set(lookup), self.range(lookup)) else {
             return Ok(None);
         };
-        let range = PortRange::parse(value).ok_or_else(|| PortError::Malformed {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        })?;
         let address = bind_address(lookup(self.bind_address));
-        range
+        range?
             .first_free(address)
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::AddrInUse => PortError::InUse {
