@@ -8,9 +8,10 @@
 use std::path::Path;
 use std::{fs, io};
 
-use crate::conf::{Configuration, ConfigurationFiles, Layer, load_directory};
+use crate::conf::{
+    Configuration, ConfigurationFiles, Layer, keeps_state_in_zookeeper, load_directory,
+};
 use crate::destination;
-use crate::launch::keeps_state_in_zookeeper;
 use crate::spec::Property;
 
 use super::{AppMasterError, client_configuration};
@@ -113,8 +114,7 @@ fn earlier(directory: &Path) -> Option<String> {
     let (parsed, _, _) = load_directory(&clients, ConfigurationFiles::FlatThenNested).ok()?;
     let mut configuration = Configuration::new();
     configuration.extend(&parsed, Layer::ConfDirectory, "");
-    keeps_state_in_zookeeper(&configuration)
-        .then(|| named(&configuration).unwrap_or(SHARED).to_owned())
+    resumes_under(&configuration)
 }
 
 fn is_own(text: &str) -> bool {

@@ -4,6 +4,7 @@
 use super::beside_file::is_for_flugs_alone;
 use super::configuration::{Configuration, Origin};
 use super::dialect::Dialect;
+use super::high_availability::is_highly_available;
 use super::options::{Lookup, OptionTable};
 use super::render::unrepresentable;
 
@@ -205,18 +206,6 @@ fn port_clashes(configuration: &Configuration) -> Vec<(&'static str, Problem)> {
         }
     }
     clashes
-}
-
-/// Whether the JobManager is highly available, in whatever way (`HighAvailabilityMode`). The option had
-/// two names before.
-pub fn is_highly_available<'a>(lookup: &dyn Fn(&str) -> Option<&'a str>) -> bool {
-    let keys = [
-        "high-availability.type",
-        "high-availability",
-        "recovery.mode",
-    ];
-    let mode = keys.iter().find_map(|key| lookup(key)).map(str::trim);
-    mode.is_some_and(|mode| !mode.is_empty() && !mode.eq_ignore_ascii_case("none"))
 }
 
 fn is_loopback(address: &str) -> bool {

@@ -141,19 +141,6 @@ pub fn mesos_addresses(configuration: &Configuration) -> Vec<(&'static str, &'st
     open.map(|key| (key, "0.0.0.0")).collect()
 }
 
-/// Whether a JobManager of this configuration keeps its jobs nowhere, so that they are gone with its
-/// process. The option had two names before, and its values others.
-pub fn keeps_nothing(configuration: &Configuration) -> bool {
-    let keys = [
-        "high-availability.type",
-        "high-availability",
-        "recovery.mode",
-    ];
-    let mode = keys.iter().find_map(|key| configuration.get(key));
-    let nothing = ["", "none", "standalone"];
-    mode.is_none_or(|mode| nothing.contains(&mode.trim().to_ascii_lowercase().as_str()))
-}
-
 /// Adds the settings that hold on Mesos, for a JobManager, to a configuration that names a master.
 pub fn add_mesos_defaults(configuration: &mut Configuration, table: &OptionTable) {
     if !configuration.contains("mesos.master") {
@@ -214,22 +201,6 @@ mod tests {
                 assert_eq!(of(leader), [(LEADER_SESSION, milliseconds.as_str())]);
             }
             assert!(of(Role::TaskManager).is_empty());
-        }
-    }
-
-    #[test]
-    fn only_a_jobmanager_without_high_availability_keeps_nothing() {
-        let with = |key: &str, value: &str| {
-            let mut configuration = Configuration::new();
-            configuration.set(key, value, Origin::of(Layer::CommandLine));
-            keeps_nothing(&configuration)
-        };
-        assert!(keeps_nothing(&Configuration::new()));
-        assert!(with("high-availability.type", "NONE"));
-        assert!(with("recovery.mode", "standalone"));
-        for mode in ["zookeeper", "ZOOKEEPER", "com.example.Factory"] {
-            assert!(!with("high-availability.type", mode));
-            assert!(!with("high-availability", mode));
         }
     }
 

@@ -17,6 +17,7 @@ mod edit;
 mod environment;
 mod error;
 mod flat;
+mod high_availability;
 mod logging;
 mod mesos;
 mod nested;
@@ -31,7 +32,7 @@ mod substitution;
 mod write;
 
 pub use beside_file::{beside_file, check_beside_file, for_file, is_for_flugs_alone};
-pub use check::{Finding, Problem, check, is_highly_available};
+pub use check::{Finding, Problem, check};
 pub use configuration::{Configuration, Layer, Origin, Setting};
 pub use container::fit_container;
 pub use defaults::{add_flugs_defaults, add_official_image_defaults};
@@ -42,9 +43,12 @@ pub use edit::{Edit, edited, unedited};
 pub use environment::{ImageRequest, apply_environment, container_environment};
 pub use error::{ConfError, Refusal, Unrepresentable};
 pub use flat::parse_flat;
+pub use high_availability::{
+    high_availability_mode, is_highly_available, keeps_state_in_zookeeper,
+};
 pub use logging::ConsoleLayout;
 pub use mesos::{
-    LEADER_SESSION, LEADER_SESSION_MILLISECONDS, TLS_ALGORITHMS, add_mesos_defaults, keeps_nothing,
+    LEADER_SESSION, LEADER_SESSION_MILLISECONDS, TLS_ALGORITHMS, add_mesos_defaults,
     mesos_addresses, mesos_defaults,
 };
 pub use nested::parse_nested;

@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 
-use crate::conf::Configuration;
+use crate::conf::{Configuration, keeps_state_in_zookeeper};
 use crate::spec::Role;
 
 use super::LaunchError;
@@ -64,17 +64,6 @@ fn with_port(server: &str) -> String {
     } else {
         format!("{server}:{PORT}")
     }
-}
-
-/// Whether the JobManager keeps its state in ZooKeeper. The option had two names before.
-pub fn keeps_state_in_zookeeper(configuration: &Configuration) -> bool {
-    let keys = [
-        "high-availability.type",
-        "high-availability",
-        "recovery.mode",
-    ];
-    let mode = keys.iter().find_map(|key| configuration.get(key));
-    mode.is_some_and(|mode| mode.trim().eq_ignore_ascii_case("zookeeper"))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ mod stages;
 mod temporary;
 
 pub use answers::RuntimeAnswers;
-pub use chroot::{AskChroot, Quorum, keeps_state_in_zookeeper};
+pub use chroot::{AskChroot, Quorum};
 pub use delivery::deliver_report;
 pub use error::LaunchError;
 pub use explanation::{Explanation, Located};

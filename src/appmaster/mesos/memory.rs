@@ -10,8 +10,9 @@ use super::settings::MesosClusterSettings;
 use super::settling::Settled;
 use crate::artifact::Resolver;
 use crate::conf::options::parse_duration;
-use crate::conf::{Configuration, LEADER_SESSION, LEADER_SESSION_MILLISECONDS};
-use crate::launch::keeps_state_in_zookeeper;
+use crate::conf::{
+    Configuration, LEADER_SESSION, LEADER_SESSION_MILLISECONDS, keeps_state_in_zookeeper,
+};
 use crate::mesos::master_address::ZooKeeperCredentials;
 use crate::mesos::resolve::HostResolver;
 use crate::mesos::zookeeper::{Access, Availability, ZooKeeper};

@@ -361,7 +361,8 @@ async fn remember(
     }
 }
 
-async fn until(at: Option<Instant>) {
+/// Waits until then; for ever, if there is no then.
+pub(super) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => pending().await,

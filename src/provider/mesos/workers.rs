@@ -9,10 +9,10 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::failure::{FailureKind, TaskFailure};
-use super::scheduling::{Contact, Link, News, Publish, Scheduling, SchedulingError};
+use super::scheduling::{Contact, Link, News, Publish, Scheduling, SchedulingError, until};
 use super::tally::Tally;
 use crate::mesos::matching::Refusal;
 use crate::mesos::scheduler::{
@@ -442,13 +442,6 @@ async fn next(reports: Option<&mut mpsc::Receiver<TaskReport>>) -> TaskReport {
     };
     match report {
         Some(report) => report,
-        None => pending().await,
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
         None => pending().await,
     }
 }

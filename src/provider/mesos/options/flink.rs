@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::MesosOptionReason;
 use super::reader::Reader;
+use crate::conf::high_availability_mode;
 use crate::conf::options::parse_duration;
 
 /// How many starts may fail, and how long a start may take.
@@ -88,15 +89,7 @@ fn failures_per_minute(reader: &Reader<'_>) -> usize {
 /// would refuse only once it runs.
 pub(super) fn check_high_availability(reader: &Reader<'_>) {
     let configuration = reader.configuration();
-    let keys = [
-        "high-availability.type",
-        "high-availability",
-        "recovery.mode",
-    ];
-    let Some((key, mode)) = keys
-        .iter()
-        .find_map(|key| Some((*key, configuration.get(key)?.trim())))
-    else {
+    let Some((key, mode)) = high_availability_mode(&|key| configuration.get(key)) else {
         return;
     };
     if mode.eq_ignore_ascii_case("kubernetes") {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::conf::{Layer, Setting, is_sensitive, keeps_nothing, mesos_addresses, mesos_defaults};
+use crate::conf::{
+    Layer, Setting, is_highly_available, is_sensitive, mesos_addresses, mesos_defaults,
+};
 use crate::mesos::scheduler::Launch;
 use crate::provider::mesos::options::{NetworkMode, TaskOptions};
 use crate::spec::{Artifact, LaunchManifest, ManifestVersion, Resources, Role, WorkerId};
@@ -40,7 +42,8 @@ pub(super) fn common(terms: &TaskTerms, artifacts: Vec<Artifact>) -> LaunchManif
     forced.extend(addresses.map(|(key, value)| (key.to_owned(), value)));
     // Its jobs are gone with a JobManager that keeps them nowhere else, and so is what a worker
     // would have to do for them.
-    let renewal = terms.options.tasks.renewal && keeps_nothing(&terms.configuration);
+    let keeps_jobs = is_highly_available(&|key| terms.configuration.get(key));
+    let renewal = terms.options.tasks.renewal && !keeps_jobs;
     forced.insert("flugs.mesos.tasks.renewal".to_owned(), renewal.to_string());
     let java = terms.java_home.iter();
     forced.extend(java.map(|home| ("env.java.home".to_owned(), home.to_string())));
