@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::spec::ExitCode;
+use crate::spec::{ExitCode, listed};
 use crate::store::{ClusterState, SchedulerStore, StoreError};
 
 /// How many tasks are named one by one.
@@ -83,7 +83,7 @@ impl LeftOnMesos {
             Self::Tasks { framework, tasks } => format!(
                 "Workers on Mesos may run on, as tasks of the framework {framework}, until \
                  mesos.failover-timeout is over: {}. {then}",
-                named(tasks),
+                listed(tasks, MOST),
             ),
             Self::Removed {
                 removed_framework,
@@ -91,7 +91,7 @@ impl LeftOnMesos {
             } => {
                 let which = match tasks.as_slice() {
                     [] => String::new(),
-                    tasks => format!(" These had been running: {}.", named(tasks)),
+                    tasks => format!(" These had been running: {}.", listed(tasks, MOST)),
                 };
                 format!(
                     "The Mesos master has removed the framework {removed_framework}, and nobody \
@@ -106,15 +106,6 @@ impl LeftOnMesos {
                  application master leads them; they are recorded in {recorded_in}. {then}"
             ),
         }
-    }
-}
-
-/// Tasks by name, so many of them as people read.
-fn named(tasks: &[String]) -> String {
-    let named: Vec<&str> = tasks.iter().take(MOST).map(String::as_str).collect();
-    match tasks.len().saturating_sub(MOST) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 

@@ -9,6 +9,7 @@ mod digest;
 mod exit_code;
 pub mod exposition;
 mod failure;
+mod listing;
 mod manifest;
 mod nearest;
 mod property;
@@ -22,6 +23,7 @@ pub use artifact::{
 pub use digest::{DigestError, Sha256Digest};
 pub use exit_code::ExitCode;
 pub use failure::Failure;
+pub use listing::listed;
 pub use manifest::{LaunchManifest, ManifestError, ManifestVersion};
 pub use nearest::{did_you_mean, nearest};
 pub use property::{Property, PropertyError};

@@ -12,9 +12,13 @@ use super::report::{
     ContactPhaseReport, ContactReport, FailuresReport, HeldBackReport, RecentFailure,
     RefusalReport, WaitingReport, WhyReport, ZooKeeperReport,
 };
+use crate::spec::listed;
 
 /// How many agents, workers and failures are named one by one.
 const MOST: usize = 10;
+
+/// How many agents are named that have the same reason.
+const FEW: usize = 3;
 
 impl WhyReport {
     /// The text that people read.
@@ -148,7 +152,7 @@ impl WaitingReport {
         }
         let _ = writeln!(text, "  The last offers were not used:");
         for (reasons, agents) in grouped(&self.refusals) {
-            let _ = writeln!(text, "    {}: {reasons}", named(&agents));
+            let _ = writeln!(text, "    {}: {reasons}", listed(agents, FEW));
         }
         if let Some(held_back) = &self.held_back {
             let _ = writeln!(text, "  {}", held_back.text());
@@ -186,15 +190,6 @@ fn grouped(refusals: &[RefusalReport]) -> Vec<(String, Vec<&str>)> {
     // What holds for most agents comes first.
     groups.sort_by_key(|(_, agents)| std::cmp::Reverse(agents.len()));
     groups
-}
-
-fn named(agents: &[&str]) -> String {
-    const FEW: usize = 3;
-    let first: Vec<&str> = agents.iter().take(FEW).copied().collect();
-    match agents.len().saturating_sub(FEW) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
-    }
 }
 
 fn contact(contact: &ContactReport) -> String {
@@ -269,6 +264,9 @@ fn list(ends: &[RecentFailure], how: &str, most: usize, text: &mut String) {
     for (_, ends) in alike.iter().take(most) {
         let Some(last) = ends.first() else { continue };
         let ago = duration(last.seconds_ago);
+        let places = ends
+            .iter()
+            .map(|end| format!("{} on {}", end.task, end.hostname));
         let _ = match ends.len() {
             1 => writeln!(
                 text,
@@ -279,18 +277,9 @@ fn list(ends: &[RecentFailure], how: &str, most: usize, text: &mut String) {
                 text,
                 "  {many} workers {how} likewise, the last {ago} ago: {}\n    {}",
                 last.text,
-                places(ends)
+                listed(places, MOST)
             ),
         };
-    }
-}
-
-fn places(ends: &[&RecentFailure]) -> String {
-    let place = |end: &&RecentFailure| format!("{} on {}", end.task, end.hostname);
-    let named: Vec<String> = ends.iter().take(MOST).map(place).collect();
-    match ends.len().saturating_sub(MOST) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 
