@@ -1,10 +1,12 @@
 //! What an application master tells whoever watches it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::zookeeper::ZooKeeperEvent;
 use crate::flink::stop_reason;
 use crate::provider::mesos::workers::WorkerTask;
+use crate::spec::listed;
 use crate::store::Contender;
 
 /// How many workers are named in one line.
@@ -142,6 +144,17 @@ impl Placed {
     }
 }
 
+impl Placed {
+    fn launched(&self) -> String {
+        let Self {
+            task,
+            hostname,
+            agent,
+        } = self;
+        format!("{task} is launched on {hostname} (agent {agent})")
+    }
+}
+
 impl fmt::Display for Placed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -160,34 +173,25 @@ fn because(reason: Option<&str>) -> String {
 
 impl fmt::Display for MesosEvent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.fixed() {
-            Some(text) => formatter.write_str(text),
-            None => formatter.write_str(&self.of_cluster().unwrap_or_else(|| self.of_workers())),
-        }
+        formatter.write_str(&self.text())
     }
 }
 
 impl MesosEvent {
-    /// What is always said in the same words.
-    const fn fixed(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::JobManagerServes => "the JobManager serves",
-            Self::StandsBy(None) => "standing by: another application master of this cluster leads",
-            Self::Leads => "this application master leads now",
-            Self::Dissolved => "the cluster has ended for good, and so has standing by",
-            Self::Ready => "all that is wanted serves",
-            Self::Finished => "the JobManager has finished",
-            Self::TearingDown => "stopping: the framework and its workers end",
-            Self::HandingOver => "stopping: the workers stay for a successor",
-            Self::Leaving => "stopping",
-            Self::Hurrying => "not waiting for what is left",
-            _ => return None,
-        })
-    }
-
-    /// What is said of the JobManager, the masters and the cluster.
-    fn of_cluster(&self) -> Option<String> {
-        Some(match self {
+    fn text(&self) -> Cow<'_, str> {
+        let text = match self {
+            Self::JobManagerServes => return "the JobManager serves".into(),
+            Self::Leads => return "this application master leads now".into(),
+            Self::Dissolved => {
+                return "the cluster has ended for good, and so has standing by".into();
+            }
+            Self::Ready => return "all that is wanted serves".into(),
+            Self::Finished => return "the JobManager has finished".into(),
+            Self::TearingDown => return "stopping: the framework and its workers end".into(),
+            Self::HandingOver => return "stopping: the workers stay for a successor".into(),
+            Self::Leaving => return "stopping".into(),
+            Self::Hurrying => return "not waiting for what is left".into(),
+            Self::Notice(text) => return text.into(),
             Self::Publishing(step) => format!(
                 "reading the Flink distribution: {}/{} files",
                 step.files, step.total
@@ -199,14 +203,7 @@ impl MesosEvent {
                 let reason = because(reason.as_deref());
                 format!("the JobManager ended with code {code}{reason}")
             }
-            Self::JobManagerStopped { code, seconds } => {
-                let reason = stop_reason(*code, *seconds);
-                format!(
-                    "the JobManager was asked to stop and ended after {seconds} s with code \
-                     {code}{}",
-                    because(reason)
-                )
-            }
+            Self::JobManagerStopped { code, seconds } => job_manager_stopped(*code, *seconds),
             Self::Subscribed { framework } => {
                 format!("the Mesos master has accepted the framework {framework}")
             }
@@ -214,34 +211,15 @@ impl MesosEvent {
                 format!("no contact with the Mesos master: {reason}")
             }
             Self::ZooKeeper(event) => event.to_string(),
-            Self::StandsBy(Some(leader)) => {
-                format!("standing by: of this cluster's application masters, {leader} leads")
-            }
-            Self::Notice(text) => text.clone(),
-            _ => return None,
-        })
-    }
-
-    /// What is said of workers.
-    fn of_workers(&self) -> String {
-        match self {
-            Self::Launched(worker) => {
-                let Placed {
-                    task,
-                    hostname,
-                    agent,
-                } = worker;
-                format!("{task} is launched on {hostname} (agent {agent})")
-            }
+            Self::StandsBy(leader) => standing_by(leader.as_ref()),
+            Self::Launched(worker) => worker.launched(),
             Self::Registered { task } => format!("{task} is registered"),
             Self::Failed {
                 worker,
                 text,
-                planned,
-            } => {
-                let how = if *planned { "has ended" } else { "failed" };
-                format!("{worker} {how}: {text}")
-            }
+                planned: true,
+            } => format!("{worker} has ended: {text}"),
+            Self::Failed { worker, text, .. } => format!("{worker} failed: {text}"),
             Self::Likewise { workers, planned } => likewise(workers, *planned),
             Self::Demand {
                 slots,
@@ -260,8 +238,22 @@ impl MesosEvent {
             Self::Withdrawn { worker } => {
                 format!("{worker} is not wanted any more and was not launched")
             }
-            _ => String::new(),
+        };
+        text.into()
+    }
+}
+
+fn job_manager_stopped(code: u8, seconds: u64) -> String {
+    let reason = because(stop_reason(code, seconds));
+    format!("the JobManager was asked to stop and ended after {seconds} s with code {code}{reason}")
+}
+
+fn standing_by(leader: Option<&Contender>) -> String {
+    match leader {
+        Some(leader) => {
+            format!("standing by: of this cluster's application masters, {leader} leads")
         }
+        None => "standing by: another application master of this cluster leads".to_owned(),
     }
 }
 
@@ -272,12 +264,7 @@ fn likewise(workers: &[Placed], planned: bool) -> String {
         1 => "1 worker more has".to_owned(),
         many => format!("{many} workers more have"),
     };
-    let named: Vec<String> = workers.iter().take(MOST).map(Placed::to_string).collect();
-    let rest = match workers.len().saturating_sub(MOST) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    };
-    format!("{number} {how} likewise: {}{rest}", named.join(", "))
+    format!("{number} {how} likewise: {}", listed(workers, MOST))
 }
 
 /// What stands in the way of more workers, if anything does.
