@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::api::{Question, Topic};
 use super::report::{
     ContactPhaseReport, ContactReport, FailuresReport, HealthReport, HeldBackReport,
@@ -184,11 +186,12 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     }
 
     fn failures_report(&self) -> FailuresReport {
+        let now = Instant::now();
         FailuresReport {
             total: self.fleet.failures(Role::TaskManager),
             allowed: self.desired.starts.and_then(|starts| starts.maximum_failed),
-            recent: self.failures.recent(),
-            planned: self.failures.planned(),
+            recent: self.failures.recent(now),
+            planned: self.failures.planned(now),
         }
     }
 }

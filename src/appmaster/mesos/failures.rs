@@ -129,20 +129,25 @@ impl Failures {
     }
 
     /// The last that failed, newest first.
-    pub(super) fn recent(&self) -> Vec<RecentFailure> {
-        self.failed.iter().map(Past::told).collect()
+    pub(super) fn recent(&self, now: Instant) -> Vec<RecentFailure> {
+        self.failed.iter().map(|past| past.seen_at(now)).collect()
     }
 
     /// The last that others ended whose business that is, newest first.
-    pub(super) fn planned(&self) -> Vec<RecentFailure> {
-        self.planned.iter().map(Past::told).collect()
+    pub(super) fn planned(&self, now: Instant) -> Vec<RecentFailure> {
+        self.planned.iter().map(|past| past.seen_at(now)).collect()
+    }
+
+    /// The last that failed.
+    pub(super) fn last(&self) -> Option<&RecentFailure> {
+        self.failed.front().map(|past| &past.report)
     }
 }
 
 impl Past {
-    fn told(&self) -> RecentFailure {
+    fn seen_at(&self, now: Instant) -> RecentFailure {
         RecentFailure {
-            seconds_ago: self.at.elapsed().as_secs(),
+            seconds_ago: now.saturating_duration_since(self.at).as_secs(),
             ..self.report.clone()
         }
     }
@@ -193,7 +198,7 @@ mod tests {
         let told = failures.tell(now + WINDOW).unwrap().to_string();
         insta::assert_snapshot!(told, @"3 workers more have failed likewise: taskmanager-2-2 on agent1 (agent A-S1), taskmanager-3-3 on agent1 (agent A-S1), taskmanager-4-4 on agent1 (agent A-S1)");
         assert_eq!(failures.due(), None);
-        assert_eq!(failures.recent().len(), 4);
+        assert_eq!(failures.recent(now).len(), 4);
         assert_eq!(failures.counted(FailureKind::Exited), 4);
     }
 

@@ -445,19 +445,15 @@ impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
             GiveUp::TooManyFailed { failed, allowed } => AppMasterError::TooManyFailed {
                 failed: *failed,
                 allowed: *allowed,
-                last: self
-                    .failures
-                    .recent()
-                    .first()
-                    .map_or_else(String::new, |last| {
-                        let RecentFailure {
-                            task,
-                            hostname,
-                            text,
-                            ..
-                        } = last;
-                        format!("; the last was {task} on {hostname}: {text}")
-                    }),
+                last: self.failures.last().map_or_else(String::new, |last| {
+                    let RecentFailure {
+                        task,
+                        hostname,
+                        text,
+                        ..
+                    } = last;
+                    format!("; the last was {task} on {hostname}: {text}")
+                }),
             },
             GiveUp::Refused { id, code } => AppMasterError::Refused {
                 id: id.clone(),
