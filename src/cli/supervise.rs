@@ -12,7 +12,7 @@ use super::{Ending, output};
 use crate::flink::{LastWords, read_failure};
 use crate::launch::deliver_report;
 use crate::spec::ExitCode;
-use crate::supervise::{self, Cause, Outcome, Room, SuperviseError, Supervision};
+use crate::supervise::{self, Cause, Hooks, Outcome, SuperviseError, Supervision};
 
 /// The one option of a re-executed supervisor, which is not for people.
 const DOCUMENT: &str = "--document-fd";
@@ -102,11 +102,11 @@ fn finish(supervision: Supervision) -> Result<ProcessExit, Ending> {
     if supervision.time_stamps {
         output::begin_log();
     }
-    let room = Room {
+    let hooks = Hooks {
         read_cause,
         deliver: deliver_report,
     };
-    let Outcome { exit_code, .. } = supervise::run(supervision, room)?;
+    let Outcome { exit_code, .. } = supervise::run(supervision, hooks)?;
     Ok(ProcessExit::from(exit_code))
 }
 

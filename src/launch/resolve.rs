@@ -18,7 +18,7 @@ use crate::flink::{
 use crate::spec::{Role, WorkerId};
 
 use super::answers::RuntimeAnswers;
-use super::ground::takes_files;
+use super::directory_probe::takes_files;
 use super::plugins::{self, PluginDirectory};
 use super::temporary::temporary;
 use super::{LaunchError, LaunchRequest, SandboxLayout, compatibility, configuration, memory};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::conf::{Warning, WarningKind};
 use crate::spec::Role;
 
-use super::ground::{Unfit, takes_native_code};
+use super::directory_probe::{Unfit, takes_native_code};
 use super::{LaunchRequest, SettledLaunch};
 
 /// Flink's own temporary files; unless it is set, they go where the JVM's go.

@@ -65,5 +65,5 @@ pub use supervision::{
     ExitOnStop, HealthCheck, HealthPolicy, LimitValue, Limits, LogPolicy, Peer, Privileges,
     RestartPolicy, RestartWhen, RotatingFiles, StatusAddress, StopPolicy, Supervision,
 };
-pub use supervisor::{Deliver, Outcome, Room, run};
+pub use supervisor::{Deliver, Hooks, Outcome, run};
 pub use sys::map_as_code;

@@ -47,7 +47,7 @@ pub type Deliver = fn(&str, &ExitReport);
 
 /// What others do for a supervisor, which knows neither programs nor networks.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct Hooks {
     /// Reads what the program said of its end.
     pub read_cause: ReadCause,
     /// Delivers the report.
@@ -61,13 +61,13 @@ pub struct Room {
     clippy::needless_pass_by_value,
     reason = "it is the process's last act: nothing is left to own the document"
 )]
-pub fn run(supervision: Supervision, room: Room) -> Result<Outcome, SuperviseError> {
+pub fn run(supervision: Supervision, hooks: Hooks) -> Result<Outcome, SuperviseError> {
     hold_signals()?;
     let evidence = Evidence::new();
-    let prepared = Supervisor::prepare(&supervision, &evidence, room);
+    let prepared = Supervisor::prepare(&supervision, &evidence, hooks);
     let ended = prepared.and_then(Supervisor::run);
     if let Err(error) = &ended {
-        report_failure(&supervision, &evidence, error, room.deliver);
+        report_failure(&supervision, &evidence, error, hooks.deliver);
     }
     ended
 }
@@ -116,7 +116,7 @@ pub(super) struct Supervisor<'a> {
     report_file: Option<ReportFile>,
     start_error: Option<SuperviseError>,
     pub(super) reap_pending: bool,
-    room: Room,
+    hooks: Hooks,
     /// The program's own log as the current run found it.
     program_log: Option<ProgramLog>,
     /// Why the run before failed.
@@ -127,7 +127,7 @@ impl<'a> Supervisor<'a> {
     fn prepare(
         supervision: &'a Supervision,
         evidence: &'a Evidence,
-        room: Room,
+        hooks: Hooks,
     ) -> Result<Self, SuperviseError> {
         let call = |call| move |error| SuperviseError::Signals { call, error };
         sys::reset_disposition(Signal::CHLD).map_err(call("signal"))?;
@@ -179,7 +179,7 @@ impl<'a> Supervisor<'a> {
             report_file,
             start_error: None,
             reap_pending: false,
-            room,
+            hooks,
             program_log: supervision.program_log.as_deref().map(ProgramLog::at_start),
             last_cause: None,
         })
@@ -290,7 +290,7 @@ impl<'a> Supervisor<'a> {
         let (stderr, stdout) = self.outputs.last_words();
         let log = self.program_log.as_ref().map(ProgramLog::last_words);
         let log = log.unwrap_or_default();
-        (self.room.read_cause)(&LastWords {
+        (self.hooks.read_cause)(&LastWords {
             stderr,
             stdout,
             log,
@@ -319,7 +319,7 @@ impl<'a> Supervisor<'a> {
         }
         // While the container and its network are still there.
         if let Some(whom) = &self.supervision.report_to {
-            (self.room.deliver)(whom, &report);
+            (self.hooks.deliver)(whom, &report);
         }
         self.outputs.drain(now, wall);
         let last = self.report(verdict);

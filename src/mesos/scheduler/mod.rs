@@ -17,6 +17,7 @@ use super::matching::Refusal;
 use super::wire::{AgentId, Call, CallBody, FrameworkId, Subscribe, TaskId};
 use crate::spec::WorkerId;
 
+mod capacity;
 mod hosts;
 mod kills;
 mod maintenance;
@@ -24,21 +25,20 @@ mod message;
 mod offers;
 mod reconcile;
 mod record;
-mod room;
 mod session;
 mod stop;
 mod task;
 mod updates;
 
+pub use capacity::HeldBack;
 pub use maintenance::Leaving;
 pub use message::{Action, Describe, Ending, Input, Launch, Planned, Report, Settings, Stop};
 pub use record::{Change, Goal, Snapshot, TaskRecord};
-pub use room::HeldBack;
 
+use capacity::AgentCapacities;
 use hosts::Hosts;
 use maintenance::Maintenance;
 use reconcile::Reconciliation;
-use room::Rooms;
 use session::{Outbox, Queued, Session, back_off};
 use stop::Stopping;
 use task::{Phase, Places, Task, Waiting, Worker};
@@ -82,7 +82,7 @@ pub struct Scheduler<D> {
     avoided: BTreeMap<AgentId, Duration>,
     agent_failures: BTreeMap<AgentId, u32>,
     refusals: BTreeMap<String, BTreeMap<AgentId, Refusal>>,
-    rooms: Rooms,
+    capacities: AgentCapacities,
     maintenance: Maintenance,
     stopping: Stopping,
     /// The master refuses the framework's id: the operator is asked.
@@ -120,7 +120,7 @@ impl<D: Describe> Scheduler<D> {
             avoided: BTreeMap::new(),
             agent_failures: BTreeMap::new(),
             refusals: BTreeMap::new(),
-            rooms: Rooms::default(),
+            capacities: AgentCapacities::default(),
             maintenance: Maintenance::default(),
             stopping: Stopping::No,
             removed: false,

@@ -21,12 +21,12 @@ type Scalars = BTreeMap<String, Thousandths>;
 
 /// What was to be had of each agent.
 #[derive(Debug, Default)]
-pub(super) struct Rooms {
-    agents: BTreeMap<AgentId, Room>,
+pub(super) struct AgentCapacities {
+    agents: BTreeMap<AgentId, AgentCapacity>,
 }
 
 #[derive(Debug)]
-struct Room {
+struct AgentCapacity {
     hostname: String,
     /// The most of each resource, of whatever offer.
     most: Scalars,
@@ -51,7 +51,7 @@ pub struct HeldBack {
     pub now: Thousandths,
 }
 
-impl Rooms {
+impl AgentCapacities {
     /// Takes note of offers; `held` is what the framework's own tasks hold of an agent.
     fn offered(&mut self, offers: &[Offer], held: &BTreeMap<AgentId, Scalars>, now: Duration) {
         let mut sums: BTreeMap<&AgentId, (&str, Scalars)> = BTreeMap::new();
@@ -70,22 +70,25 @@ impl Rooms {
             }
         }
         for (agent, (hostname, last)) in sums {
-            let room = self.agents.entry(agent.clone()).or_insert_with(|| Room {
-                hostname: hostname.to_owned(),
-                most: Scalars::new(),
-                last: Scalars::new(),
-                smaller_since: None,
-            });
+            let capacity = self
+                .agents
+                .entry(agent.clone())
+                .or_insert_with(|| AgentCapacity {
+                    hostname: hostname.to_owned(),
+                    most: Scalars::new(),
+                    last: Scalars::new(),
+                    smaller_since: None,
+                });
             for (name, amount) in &last {
-                let most = room.most.entry(name.clone()).or_default();
+                let most = capacity.most.entry(name.clone()).or_default();
                 *most = (*most).max(*amount);
             }
             let less = |(name, most): (&String, &Thousandths)| {
                 last.get(name).copied().unwrap_or_default() < *most
             };
-            let smaller = room.most.iter().any(less);
-            room.smaller_since = smaller.then(|| room.smaller_since.unwrap_or(now));
-            room.last = last;
+            let smaller = capacity.most.iter().any(less);
+            capacity.smaller_since = smaller.then(|| capacity.smaller_since.unwrap_or(now));
+            capacity.last = last;
         }
     }
 
@@ -95,8 +98,8 @@ impl Rooms {
 
     /// What an agent lacks that it did not lack before, and that would be enough.
     fn held_back(&self, refusal: &Refusal, now: Duration) -> Option<HeldBack> {
-        let room = self.agents.get(&refusal.agent)?;
-        let since = room.smaller_since?;
+        let capacity = self.agents.get(&refusal.agent)?;
+        let since = capacity.smaller_since?;
         if since + STAYS > now {
             return None;
         }
@@ -110,8 +113,8 @@ impl Rooms {
             else {
                 return None;
             };
-            let before = room.most.get(name).copied().unwrap_or_default();
-            let last = room.last.get(name).copied().unwrap_or_default();
+            let before = capacity.most.get(name).copied().unwrap_or_default();
+            let last = capacity.last.get(name).copied().unwrap_or_default();
             let back = before.minus(last);
             if back == Thousandths::ZERO || offered.plus(back) < *wanted {
                 return None;
@@ -119,7 +122,7 @@ impl Rooms {
             found = found.or_else(|| {
                 Some(HeldBack {
                     agent: refusal.agent.clone(),
-                    hostname: room.hostname.clone(),
+                    hostname: capacity.hostname.clone(),
                     resource: name.clone(),
                     before,
                     now: last,
@@ -148,19 +151,19 @@ impl<D: Describe> Scheduler<D> {
                 *sum = sum.plus(*amount);
             }
         }
-        self.rooms.offered(offers, &held, self.now);
+        self.capacities.offered(offers, &held, self.now);
     }
 
     /// An agent is gone, and with it what it had.
     pub(super) fn forget_room(&mut self, agent: &AgentId) {
-        self.rooms.gone(agent);
+        self.capacities.gone(agent);
     }
 
-    /// An agent that had room for a worker of this profile before, and offers less now, if that is
+    /// An agent that had capacity for a worker of this profile before, and offers less now, if that is
     /// all that the worker lacks there.
     pub fn held_back(&self, profile: &str, now: Duration) -> Option<HeldBack> {
         self.refusals(profile)
-            .find_map(|refusal| self.rooms.held_back(refusal, now))
+            .find_map(|refusal| self.capacities.held_back(refusal, now))
     }
 }
 
@@ -207,13 +210,13 @@ mod tests {
 
     #[test]
     fn offers_that_stay_smaller_than_they_were_are_noticed_and_a_moment_of_it_is_not() {
-        let mut rooms = Rooms::default();
-        rooms.offered(&[offer(4.0)], &BTreeMap::new(), at(0));
-        assert_eq!(rooms.held_back(&refusal(2, 4), at(60)), None);
+        let mut capacities = AgentCapacities::default();
+        capacities.offered(&[offer(4.0)], &BTreeMap::new(), at(0));
+        assert_eq!(capacities.held_back(&refusal(2, 4), at(60)), None);
         // Two of the four are the framework's own now, and one is missing.
-        rooms.offered(&[offer(1.0)], &held(2), at(60));
-        assert_eq!(rooms.held_back(&refusal(2, 1), at(61)), None);
-        let found = rooms.held_back(&refusal(2, 1), at(70)).unwrap();
+        capacities.offered(&[offer(1.0)], &held(2), at(60));
+        assert_eq!(capacities.held_back(&refusal(2, 1), at(61)), None);
+        let found = capacities.held_back(&refusal(2, 1), at(70)).unwrap();
         assert_eq!(
             (found.before, found.now),
             (Thousandths::whole(4), Thousandths::whole(3))
@@ -223,29 +226,29 @@ mod tests {
             ("agent1", "cpus")
         );
         // What is missing would not be enough, either.
-        assert_eq!(rooms.held_back(&refusal(8, 1), at(70)), None);
-        rooms.offered(&[offer(2.0)], &held(2), at(80));
-        assert_eq!(rooms.held_back(&refusal(3, 2), at(100)), None);
+        assert_eq!(capacities.held_back(&refusal(8, 1), at(70)), None);
+        capacities.offered(&[offer(2.0)], &held(2), at(80));
+        assert_eq!(capacities.held_back(&refusal(3, 2), at(100)), None);
     }
 
     #[test]
     fn an_agent_that_its_own_tasks_fill_is_no_evidence() {
-        let mut rooms = Rooms::default();
-        rooms.offered(&[offer(4.0)], &BTreeMap::new(), at(0));
-        rooms.offered(&[offer(0.5)], &held(4), at(10));
-        assert_eq!(rooms.held_back(&refusal(2, 0), at(60)), None);
+        let mut capacities = AgentCapacities::default();
+        capacities.offered(&[offer(4.0)], &BTreeMap::new(), at(0));
+        capacities.offered(&[offer(0.5)], &held(4), at(10));
+        assert_eq!(capacities.held_back(&refusal(2, 0), at(60)), None);
     }
 
     #[test]
     fn what_else_speaks_against_an_agent_is_reason_enough() {
-        let mut rooms = Rooms::default();
-        rooms.offered(&[offer(4.0)], &BTreeMap::new(), at(0));
-        rooms.offered(&[offer(1.0)], &BTreeMap::new(), at(1));
+        let mut capacities = AgentCapacities::default();
+        capacities.offered(&[offer(4.0)], &BTreeMap::new(), at(0));
+        capacities.offered(&[offer(1.0)], &BTreeMap::new(), at(1));
         let mut avoided = refusal(2, 1);
-        assert!(rooms.held_back(&avoided, at(60)).is_some());
+        assert!(capacities.held_back(&avoided, at(60)).is_some());
         avoided.reasons.push(RefusalReason::AgentAvoided);
-        assert_eq!(rooms.held_back(&avoided, at(60)), None);
-        rooms.gone(&AgentId::new("S1"));
-        assert_eq!(rooms.held_back(&refusal(2, 1), at(60)), None);
+        assert_eq!(capacities.held_back(&avoided, at(60)), None);
+        capacities.gone(&AgentId::new("S1"));
+        assert_eq!(capacities.held_back(&refusal(2, 1), at(60)), None);
     }
 }
