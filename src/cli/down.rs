@@ -84,9 +84,9 @@ impl Resumed {
         };
         format!(
             "flugs: with high availability, {jobs} kept, and resumed by the next start under \
-             high-availability.cluster-id={}. Who does not want that cancels jobs before `flugs \
-             down` (`flink cancel`), or shuts the cluster down by its REST interface (DELETE \
-             /cluster), which keeps nothing; now, another id begins anew",
+             high-availability.cluster-id={}. To avoid that, cancel jobs before `flugs down` \
+             (`flink cancel`), or shut the cluster down through its REST API (DELETE /cluster), \
+             which keeps nothing; to start afresh now, set another id",
             self.id
         )
     }
@@ -103,7 +103,7 @@ mod tests {
             let id = "/orders".to_owned();
             Resumed { id, jobs }.text()
         };
-        insta::assert_snapshot!(resumed(Some(&["clicks"])), @"flugs: with high availability, the job clicks is kept, and resumed by the next start under high-availability.cluster-id=/orders. Who does not want that cancels jobs before `flugs down` (`flink cancel`), or shuts the cluster down by its REST interface (DELETE /cluster), which keeps nothing; now, another id begins anew");
+        insta::assert_snapshot!(resumed(Some(&["clicks"])), @"flugs: with high availability, the job clicks is kept, and resumed by the next start under high-availability.cluster-id=/orders. To avoid that, cancel jobs before `flugs down` (`flink cancel`), or shut the cluster down through its REST API (DELETE /cluster), which keeps nothing; to start afresh now, set another id");
         let many = resumed(Some(&["clicks", "orders"]));
         assert!(many.contains("2 jobs (clicks, orders) are kept"), "{many}");
         let unknown = resumed(None);

@@ -44,7 +44,8 @@ impl Existing {
 }
 
 /// Renders a configuration into `directory`, under the name that Flink looks for. Nothing is
-/// touched unless rendering succeeded. What replaces a file is renamed into its place. Its mode is 0600 if any key is sensitive, else 0644.
+/// touched unless rendering succeeded. What replaces a file is renamed into its place. Its mode is
+/// 0600 if any key is sensitive, else 0644.
 ///
 /// # Errors
 /// What [`render`] fails with, or [`ConfError::Write`].

@@ -9,6 +9,9 @@ use super::version::FlinkVersion;
 use crate::spec::{ExitCode, Failure, Role};
 
 /// The oldest Java on which ZooKeeper 3.4's client reads no address any more (ZOOKEEPER-3779).
+/// The one option that holds several paths (`HistoryServerOptions`).
+const OF_SEVERAL: &str = "historyserver.archive.fs.dir";
+
 const UNRESOLVED_ADDRESSES: u32 = 14;
 
 /// The oldest Java without `Subject.getSubject` (JEP 486).
@@ -138,11 +141,11 @@ impl Combination<'_> {
         self.check_hadoop()?;
         let paths = self.settings.iter().filter(|(key, _)| self.reads(key));
         for (key, value) in paths {
-            // The one option that holds several.
-            let of_list = *key == "historyserver.archive.fs.dir";
-            let separator = if of_list { ',' } else { '\0' };
-            for one in value.split(separator) {
-                self.check_scheme(key, one)?;
+            if *key == OF_SEVERAL {
+                let mut each = value.split(',');
+                each.try_for_each(|one| self.check_scheme(key, one))?;
+            } else {
+                self.check_scheme(key, value)?;
             }
         }
         Ok(())
