@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::version::FlinkVersion;
 use crate::spec::{ExitCode, Failure, Role};
 
-/// The oldest Java on which ZooKeeper 3.4's client reads no address any more (ZOOKEEPER-3779).
 /// The one option that holds several paths (`HistoryServerOptions`).
 const OF_SEVERAL: &str = "historyserver.archive.fs.dir";
 
+/// The oldest Java on which ZooKeeper 3.4's client reads no address any more (ZOOKEEPER-3779).
 const UNRESOLVED_ADDRESSES: u32 = 14;
 
 /// The oldest Java without `Subject.getSubject` (JEP 486).
