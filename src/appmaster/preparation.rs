@@ -71,16 +71,13 @@ pub async fn prepare(
 ) -> Result<PreparedCluster, AppMasterError> {
     let started = Instant::now();
     let (lock, file, earlier) = take_directory(&settings.directory, settings.grace).await?;
-    let (mut settled, java) = settle_members(settings)?;
-    let [first, _] = &settled;
-    chroot::check(&first.configuration).await?;
-    let own_id = OwnId::of(&settings.directory, &first.configuration)?;
-    let mut named = settings.clone();
-    if let Some(own_id) = &own_id {
-        named.properties.push(own_id.property());
-        settled = settle_roles(&named)?;
-    }
-    let (settings, [job_manager, task_manager]) = (&named, settled);
+    let SettledCluster {
+        settings,
+        members: [job_manager, task_manager],
+        java,
+        own_id,
+    } = settle(settings).await?;
+    let settings = &settings;
     let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;
     check_other_ports(settings, &job_manager, &task_manager)?;
@@ -150,6 +147,32 @@ pub async fn prepare(
         grace: settings.grace + Duration::from_secs(2),
     };
     Ok((cluster, lock))
+}
+
+/// What is asked for, with the id that the cluster gives itself if nobody names one, and what follows.
+struct SettledCluster {
+    settings: ClusterSettings,
+    members: [SettledLaunch; 2],
+    java: Option<JavaRuntime>,
+    own_id: Option<OwnId>,
+}
+
+async fn settle(settings: &ClusterSettings) -> Result<SettledCluster, AppMasterError> {
+    let (mut members, java) = settle_members(settings)?;
+    let [job_manager, _] = &members;
+    chroot::check(&job_manager.configuration).await?;
+    let own_id = OwnId::of(&settings.directory, &job_manager.configuration)?;
+    let mut settings = settings.clone();
+    if let Some(own_id) = &own_id {
+        settings.properties.push(own_id.property());
+        members = settle_roles(&settings)?;
+    }
+    Ok(SettledCluster {
+        settings,
+        members,
+        java,
+        own_id,
+    })
 }
 
 /// Makes the directory this process's own, and reads what an earlier cluster of it has written

@@ -206,14 +206,7 @@ impl LaunchOrder {
         let mut kept = held_by_entry_point;
         kept.extend(lease.map(Lease::into_descriptor).transpose()?);
         kept.extend(announced);
-        let is_asked = terms.status.is_some() || supervise::is_container();
-        if is_asked && terms.health.is_none() {
-            terms.health = Some(health(&resolved));
-        }
-        terms.signs = signs(request.role);
-        terms.peer = peer(request.role, &resolved.settled.configuration);
-        let supervision = supervision(&resolved, terms);
-        Err(supervise::exec_into(&supervision, &kept).into())
+        Err(supervise::exec_into(&supervised(&resolved, terms), &kept).into())
     }
 
     /// Fetches what the manifest names, if there is one.
@@ -325,6 +318,22 @@ fn check_chroot(
         Err(Fetched::Stopped(signal)) => Ok(Some(LaunchEnd::Stopped(signal))),
         Err(_) => Err(LaunchError::ParentGone),
     }
+}
+
+/// What a launch turns itself into: its terms, and what follows from what was resolved.
+fn supervised(resolved: &ResolvedLaunch, mut terms: Supervision) -> Supervision {
+    let SettledLaunch {
+        role,
+        configuration,
+        ..
+    } = &resolved.settled;
+    let is_asked = terms.status.is_some() || supervise::is_container();
+    if is_asked && terms.health.is_none() {
+        terms.health = Some(health(resolved));
+    }
+    terms.signs = signs(*role);
+    terms.peer = peer(*role, configuration);
+    supervision(resolved, terms)
 }
 
 fn event_loop() -> Result<tokio::runtime::Runtime, LaunchError> {
