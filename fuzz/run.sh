@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for SECONDS, or those that are named; 0 only replays the corpora.
+# Runs every fuzz target, or those that are named, for so many seconds, or so often from the same
+# seed: then with the same inputs on every machine. 0 only replays the corpora.
 #
-#   fuzz/run.sh SECONDS [TARGET...]      SEED: where to begin (default: anywhere)
+#   fuzz/run.sh SECONDS|runs=COUNT [TARGET...]
 #
 # Needs a C++ compiler for libFuzzer, and neither cargo-fuzz nor a nightly Rust: the coverage
 # flags are those of stable rustc. As many targets run side by side as there are CPUs. What is
@@ -10,8 +11,13 @@
 # `FUZZ_TARGET=TARGET target/*/debug/flugs-fuzz FILE`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET...]}
+extent=${1:?usage: fuzz/run.sh SECONDS|runs=COUNT [TARGET...]}
 shift
+case $extent in
+  0) limits=(-runs=0) ;;
+  runs=*) limits=(-runs="${extent#runs=}" -seed=1) ;;
+  *) limits=(-max_total_time="$extent") ;;
+esac
 targets=("$@")
 [ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^mod \(.*\);$/\1/p' fuzz_targets/main.rs)
 
@@ -24,11 +30,10 @@ found=${KEEP:-$(mktemp -d)}
 
 # run TARGET: one line that says how it went.
 run() {
-  local target=$1 log limits=(-max_total_time="$seconds" -max_len=4096 -seed="${SEED:-0}")
-  [ "$seconds" -gt 0 ] || limits=(-runs=0)
+  local target=$1 log
   mkdir -p "$found/$target" "artifacts/$target"
   log=$found/$target.log
-  if FUZZ_TARGET=$target "$program" "${limits[@]}" -timeout=10 -rss_limit_mb=1024 \
+  if FUZZ_TARGET=$target "$program" "${limits[@]}" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
     -artifact_prefix="artifacts/$target/" "$found/$target" "corpus/$target" >"$log" 2>&1; then
     echo "fuzz: $target: $(grep -E '^(Done|#[0-9]+.*DONE)' "$log" | tail -1)"
   else
@@ -51,5 +56,5 @@ while [ "$running" -gt 0 ]; do
   wait -n || failed=$((failed + 1))
   running=$((running - 1))
 done
-echo "fuzz: ${#targets[@]} targets, $failed failed, $seconds s each"
+echo "fuzz: ${#targets[@]} targets, $failed failed; each: $extent (seconds or runs)"
 [ "$failed" -eq 0 ]

@@ -15,8 +15,7 @@ use crate::fleet::{Desired, Fleet};
 use crate::flink::JavaRuntime;
 use crate::flink::rest::{RestClient, RestTls, rest_scheme};
 use crate::launch::{
-    self, BLOB_SERVER, HostFacts, JOB_MANAGER_RPC, LaunchRequest, PortError, PortOption, REST,
-    SettledLaunch,
+    self, BLOB_SERVER, HostFacts, LaunchRequest, PortError, PortOption, REST, SettledLaunch,
 };
 use crate::overlay::{Overlay, OverlaySources, overlays};
 use crate::provider::ChosenProvider;
@@ -78,7 +77,8 @@ pub async fn prepare(
         own_id,
     } = settle(settings).await?;
     let settings = &settings;
-    let rpc_port = port(JOB_MANAGER_RPC, &job_manager, "6123")?;
+    let rpc_option = launch::job_manager_rpc(&|key| job_manager.configuration.get(key));
+    let rpc_port = port(rpc_option, &job_manager, "6123")?;
     let rest_port = port(REST, &job_manager, "")?;
     check_other_ports(settings, &job_manager, &task_manager)?;
     let configured = |key: &str| job_manager.configuration.get(key);

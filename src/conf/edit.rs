@@ -58,8 +58,12 @@ pub fn edited(
     let in_place = |edit: &Edit| line_of(&before, &edit.key);
     for place in [&in_place as &dyn Fn(&Edit) -> Option<usize>, &|_| None] {
         let text = with_changes(&original, dialect, &changes, place);
-        // The edit is by line; whether it did what was wanted, the parser says.
-        if parse(&text, dialect, name).is_ok_and(|after| in_effect(&after) == wanted) {
+        // The edit is by line; whether it did what was wanted and can be taken back, the parser
+        // says: a block scalar at the very end has another value once its line has an end.
+        let is_right = parse(&text, dialect, name).is_ok_and(|after| in_effect(&after) == wanted)
+            && unedited(&text, dialect, name)
+                .is_ok_and(|back| in_effect(&back) == in_effect(&before));
+        if is_right {
             return Ok(Some(text));
         }
     }
@@ -331,6 +335,19 @@ rest.port: 8081
             let pairs = [("rest.port", "1"), ("a.b", "2")];
             let first = edit(text, Dialect::Nested, &pairs);
             assert_eq!(edit(&first, Dialect::Nested, &pairs), first);
+        }
+    }
+
+    #[test]
+    fn a_block_scalar_whose_line_has_no_end_keeps_its_value_when_the_edit_is_taken_back() {
+        for text in ["a: >\n  x", "a: |\n  x", "b: 1\na: >\n  x\n"] {
+            let pairs = [("a", "1"), ("b", "2")];
+            let Some(after) = edited(text, Dialect::Nested, &edits(&pairs), "").unwrap() else {
+                continue;
+            };
+            let back = unedited(&after, Dialect::Nested, "").unwrap();
+            let before = parse(text, Dialect::Nested, "").unwrap();
+            assert_eq!(in_effect(&back), in_effect(&before), "{after}");
         }
     }
 

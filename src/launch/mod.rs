@@ -41,8 +41,8 @@ pub use memory::LimitTooSmall;
 pub use pipeline::{Extent, LaunchEnd, LaunchOrder, run};
 pub use plugins::PluginDirectory;
 pub use ports::{
-    BLOB_SERVER, JOB_MANAGER_RPC, PortError, PortOption, PortRange, REST, bind_address,
-    check as check_ports, check_for_each as check_ports_for_each, free_port,
+    BLOB_SERVER, PortError, PortOption, PortRange, REST, bind_address, check as check_ports,
+    check_for_each as check_ports_for_each, free_port, job_manager_rpc,
     malformed as malformed_ports,
 };
 pub use prepare::{ManifestSource, fetch_manifest};

@@ -82,7 +82,7 @@ pub struct PortOption {
 }
 
 /// `jobmanager.rpc.port` (JobManagerOptions).
-pub const JOB_MANAGER_RPC: PortOption = PortOption {
+const JOB_MANAGER_RPC: PortOption = PortOption {
     keys: &["jobmanager.rpc.bind-port", "jobmanager.rpc.port"],
     bind_address: "jobmanager.bind-host",
     default: Some("6123"),
@@ -128,15 +128,23 @@ const HISTORY_SERVER: PortOption = PortOption {
     default: Some("8082"),
 };
 
+/// The option by which a JobManager of this configuration asks for the port that workers speak to.
+pub fn job_manager_rpc<'a>(lookup: &dyn Fn(&str) -> Option<&'a str>) -> PortOption {
+    if conf::is_highly_available(lookup) {
+        LEADER_RPC
+    } else {
+        JOB_MANAGER_RPC
+    }
+}
+
 /// The options by which a role asks for ports.
-fn options_of<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> &'static [PortOption] {
+fn options_of<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Vec<PortOption> {
     match role {
-        Role::JobManager | Role::StandaloneJob if conf::is_highly_available(lookup) => {
-            &[LEADER_RPC, REST, BLOB_SERVER]
+        Role::JobManager | Role::StandaloneJob => {
+            vec![job_manager_rpc(lookup), REST, BLOB_SERVER]
         }
-        Role::JobManager | Role::StandaloneJob => &[JOB_MANAGER_RPC, REST, BLOB_SERVER],
-        Role::TaskManager => &[TASK_MANAGER_RPC, TASK_MANAGER_DATA],
-        Role::HistoryServer => &[HISTORY_SERVER],
+        Role::TaskManager => vec![TASK_MANAGER_RPC, TASK_MANAGER_DATA],
+        Role::HistoryServer => vec![HISTORY_SERVER],
     }
 }
 
@@ -156,8 +164,9 @@ pub fn check<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Result
 
 /// Every port option of a role whose value is no port range, whether its ports could be had or not.
 pub fn malformed<'a>(role: Role, lookup: &dyn Fn(&str) -> Option<&'a str>) -> Vec<PortError> {
-    let options = options_of(role, lookup).iter();
+    let options = options_of(role, lookup);
     options
+        .iter()
         .filter_map(|option| option.range(lookup)?.err())
         .collect()
 }
@@ -352,6 +361,8 @@ mod tests {
         let lookup = |key: &str| match key {
             "rest.port" => Some(port.as_str()),
             "rest.bind-address" => Some("localhost"),
+            // Whatever this machine has at Flink's own.
+            "jobmanager.rpc.port" => Some("0"),
             _ => None,
         };
         let error = check(Role::JobManager, &lookup).unwrap_err();
@@ -360,6 +371,14 @@ mod tests {
             "{error}"
         );
         assert_eq!(check(Role::TaskManager, &lookup), Ok(()));
+    }
+
+    #[test]
+    fn a_highly_available_jobmanager_is_spoken_to_at_another_port() {
+        let zookeeper = |key: &str| (key == "high-availability").then_some("zookeeper");
+        assert_eq!(job_manager_rpc(&|_| None), JOB_MANAGER_RPC);
+        assert_eq!(job_manager_rpc(&zookeeper), LEADER_RPC);
+        assert_eq!(LEADER_RPC.pick(&zookeeper), Ok(None), "Flink takes any");
     }
 
     #[test]

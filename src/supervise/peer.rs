@@ -287,6 +287,7 @@ mod tests {
     use std::net::TcpListener;
 
     use nix::poll::{PollFd, PollTimeout, poll};
+    use nix::sys::socket::{Backlog, listen};
 
     /// A process that listens at two ports, and has accepted the connection that ends with it.
     struct Process {
@@ -401,8 +402,11 @@ mod tests {
     fn silence_is_no_refusal() {
         let (mut process, mut watch) = Process::start();
         let now = process.hold(&mut watch);
-        // For documentation (RFC 5737): nobody answers, or there is no way to it.
-        watch.peer.address = "192.0.2.1:6123".parse().unwrap();
+        // One whose queue is full: the kernel lets further connections wait.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        listen(&silent, Backlog::new(0).unwrap()).unwrap();
+        watch.peer.address = silent.local_addr().unwrap();
+        let _queued: Vec<_> = (0..2).map(|_| connecting(watch.peer.address)).collect();
         drop(process);
         assert_eq!(pass(&mut watch, true, now, now + 40_000), None);
     }

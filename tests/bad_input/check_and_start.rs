@@ -214,8 +214,12 @@ fn what_check_does_not_refuse_starts() {
     let tm = || bad("taskmanager", &[]);
     for case in [
         tm(),
-        bad("standalone-job", &[]),
-        bad("history-server", &[]),
+        // Whatever this machine has at the ports that Flink takes by default.
+        bad(
+            "standalone-job",
+            &["-D", "jobmanager.rpc.port=0", "-D", "rest.port=0"],
+        ),
+        bad("history-server", &["-D", "historyserver.web.port=0"]),
         bad(
             "taskmanager",
             &["-D", "web.title=a #b", "-D", "s3.secret-key=a#b"],

@@ -185,7 +185,8 @@ fn a_port_in_use_says_which_key_asked_for_it() {
     bench
         .flugs(&["up", "-D", &property])
         .is(ExitCode::PortInUse, &["rest.port"]);
-    let run = bench.flugs(&["launch", "jobmanager", "-D", &property]);
+    let own = ["-D", "jobmanager.rpc.port=0"];
+    let run = bench.flugs(&["launch", "jobmanager", "-D", &property, own[0], own[1]]);
     run.is(ExitCode::PortInUse, &["rest.port"]);
 }
 

@@ -12,7 +12,7 @@ use crate::artifact::server::TlsIdentity;
 use crate::conf::Configuration;
 use crate::flink::JavaRuntime;
 use crate::flink::rest::{RestTls, rest_scheme};
-use crate::launch::{self, JOB_MANAGER_RPC, PortOption, REST, SettledLaunch};
+use crate::launch::{self, PortOption, REST, SettledLaunch};
 use crate::provider::mesos::options::{FrameworkPlace, MesosOptions};
 use crate::spec::{Role, is_wildcard};
 
@@ -49,7 +49,9 @@ impl Settled {
         let variable = |name: &str| settings.variable(name);
         let mut options = MesosOptions::read(&task_manager.configuration, version, &variable)?;
         let configuration = &job_manager.configuration;
-        let rpc_port = port(JOB_MANAGER_RPC, configuration)?;
+        // Under high availability Flink binds another one, and workers ask for the leader.
+        let rpc_option = launch::job_manager_rpc(&|key| configuration.get(key));
+        let rpc_port = port(rpc_option, configuration)?;
         let rest_port = port(REST, configuration)?;
         // Marathon names the agent's host; a container's own name means nothing outside of it.
         let host = variable("HOST").filter(|host| !is_wildcard(host));
