@@ -17,10 +17,10 @@
 #              ping timeout of 75 s) -> all of the job's tasks run on another one
 #   drain      an operator drains that one of two agents -> all of the job's tasks run elsewhere,
 #              and, to compare, their workers are registered there
-#   no HA      kill -9 of application master and JobManager without high availability; another one is
+#   no-ha      kill -9 of application master and JobManager without high availability; another one is
 #              started at once -> all workers are registered with it
 #
-#   bench/mesos.sh [--rounds N] [--against BINARY] [FLINK_VERSION…]
+#   bench/mesos.sh [--rounds N] [--against BINARY [--rows machine,no-ha,drain]] [FLINK_VERSION…]
 #
 # All but the rows that say "untrained" with class-data archives, made once before the clock starts
 # (`flugs artifact train --travelling`). Beside it stand the times of the Java integration of Flink
@@ -30,17 +30,18 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-rounds=3 versions=(1.13.6 2.3.0) against='' others=()
+rounds=3 versions=(1.13.6 2.3.0) against='' rows=machine,no-ha,drain others=()
 while [ $# -gt 0 ]; do
   case $1 in
     --against) against=$(realpath "$2") && shift 2 ;;
+    --rows) rows=$2 && shift 2 ;;
     *) others+=("$1") && shift ;;
   esac
 done
 set -- "${others[@]}"
 [ -z "$against" ] || [ -x "$against" ] || { echo "$0: error: $against cannot be run" >&2 && exit 64; }
 . bench/arguments.sh
-export AGAINST=$against
+export AGAINST=$against ROWS=$rows
 cargo build --quiet -p mesos-double
 export DOUBLE="${CARGO_TARGET_DIR:-target}/$target/debug/mesos-double"
 export ROUNDS=$rounds VERSIONS="${versions[*]}"
@@ -361,10 +362,11 @@ def without_ha(version, flugs):
 def compare(version, older):
     """Both builds in turn, so that what else the machine does meets both."""
     train(version)
-    scenes = {"machine gone → job runs": (lose_machine, 15),
-              "kill -9 without HA → all registered": (without_ha, 10),
-              "drained → job runs": (drain, None)}
-    for what, (scene, aim) in scenes.items():
+    scenes = {"machine": ("machine gone → job runs", lose_machine, 15),
+              "no-ha": ("kill -9 without HA → all registered", without_ha, 10),
+              "drain": ("drained → job runs", drain, None)}
+    for name in os.environ["ROWS"].split(","):
+        what, scene, aim = scenes[name]
         new, old = [], []
         for _ in range(ROUNDS):
             new.append(scene(version, FLUGS))

@@ -20,6 +20,8 @@ POST /faults                     {\"mute_heartbeats\": true, ...}: change some o
 POST /agents/N/cut               the agent falls silent (numbers begin with 0)
 POST /agents/N/lose              ... and the master knows at once
 POST /agents/N/crash             its machine dies with its tasks
+POST /agents/N/replace           its process starts under a new id, and the old one's tasks go on
+POST /agents/N/end-orphans       ... and now they end
 POST /agents/N/return            it is back
 POST /masters/N/elect            the master leads from now on
 POST /masters/none/elect         nobody leads
@@ -82,6 +84,8 @@ async fn answer(request: &Request, double: &MesosDouble) -> Result<Response, Str
                 "lose" => double.lose_agent(agent),
                 "return" => double.return_agent(agent),
                 "crash" => double.crash_agent(agent),
+                "replace" => double.replace_agent(agent),
+                "end-orphans" => double.end_orphans(agent),
                 _ => return Ok(Response::not_found()),
             }
         }

@@ -18,7 +18,7 @@ pub(crate) type RunKey = (String, String);
 pub(crate) struct Agent {
     /// Given by the master that it first registers with.
     pub(crate) id: Option<String>,
-    /// The id that it had before its machine crashed.
+    /// The id of the agent whose address it has taken over, until a master hears of it.
     pub(crate) former_id: Option<String>,
     pub(crate) options: AgentOptions,
     pub(crate) resources: Resources,
@@ -32,6 +32,8 @@ pub(crate) struct Agent {
     /// The frameworks that it runs tasks of.
     pub(crate) frameworks: BTreeMap<String, Map<String, Value>>,
     pub(crate) runs: BTreeMap<RunKey, Run>,
+    /// What goes on from the agent before it, of which it knows nothing.
+    pub(crate) orphans: Vec<Uuid>,
     /// It was told to empty itself.
     pub(crate) drain: Option<Drain>,
 }
@@ -77,6 +79,7 @@ impl Agent {
             epoch: 0,
             frameworks: BTreeMap::new(),
             runs: BTreeMap::new(),
+            orphans: Vec::new(),
             drain: None,
         })
     }

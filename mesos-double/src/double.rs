@@ -272,6 +272,17 @@ impl MesosDouble {
         });
     }
 
+    /// An agent's process is started anew without what it had written down: under a new id, while
+    /// the old one's tasks go on and nobody in Mesos knows of them.
+    pub fn replace_agent(&self, agent: usize) {
+        self.shared.with(|cluster| cluster.replace_agent(agent));
+    }
+
+    /// The tasks that an agent's predecessor has left end, as after its `--recovery_timeout`.
+    pub fn end_orphans(&self, agent: usize) {
+        self.shared.with(|cluster| cluster.end_orphans(agent));
+    }
+
     /// Closes all connections there are, without a word.
     pub fn cut_connections(&self) {
         self.shared

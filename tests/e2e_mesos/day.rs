@@ -288,6 +288,25 @@ fn replaced(scene: &mut Scene) -> usize {
     there.len()
 }
 
+/// An agent's process is started without what it had written down: its tasks go on for a while, and
+/// Mesos knows nothing of them.
+fn agent_started_without_its_past(scene: &mut Scene) -> usize {
+    let before = scene.registered();
+    let agent = scene.agent_of(&scene.busy());
+    let (there, id) = (on(scene, agent), scene.agent_id(agent));
+    scene.double.replace_agent(agent);
+    scene.wait_until("it is another agent", |scene| scene.agent_id(agent) != id);
+    // Longer than who does not serve would be waited for.
+    sleep(Duration::from_secs(4));
+    assert_eq!(scene.registered(), before, "the same workers");
+    scene.double.end_orphans(agent);
+    scene.wait_until("others work in their place", |scene| {
+        let registered = scene.registered();
+        registered.len() == 2 && registered.is_disjoint(&there)
+    });
+    there.len()
+}
+
 /// What does not need other workers to be started.
 fn nobody_moves(day: &mut Day) {
     day.step("rolling restart of masters", 2, masters_restarted);
@@ -318,6 +337,11 @@ fn nightly_a_day_of_operators_costs_the_job_no_more_than_moved_workers() {
     // Mesos kills first: until others are there, there is room for none but those of other agents.
     day.step("a drained agent", 0, drained);
     day.step("a replaced agent", 0, replaced);
+    day.step(
+        "an agent without its past",
+        0,
+        agent_started_without_its_past,
+    );
     for agent in 0..day.scene.double.agents() {
         day.step("rolling maintenance once more", 2, |scene| {
             maintained(scene, agent)

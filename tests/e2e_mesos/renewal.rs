@@ -1,21 +1,14 @@
 //! An application master without high availability is killed and started again: its workers are there
 //! for the new one long before Flink's own heartbeats would have told them.
 
-use std::time::{Duration, Instant};
-
 use super::scene::{Scene, kill};
 
-/// How soon all workers are to be registered, from the kill on.
-const PROMISED: Duration = Duration::from_secs(10);
-
-/// What a machine that is busy with other tests may make of it: far from the 48 s that a worker
-/// takes which has only its heartbeats, and that `heartbeat.timeout` is for.
-const TESTED: Duration = Duration::from_secs(25);
+/// Longer than any step of a scene is waited for: no heartbeat tells a worker of the loss.
+const NO_HEARTBEAT_TELLS: &str = "heartbeat.timeout=3600000";
 
 #[track_caller]
 fn workers_find_a_new_jobmanager(version: &str) {
-    assert!(PROMISED < TESTED);
-    let mut scene = Scene::new(version, Scene::agents(2), &[]);
+    let mut scene = Scene::new(version, Scene::agents(2), &[NO_HEARTBEAT_TELLS.to_owned()]);
     let mut command = scene.appmaster();
     scene.start(&mut command);
     scene.wait_until_whole();
@@ -23,15 +16,12 @@ fn workers_find_a_new_jobmanager(version: &str) {
     scene.wait_until_counting();
     let (framework, before) = (scene.framework(), scene.tasks());
 
-    let killed = Instant::now();
     scene.kill_master();
     let mut command = scene.appmaster();
     scene.start(&mut command);
     scene.wait_until("all workers are registered", |scene| {
         scene.registered() == before
     });
-    let took = killed.elapsed();
-    assert!(took < TESTED, "{took:?}: {}", scene.log());
     assert_eq!(scene.tasks(), before, "for Mesos nothing has happened");
     assert_eq!(scene.status()["failures"]["total"], 0);
     assert_eq!(scene.framework(), framework);

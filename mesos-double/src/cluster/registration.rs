@@ -21,6 +21,9 @@ pub(crate) enum Farewell {
     Unreachable(Duration),
     /// An operator takes its machine down.
     MachineDown,
+    /// Another agent registers at its address: one that was started without what this one had
+    /// written down (`Master::_registerSlave`, master.cpp).
+    Replaced,
     /// An operator says that it is gone for good.
     Gone,
 }
@@ -28,6 +31,11 @@ pub(crate) enum Farewell {
 impl Farewell {
     fn status(&self, framework: &Framework, task: &str, hostname: &str, timestamp: f64) -> Status {
         let removed = "REASON_AGENT_REMOVED";
+        // Lost also for whoever knows better words (`Master::_removeSlave`, master.cpp).
+        let lost = |cause: &str| {
+            let message = format!("Agent {hostname} removed: {cause}");
+            Status::of_master(task, "TASK_LOST", removed, &message, timestamp)
+        };
         match self {
             Self::Unreachable(since) => {
                 let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
@@ -36,12 +44,8 @@ impl Farewell {
                 Status::of_master(task, state, removed, message, timestamp)
                     .with("unreachable_time", json!({ "nanoseconds": nanoseconds }))
             }
-            // Lost also for whoever knows better words.
-            Self::MachineDown => {
-                let message =
-                    format!("Agent {hostname} removed: Operator initiated 'Machine DOWN'");
-                Status::of_master(task, "TASK_LOST", removed, &message, timestamp)
-            }
+            Self::MachineDown => lost("Operator initiated 'Machine DOWN'"),
+            Self::Replaced => lost("a new agent registered at the same address"),
             Self::Gone => {
                 let state = framework.state_for("TASK_GONE_BY_OPERATOR");
                 let reason = "REASON_AGENT_REMOVED_BY_OPERATOR";
@@ -70,7 +74,9 @@ impl Framework {
             Farewell::Unreachable(_) => {
                 self.unreachable_tasks.insert(task.id.clone(), task);
             }
-            Farewell::MachineDown | Farewell::Gone => self.completed_tasks.push(task),
+            Farewell::MachineDown | Farewell::Replaced | Farewell::Gone => {
+                self.completed_tasks.push(task)
+            }
         }
     }
 }
@@ -84,10 +90,19 @@ impl Cluster {
         if self.master.is_none() || !agent.online {
             return;
         }
-        if let Some(former) = agent.former_id.take() {
-            self.mark_unreachable(&former);
-            return self.register(index);
+        if let Some(former) = agent.former_id.clone() {
+            // One that the registry alone knows of is waited for.
+            let master = self.master.as_ref();
+            if master.is_some_and(|master| master.registered.contains_key(&former)) {
+                self.remove_agent(&former, &Farewell::Replaced);
+            }
+            if let Some(agent) = self.agents.get_mut(index) {
+                agent.former_id = None;
+            }
         }
+        let Some(agent) = self.agents.get(index) else {
+            return;
+        };
         let gone = agent.id.as_ref().is_some_and(|id| self.gone.contains(id));
         if gone || self.is_down(index) {
             return self.agent_leaves(index);
@@ -271,9 +286,12 @@ impl Cluster {
     pub(super) fn remove_agent(&mut self, id: &str, farewell: &Farewell) -> bool {
         let timestamp = self.clock.timestamp();
         let shuffle = self.faults.shuffle_agent_loss;
-        let index = self.agent_index(id);
-        let hostname = index.and_then(|index| self.agents.get(index));
-        let hostname = hostname.map_or("", |agent| agent.options.hostname.as_str());
+        let agent = self.agents.iter().find(|agent| {
+            [&agent.id, &agent.former_id]
+                .iter()
+                .any(|one| one.as_deref() == Some(id))
+        });
+        let hostname = agent.map_or("", |agent| agent.options.hostname.as_str());
         let Some(master) = &mut self.master else {
             return false;
         };
@@ -343,6 +361,31 @@ impl Cluster {
         agent.frameworks.clear();
         // A rebooted machine registers under a new id, and the old one is never heard of again.
         agent.former_id = agent.id.take().or(agent.former_id.take());
+    }
+
+    /// The agent's process is started anew without what it had written down: it is another agent, and
+    /// knows nothing of the executors that go on beside it.
+    pub(crate) fn replace_agent(&mut self, index: usize) {
+        let Some(agent) = self.agents.get_mut(index) else {
+            return;
+        };
+        let runs = std::mem::take(&mut agent.runs).into_values();
+        agent.orphans.extend(runs.map(|run| run.container));
+        agent.frameworks.clear();
+        agent.drain = None;
+        agent.former_id = agent.id.take().or(agent.former_id.take());
+        self.register(index);
+    }
+
+    /// Executors whose agent did not come back end themselves with their tasks, as they do after
+    /// the agent's `--recovery_timeout`.
+    pub(crate) fn end_orphans(&mut self, index: usize) {
+        let Some(agent) = self.agents.get_mut(index) else {
+            return;
+        };
+        let orphans = std::mem::take(&mut agent.orphans).into_iter();
+        self.orders
+            .extend(orphans.map(|container| Order::Shutdown { container }));
     }
 
     /// The framework is over: its tasks on this agent are ended, and nobody is told.

@@ -120,8 +120,40 @@ fn a_crashed_machine_comes_back_as_another_agent() {
     framework.run(&offer, "t");
     scene.crash_agent(0);
     scene.return_agent(0);
-    assert_eq!(framework.status()["state"], "TASK_UNREACHABLE");
+    let lost = framework.status();
+    assert_eq!(lost["state"], "TASK_LOST");
+    assert_eq!(lost["reason"], "REASON_AGENT_REMOVED");
     let new = framework.offer();
     assert_ne!(new["agent_id"], offer["agent_id"]);
     framework.run(&new, "t2");
+}
+
+/// `Master::_registerSlave` and `Master::_removeSlave` of Mesos 1.12: not from a recording.
+#[test]
+fn an_agent_that_starts_without_its_own_past_is_another_and_leaves_its_tasks_to_nobody() {
+    let scene = Scene::pretended(1);
+    let framework = Framework::with(
+        &scene.address(),
+        &json!({"capabilities": [{"type": "PARTITION_AWARE"}]}),
+    );
+    let offer = framework.offer();
+    framework.run(&offer, "t");
+    scene.replace_agent(0);
+    let lost = framework.status();
+    assert_eq!(lost["state"], "TASK_LOST");
+    assert!(
+        lost["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("removed: a new agent registered at the same address")
+    );
+    // All that it has is offered, though the old task goes on.
+    let new = framework.offer();
+    assert_ne!(new["agent_id"], offer["agent_id"]);
+    assert_eq!(new["resources"], offer["resources"]);
+    framework.tell(
+        "KILL",
+        &json!({"task_id": {"value": "t"}, "agent_id": offer["agent_id"]}),
+    );
+    framework.expect("TASK_UNKNOWN");
 }

@@ -403,9 +403,14 @@ impl<D: Describe> Scheduler<D> {
         Call { framework_id, body }
     }
 
-    /// Sends a call after everything before it.
+    /// Sends a call at once.
     fn send(&mut self, body: CallBody) {
         self.send_after(0, body);
+    }
+
+    /// Sends a call after everything that was to be sent before it, what waits for the store as well.
+    fn send_in_order(&mut self, body: CallBody) {
+        self.send_after(self.outbox.last_ticket(), body);
     }
 
     fn send_after(&mut self, ticket: u64, body: CallBody) {

@@ -189,7 +189,7 @@ impl<D: Describe> Scheduler<D> {
         if !wanted {
             if !self.suppressed {
                 self.suppressed = true;
-                self.send(CallBody::Suppress(None));
+                self.send_in_order(CallBody::Suppress(None));
             }
             return;
         }
@@ -201,7 +201,8 @@ impl<D: Describe> Scheduler<D> {
             self.declined = false;
             self.revived = Some(self.now);
             self.waiting.fresh = false;
-            self.send(CallBody::Revive(None));
+            // An ACCEPT that came after it would set its filter against what is left of its offer.
+            self.send_in_order(CallBody::Revive(None));
         } else if !self.declined {
             // No filter stands against them.
             self.waiting.fresh = false;

@@ -47,6 +47,11 @@ impl Outbox {
         }
     }
 
+    /// What has to be in the store before everything that waits for it now is sent.
+    pub(super) fn last_ticket(&self) -> u64 {
+        self.queue.back().map_or(0, |last| last.ticket)
+    }
+
     /// The next call that may be sent.
     pub(super) fn pop(&mut self, stored: u64) -> Option<Queued> {
         let ready = |first: &Queued| first.ticket <= stored;

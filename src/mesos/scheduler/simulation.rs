@@ -534,7 +534,8 @@ impl World {
             970..980 => self.master.partition(&mut self.random),
             980..992 => self.master.heal_one(&mut self.random, self.now),
             992..995 => self.master.fail_over(),
-            995..997 => self.master.reboot_agent(&mut self.random),
+            995..997 if self.random.below(3) == 0 => self.master.end_orphans(),
+            995..997 => self.master.replace_agent(&mut self.random),
             // Only the periodic reconciliation finds it on an agent that comes back late.
             997 if !self.asks_rarely() => self.master.stray(&mut self.random),
             998 => self.master.remove_framework(),
@@ -564,7 +565,7 @@ impl World {
         for _ in 0..4 {
             self.exchange();
         }
-        self.master.reboot_agent(&mut self.random);
+        self.master.replace_agent(&mut self.random);
     }
 
     /// Maintenance of an agent, and nothing else.
@@ -579,6 +580,7 @@ impl World {
 
     /// A time without faults.
     fn calm_step(&mut self) {
+        self.master.end_orphans();
         self.master.heal_all(self.now);
         self.master.progress(&mut self.random, self.now, false);
         self.exchange();

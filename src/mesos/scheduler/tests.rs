@@ -257,13 +257,13 @@ fn a_launch_waits_for_the_store_and_an_acknowledgement_does_as_well() {
     SUPPRESS
     REVIVE
     store 2: w-1-1 Run new
-    SUPPRESS
     DECLINE
     "#);
     bench.tell(Input::Stored(bench.ticket));
     bench.update("w-1-1", TaskState::Running, Some(16), None);
     insta::assert_snapshot!(bench.log(), @r"
     ACCEPT
+    SUPPRESS
     store 3: w-1-1 Run TASK_RUNNING
     ");
     bench.tell(Input::Stored(bench.ticket));
@@ -517,6 +517,7 @@ fn a_rescinded_offer_takes_its_launch_back_while_the_store_is_slow() {
     insta::assert_snapshot!(bench.log(), @r"
     store 3: forget w-1-1
     w-1 ended
+    SUPPRESS
     REVIVE
     ");
     assert_eq!(bench.scheduler.waiting().count(), 1);
@@ -542,9 +543,28 @@ fn what_is_not_wanted_is_suppressed_and_filters_are_cleared_for_those_they_did_n
     DECLINE
     REVIVE
     store 2: w-1-1 Run new, w-2-2 Run new
-    SUPPRESS
     ACCEPT
+    SUPPRESS
     "#);
+}
+
+/// It came first, and what was left of the agent was refused for two minutes: whoever came to wait
+/// while the store was slow waited for that long.
+#[test]
+fn a_revive_does_not_overtake_the_launch_whose_filter_it_is_to_clear() {
+    let mut bench = Bench::new();
+    bench.subscribe();
+    bench.want(1);
+    bench.stores = false;
+    bench.offer("O1", 4.0);
+    bench.log.clear();
+    bench.want(2);
+    bench.tell(Input::Stored(bench.ticket));
+    insta::assert_snapshot!(bench.log(), @r"
+    ACCEPT
+    SUPPRESS
+    REVIVE
+    ");
 }
 
 #[test]
@@ -814,7 +834,7 @@ fn recovered_tasks_go_on_and_those_that_were_to_end_are_killed() {
     SUPPRESS
     REVIVE
     store 1: w-3-3 Run new
-    SUPPRESS
     ACCEPT
+    SUPPRESS
     "#);
 }

@@ -102,6 +102,8 @@ pub(super) struct Master {
     reasons: BTreeMap<u64, Reason>,
     /// Agents that were marked gone.
     gone: BTreeSet<AgentId>,
+    /// Workers that go on without an agent that knows of them.
+    orphans: BTreeSet<String>,
     pub(super) ever: BTreeSet<TaskId>,
     pub(super) reached: BTreeMap<&'static str, usize>,
 }
@@ -143,6 +145,7 @@ impl Master {
             uuids: Vec::new(),
             reasons: BTreeMap::new(),
             gone: BTreeSet::new(),
+            orphans: BTreeSet::new(),
             ever: BTreeSet::new(),
             reached: BTreeMap::new(),
         }
@@ -196,6 +199,7 @@ impl Master {
     pub(super) fn runs(&self, worker: &str) -> bool {
         let mut tasks = self.agents.iter().flat_map(|agent| agent.tasks.values());
         tasks.any(|task| task.worker == worker && task.state == TaskState::Running)
+            || self.orphans.contains(worker)
     }
 
     pub(super) fn state_of(&self, uuid: &[u8]) -> TaskState {
@@ -840,17 +844,48 @@ impl Master {
         }));
     }
 
-    /// A host restarts: its tasks are gone, and it is another agent.
-    pub(super) fn reboot_agent(&mut self, random: &mut Random) {
+    /// Another agent is at the place of one. Its host has started anew, and the tasks are gone; or
+    /// only the agent has, without what it had written down: then they go on, and Mesos knows
+    /// nothing of them.
+    pub(super) fn replace_agent(&mut self, random: &mut Random) {
         let at = random.below(self.agents.len());
         let old = self.agents[at].id.clone();
         let number = self.number();
         let agent = &mut self.agents[at];
+        let was_registered = agent.link == Link::Registered;
         agent.id = AgentId::new(format!("S{number}"));
         agent.link = Link::Registered;
         agent.drained = false;
-        agent.tasks.clear();
+        let mut tasks = std::mem::take(&mut agent.tasks);
+        tasks.retain(|_, task| !task.state.is_terminal());
+        if random.below(2) == 0 {
+            let workers = tasks.values().filter(|it| it.state == TaskState::Running);
+            self.orphans.extend(workers.map(|it| it.worker.clone()));
+        }
         self.rescind(&old);
+        if was_registered {
+            self.tell_replaced(&old, tasks.keys());
+        }
+    }
+
+    fn tell_replaced<'a>(&mut self, old: &AgentId, tasks: impl Iterator<Item = &'a TaskId>) {
+        for task in tasks {
+            self.reach("agent replaced");
+            let mut status = status(task, TaskState::Lost, Some(Reason::AgentRemoved));
+            status.agent_id = Some(old.clone());
+            status.message =
+                Some("Agent h removed: a new agent registered at the same address".to_owned());
+            self.tell(status);
+        }
+        self.say(Event::Failure(Failure {
+            agent_id: Some(old.clone()),
+            ..Failure::default()
+        }));
+    }
+
+    /// Whoever lost its agent gives up waiting for it.
+    pub(super) fn end_orphans(&mut self) {
+        self.orphans.clear();
     }
 
     /// A task of the framework that nobody has in a store: somebody had an older one restored.
@@ -885,6 +920,7 @@ impl Master {
             self.completed.insert(id);
         }
         self.agents.iter_mut().for_each(|agent| agent.tasks.clear());
+        self.end_orphans();
         self.hang_up();
     }
 }
