@@ -50,7 +50,7 @@ fn list_crates() {
     let tree = output(&variable("CARGO"), &words);
     let lock = std::fs::read_to_string("Cargo.lock").unwrap_or_default();
     let version = variable("CARGO_PKG_VERSION");
-    let list = crates::list("flugs", &version, &lock, tree.as_deref());
+    let list = crates::list(&version, &lock, tree.as_deref());
     let path = std::path::Path::new(&variable("OUT_DIR")).join("crates.txt");
     if let Err(error) = std::fs::write(&path, list) {
         println!("cargo::error=cannot write {}: {error}", path.display());

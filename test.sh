@@ -21,7 +21,7 @@ PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 
 passed=0 failed=0 failures=()
 # What is checked and tested; the fuzzer is built by its own script.
-packages=(--package flugs --package mesos-double)
+packages=(--workspace --exclude flugs-fuzz)
 junit=${CARGO_TARGET_DIR:-target}/nextest/$tier/junit.xml
 
 # Below a path with a blank Flink's own scripts ignore a part of their configuration, and its client
@@ -121,17 +121,17 @@ attribute() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<"$2"; }
 doc_tests() {
   local report
   say 'documentation tests'
-  if ! report=$(cargo test --doc --locked 2>&1) && ! grep -q '^test result:' <<<"$report"; then
+  if ! report=$(cargo test --doc --locked "${packages[@]}" 2>&1) && ! grep -q '^test result:' <<<"$report"; then
     printf '%s\n' "$report"
     count 'documentation tests (no result: not compiled?)' 0 1
     return
   fi
-  if ! grep -q '^test result: ok' <<<"$report"; then printf '%s\n' "$report"; fi
-  local result
-  result=$(grep '^test result:' <<<"$report" | tail -n 1)
-  count 'documentation tests' "$(sed -E 's/.* ([0-9]+) passed.*/\1/' <<<"$result")" \
-    "$(sed -E 's/.* ([0-9]+) failed.*/\1/' <<<"$result")"
+  if grep '^test result:' <<<"$report" | grep -qv '^test result: ok'; then printf '%s\n' "$report"; fi
+  # One line for each crate.
+  count 'documentation tests' "$(total passed <<<"$report")" "$(total failed <<<"$report")"
 }
+
+total() { sed -nE "s/^test result:.* ([0-9]+) $1.*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'; }
 
 # Namespaces, mounts, networks, other users and containers are root's to make.
 need_root() {

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use flugs::mesos::constraint::parse_list;
-use flugs::mesos::matching::Profile;
-use flugs::mesos::resources::{Demand, PortDemand, Thousandths};
-use flugs::mesos::scheduler::{
+use flugs_mesos::constraint::parse_list;
+use flugs_mesos::matching::Profile;
+use flugs_mesos::resources::{Demand, PortDemand, Thousandths};
+use flugs_mesos::scheduler::{
     Action, Change, Describe, Input, Launch, Scheduler, Settings, Snapshot,
 };
-use flugs::mesos::wire::{
+use flugs_mesos::wire::{
     AgentId, Attribute, Base64Bytes, CallBody, Event, FrameworkId, FrameworkInfo, Offer, OfferId,
     Offers, Range, Ranges, Resource, Scalar, Source, Subscribed, TaskId, TaskInfo, TaskState,
     TaskStatus, Text, Update, ValueType,

@@ -12,10 +12,9 @@ type Package = (String, String);
 
 /// The text: a line of what follows, then lines of `NAME VERSION SHA-256 LICENCE`, sorted; what is
 /// not known is `-`. `tree` is what `cargo tree` printed as `NAME vVERSION…|LICENCE`.
-pub(crate) fn list(own: &str, version: &str, lock: &str, tree: Option<&str>) -> String {
-    let mut checksums = locked(lock);
-    checksums.retain(|(name, _), _| name != own);
-    let linked = tree.map(|tree| linked(tree, own));
+pub(crate) fn list(version: &str, lock: &str, tree: Option<&str>) -> String {
+    let checksums = locked(lock);
+    let linked = tree.map(linked);
     let (which, licences) = match linked {
         Some(linked) if !linked.is_empty() => ("linked", linked),
         _ => {
@@ -51,18 +50,20 @@ fn locked(lock: &str) -> BTreeMap<Package, String> {
 }
 
 /// The packages of `cargo tree`, with their licences as SPDX expressions (`/` is cargo's older way
-/// to write OR).
-fn linked(tree: &str, own: &str) -> BTreeMap<Package, String> {
+/// to write OR). Those that are in a directory are a part of this program.
+fn linked(tree: &str) -> BTreeMap<Package, String> {
     let package = |line: &str| {
         let (package, licence) = line.split_once('|')?;
         let (name, rest) = package.split_once(" v")?;
-        let version = rest.split(' ').next()?;
+        let mut words = rest.split(' ');
+        let version = words.next()?;
+        let is_own = words.next().is_some_and(|place| place.starts_with("(/"));
         // A star marks what is printed for a second time, without what is below it.
         let licence = match licence.trim_end_matches(" (*)").trim() {
             "" => "-".to_owned(),
             licence => licence.replace('/', " OR "),
         };
-        (name != own).then(|| ((name.to_owned(), version.to_owned()), licence))
+        (!is_own).then(|| ((name.to_owned(), version.to_owned()), licence))
     };
     tree.lines().filter_map(package).collect()
 }

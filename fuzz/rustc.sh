@@ -3,7 +3,7 @@
 # coverage counters, everything that they depend on as for the tests, and thus once for both.
 set -euo pipefail
 case " $* " in
-  *' --crate-name flugs '* | *' --crate-name flugs_fuzz '*) ;;
+  *' --crate-name flugs '* | *' --crate-name flugs_'*) ;;
   *) exec "$@" ;;
 esac
 # libFuzzer takes the place of memcmp and its like, and needs a C library to pass them on to.

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use flugs::spec::{ExitCode, Sha256Digest};
+use flugs_base::{ExitCode, Sha256Digest};
 use serde_json::Value;
 
 struct Bench(tempfile::TempDir);

@@ -17,10 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flugs::artifact::fetch::{FetchEvent, Fingerprint, Retry};
-use flugs::artifact::server::TlsIdentity;
-use flugs::artifact::{FetchError, FetchOptions, Fetcher, Server, ServerOptions, Store};
-use flugs::spec::{Artifact, ArtifactKind, ExitCode, Failure as _, Sha256Digest};
+use flugs_artifact::fetch::{FetchEvent, Fingerprint, Retry};
+use flugs_artifact::server::TlsIdentity;
+use flugs_artifact::{FetchError, FetchOptions, Fetcher, Server, ServerOptions, Store};
+use flugs_base::{ExitCode, Failure as _, Sha256Digest};
+use flugs_model::{Artifact, ArtifactKind};
 use url::Url;
 
 /// What a rogue server does with one request, step by step; then it hangs up.

@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flugs::artifact::Store;
-use flugs::artifact::store::Eviction;
-use flugs::spec::{Artifact, ArtifactKind, ExitCode, Sha256Digest};
+use flugs_artifact::Store;
+use flugs_artifact::store::Eviction;
+use flugs_base::{ExitCode, Sha256Digest};
+use flugs_model::{Artifact, ArtifactKind};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

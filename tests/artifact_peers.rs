@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use flugs::artifact::server::TlsIdentity;
-use flugs::artifact::{Server, ServerOptions, Store};
-use flugs::spec::{ExitCode, Sha256Digest};
+use flugs_artifact::server::TlsIdentity;
+use flugs_artifact::{Server, ServerOptions, Store};
+use flugs_base::{ExitCode, Sha256Digest};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 const CONTENT: &[u8] = b"the bytes of an artifact";

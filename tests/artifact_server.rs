@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use flugs::artifact::server::{AccessRecord, ConnectionBounds, Limits};
-use flugs::artifact::{FetchOptions, Fetcher, Server, ServerOptions, Store, Token};
-use flugs::spec::{Artifact, ArtifactKind, Sha256Digest};
+use flugs_artifact::server::{AccessRecord, ConnectionBounds, Limits};
+use flugs_artifact::{FetchOptions, Fetcher, Server, ServerOptions, Store, Token};
+use flugs_base::Sha256Digest;
+use flugs_model::{Artifact, ArtifactKind};
 use tokio::sync::oneshot;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";

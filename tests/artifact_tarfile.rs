@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use flugs::artifact::unpack::{self, Limits, Node};
+use flugs_artifact::unpack::{self, Limits, Node};
 
 /// Makes good archives in all formats of tar, and broken ones by changing bytes of their
 /// headers; then lists every one of them with `tarfile`.

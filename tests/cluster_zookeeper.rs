@@ -17,17 +17,19 @@ mod sessions;
 
 use std::time::Duration;
 
-use flugs::mesos::connection::{Connection, ConnectionSettings, Told};
-use flugs::mesos::constraint::Host;
-use flugs::mesos::detection::{Detected, Detector, Ways};
-use flugs::mesos::master_address::{MasterAddress, ZooKeeperCredentials};
-use flugs::mesos::scheduler::{Change, Goal, Snapshot, TaskRecord};
-use flugs::mesos::wire::{AgentId, Call, CallBody, FrameworkId, TaskId, TaskState};
-use flugs::mesos::zookeeper::{Availability, Reach, ZooKeeper};
-use flugs::spec::{ExitCode, Failure as _, WorkerId};
 use flugs::store::{
     Contender, Election, Leave, SchedulerStore, Standing, StoreError, stand_for_election,
 };
+use flugs_base::{ExitCode, Failure as _};
+use flugs_mesos::connection::{Connection, ConnectionSettings, Told};
+use flugs_mesos::constraint::Host;
+use flugs_mesos::detection::{Detected, Detector, Ways};
+use flugs_mesos::master_address::MasterAddress;
+use flugs_mesos::scheduler::{Change, Goal, Snapshot, TaskRecord};
+use flugs_mesos::wire::{AgentId, Call, CallBody, FrameworkId, TaskId, TaskState};
+use flugs_model::WorkerId;
+use flugs_net::zookeeper::ZooKeeperCredentials;
+use flugs_net::zookeeper::{Availability, Reach, ZooKeeper};
 use serde_json::{Value, json};
 use server::Server;
 use sessions::resolver;

@@ -7,7 +7,7 @@ mod flink_homes;
 
 use std::collections::BTreeMap;
 
-use flugs::conf::{parse_flat, parse_nested};
+use flugs_flink_conf::{parse_flat, parse_nested};
 use serde::Deserialize;
 
 use flink_homes::flink_home;

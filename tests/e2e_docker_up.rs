@@ -282,7 +282,7 @@ fn a_container_that_the_engine_refuses_ends_the_start_with_the_engines_words() {
         .args(["--appmaster-image", &images.appmaster])
         .output()
         .unwrap();
-    let refused = flugs::spec::ExitCode::Engine.code();
+    let refused = flugs_base::ExitCode::Engine.code();
     assert_eq!(up.status.code(), Some(refused.into()), "{}", text(&up));
     let said = text(&up);
     assert!(said.contains("the container of jobmanager"), "{said}");
@@ -470,7 +470,7 @@ fn nightly_an_engine_that_remaps_users_runs_roots_cluster_and_refuses_everybody_
     let program = [&somebody[..], &[reached.to_str().unwrap()]].concat();
     let refused = up(&program, somebodys.path());
     let said = text(&refused);
-    let code = flugs::spec::ExitCode::Engine.code();
+    let code = flugs_base::ExitCode::Engine.code();
     assert_eq!(refused.status.code(), Some(code.into()), "{said}");
     assert!(
         said.contains("userns-remap") && said.contains("user 200000"),

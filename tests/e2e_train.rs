@@ -166,7 +166,7 @@ fn a_linked_java_is_given_the_archive_of_its_own_classes_where_that_may_be_writt
 
 /// The class path as launches have it.
 fn jars_of(home: &Path) -> String {
-    let home = flugs::flink::FlinkHome::open(home).unwrap();
+    let home = flugs_flink::FlinkHome::open(home).unwrap();
     let jars = home.jars().iter().map(PathBuf::as_path);
     let jars = jars.chain([home.dist_jar()]);
     let jars: Vec<&str> = jars.map(|jar| jar.to_str().unwrap()).collect();

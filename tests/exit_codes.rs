@@ -1,6 +1,6 @@
 //! The table in `docs/exit-codes.md` and the codes in the program are one.
 
-use flugs::spec::ExitCode;
+use flugs_base::ExitCode;
 
 const DOCUMENT: &str = include_str!("../docs/exit-codes.md");
 

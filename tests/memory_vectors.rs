@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use flugs::flink::FlinkVersion;
-use flugs::flink::memory::{MemoryError, MemoryPlan, derive};
-use flugs::spec::{Property, Role};
+use flugs_flink::FlinkVersion;
+use flugs_flink::memory::{MemoryError, MemoryPlan, derive};
+use flugs_model::{Property, Role};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use flugs::conf::mesos_defaults;
-use flugs::conf::options::{OptionTable, ValueType};
-use flugs::spec::Role;
+use flugs_flink_conf::mesos_defaults;
+use flugs_flink_conf::options::{OptionTable, ValueType};
+use flugs_model::Role;
 
 const DOCUMENT: &str = include_str!("../docs/mesos.md");
 

@@ -90,7 +90,7 @@ fn fetcher(directory: &Path) -> impl Fn(&[&str]) -> Command {
     let jar = directory.join("job.jar");
     fs::write(&jar, "jar").expect("a jar");
     let url = format!("file://{}", text(&jar));
-    let digest = flugs::spec::Sha256Digest::of(b"jar").to_string();
+    let digest = flugs_base::Sha256Digest::of(b"jar").to_string();
     move |more| {
         let mut command = flugs(&["artifact", "fetch", &url, "--sha256", &digest]);
         command.args(more);

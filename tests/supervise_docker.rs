@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use flugs::supervise::{ExitReport, Reason};
+use flugs_supervise::{ExitReport, Reason};
 
 const FLUGS: &str = env!("CARGO_BIN_EXE_flugs");
 const DAEMON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/dockerd.sh");

@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use flugs::spec::Sha256Digest;
-use flugs::supervise::{ExitReport, Phase, Reason};
+use flugs_base::Sha256Digest;
+use flugs_supervise::{ExitReport, Phase, Reason};
 use nix::sys::signal::Signal;
 use supervise_support::{FLUGS, Init, Mode, status_field, until};
 

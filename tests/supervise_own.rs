@@ -24,7 +24,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use everybody::Everybodys;
-use flugs::supervise::{ExitReport, Phase, Reason};
+use flugs_supervise::{ExitReport, Phase, Reason};
 use nix::sys::signal::Signal;
 use supervise_support::{FLUGS, Init, Mode, command, runs, until};
 
@@ -137,7 +137,7 @@ fn death_by_a_signal_of_someone_else_is_reported_as_such() {
         report
             .child
             .and_then(|child| child.signal)
-            .map(flugs::supervise::Signal::number),
+            .map(flugs_supervise::Signal::number),
         Some(11)
     );
 }

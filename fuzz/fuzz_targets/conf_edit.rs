@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use flugs::conf::{Dialect, Edit, Parsed, edited, unedited};
+use flugs_flink_conf::{Dialect, Edit, Parsed, edited, unedited};
 
 const NAME: &str = "config.yaml";
 
@@ -39,8 +39,8 @@ fn judge(text: &str, dialect: Dialect, edits: &[Edit]) {
         wanted.insert(edit.key.clone(), edit.value.clone());
     }
     let found = match dialect {
-        Dialect::Flat => flugs::conf::parse_flat(&after, NAME),
-        Dialect::Nested => flugs::conf::parse_nested(&after, NAME).expect("what was written"),
+        Dialect::Flat => flugs_flink_conf::parse_flat(&after, NAME),
+        Dialect::Nested => flugs_flink_conf::parse_nested(&after, NAME).expect("what was written"),
     };
     assert_eq!(in_effect(&found), wanted, "{after}");
     let again = edited(&after, dialect, edits, NAME);

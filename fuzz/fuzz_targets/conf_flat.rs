@@ -1,6 +1,6 @@
 //! `flink-conf.yaml`: nothing panics, and what is read can be written and read again.
 
-use flugs::conf::{Configuration, Dialect, Layer, parse_flat, render};
+use flugs_flink_conf::{Configuration, Dialect, Layer, parse_flat, render};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = crate::text(bytes);

@@ -1,6 +1,6 @@
 //! `config.yaml`: nothing panics, and what is read can be written and read again.
 
-use flugs::conf::{ConfError, Configuration, Dialect, Layer, parse_nested, render};
+use flugs_flink_conf::{ConfError, Configuration, Dialect, Layer, parse_nested, render};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = crate::text(bytes);

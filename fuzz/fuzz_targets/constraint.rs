@@ -4,6 +4,6 @@ use crate::text;
 
 pub(crate) fn run(bytes: &[u8]) {
     let input = text(bytes);
-    assert!(flugs::mesos::constraint::probe(input), "{input:?}");
-    let _ = flugs::mesos::constraint::parse_host_attributes(input);
+    assert!(flugs_mesos::constraint::probe(input), "{input:?}");
+    let _ = flugs_mesos::constraint::parse_host_attributes(input);
 }

@@ -1,10 +1,10 @@
 //! What a launcher hands in as its exit report: refused, or written and read again, and told in one
 //! line of text without control characters.
 
-use flugs::mesos::scheduler::Ending;
-use flugs::mesos::wire::TaskState;
 use flugs::provider::mesos::failure::TaskFailure;
-use flugs::supervise::{ExitReport, ReportFormatError};
+use flugs_mesos::scheduler::Ending;
+use flugs_mesos::wire::TaskState;
+use flugs_supervise::{ExitReport, ReportFormatError};
 
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(report) = ExitReport::parse(bytes) else {

@@ -1,6 +1,6 @@
 //! `FLINK_PROPERTIES`: nothing panics, no key is empty, and a variable's value adds no setting.
 
-use flugs::conf::parse_flink_properties;
+use flugs_flink_conf::parse_flink_properties;
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = crate::text(bytes);

@@ -1,7 +1,7 @@
 //! What a Java program said last: any text is read, and the reason is one line of bounded length.
 //! The parts of the input (standard error, standard output, log) are separated by zero bytes.
 
-use flugs::flink::{LastWords, read_failure};
+use flugs_flink::{LastWords, read_failure};
 
 /// A logged message, what was thrown, and its root cause, each at most so long.
 const MOST: usize = 3 * 1000;

@@ -1,7 +1,7 @@
 //! Lines of Java options: no line panics, nothing is invented, and arguments that were split and
 //! quoted again split to the same.
 
-use flugs::flink::java_options::split;
+use flugs_flink::java_options::split;
 
 pub(crate) fn run(bytes: &[u8]) {
     let line = crate::text(bytes);

@@ -1,7 +1,7 @@
 //! Java's key stores, and certificates: whatever the bytes, an answer in bounded time. What a store
 //! gives away without the passwords of its keys is what it gives away with them.
 
-use flugs::keystore::{KeyStore, probe_certificate};
+use flugs_java_keystore::{KeyStore, probe_certificate};
 
 const PASSWORD: Option<&str> = Some("store-secret");
 

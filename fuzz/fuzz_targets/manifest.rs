@@ -1,6 +1,6 @@
 //! A launch manifest of arbitrary bytes: refused, or written and read again to the same.
 
-use flugs::spec::LaunchManifest;
+use flugs_model::LaunchManifest;
 
 pub(crate) fn run(bytes: &[u8]) {
     if let Ok(manifest) = LaunchManifest::parse(bytes, "fuzz") {

@@ -1,6 +1,6 @@
 //! Sizes of memory: no text panics, and what is read reads back from its bytes.
 
-use flugs::flink::memory::MemorySize;
+use flugs_flink::memory::MemorySize;
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = crate::text(bytes);

@@ -1,9 +1,9 @@
 //! The options of a cluster on Mesos: any text is read or refused, and what is read and written
 //! again is the same; a whole configuration of such texts is read or refused with its reasons.
 
-use flugs::conf::{Configuration, Layer, Origin};
-use flugs::flink::FlinkVersion;
 use flugs::provider::mesos::options::{MesosOptions, text};
+use flugs_flink::FlinkVersion;
+use flugs_flink_conf::{Configuration, Layer, Origin};
 
 const KEYS: [&str; 12] = [
     "mesos.master",

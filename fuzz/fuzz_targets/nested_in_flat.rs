@@ -1,6 +1,6 @@
 //! Nested YAML in `flink-conf.yaml`: what is told of it is true of the file, and changes no setting.
 
-use flugs::conf::{WarningKind, parse_flat};
+use flugs_flink_conf::{WarningKind, parse_flat};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = crate::text(bytes);

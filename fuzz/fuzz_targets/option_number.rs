@@ -1,7 +1,7 @@
 //! Values that are numbers, durations and sizes: no text panics, and what one type takes, every wider one
 //! takes.
 
-use flugs::conf::options::{OptionTable, ValueType};
+use flugs_flink_conf::options::{OptionTable, ValueType};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = crate::text(bytes);

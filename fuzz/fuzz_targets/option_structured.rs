@@ -1,7 +1,7 @@
 //! Values that are lists and maps: no text panics, and a list with one more element is a list exactly
 //! if that element is one of its type.
 
-use flugs::conf::options::{OptionTable, ValueType};
+use flugs_flink_conf::options::{OptionTable, ValueType};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = crate::text(bytes);

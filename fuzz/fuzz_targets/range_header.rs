@@ -5,7 +5,7 @@ pub(crate) fn run(input: &[u8]) {
         return;
     };
     let size = u64::from_le_bytes(*size);
-    if let Some((start, length)) = flugs::artifact::server::probe_range(header, size) {
+    if let Some((start, length)) = flugs_artifact::server::probe_range(header, size) {
         assert!(length > 0);
         assert!(start.checked_add(length).is_some_and(|end| end <= size));
     }

@@ -1,7 +1,7 @@
 //! RecordIO streams: the same records and the same error, however the bytes are cut.
 
-use flugs::mesos::record_io::RecordDecoder;
-use flugs::mesos::wire::Event;
+use flugs_mesos::record_io::RecordDecoder;
+use flugs_mesos::wire::Event;
 
 pub(crate) fn run(bytes: &[u8]) {
     let Some((cut, stream)) = bytes.split_first() else {

@@ -1,7 +1,7 @@
 //! Request heads: what is taken for one ends where it says, whatever follows, and what the access
 //! log shows of it is one line of printable text without a query.
 
-use flugs::artifact::server::probe_request;
+use flugs_artifact::server::probe_request;
 
 pub(crate) fn run(bytes: &[u8]) {
     let Some((length, shown)) = probe_request(bytes) else {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use flugs::supervise::{
+use flugs_supervise::{
     Complaint, Meaning, Sign, Signal, Signs, Weight, container_limits_below, default_grace,
 };
 

@@ -1,6 +1,6 @@
 //! A tar archive of arbitrary bytes: refused or listed, in bounded time and memory.
 
-use flugs::artifact::unpack::{Limits, probe_tar};
+use flugs_artifact::unpack::{Limits, probe_tar};
 
 pub(crate) fn run(bytes: &[u8]) {
     let limits = Limits {

@@ -3,13 +3,13 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::artifact::Resolver;
-use crate::conf::Configuration;
-use crate::launch::Quorum;
-use crate::mesos::master_address::MasterAddress;
-use crate::mesos::resolve::HostResolver;
-use crate::mesos::zookeeper::{Access, Availability, ZooKeeper};
-use crate::spec::Role;
+use flugs_flink_conf::Configuration;
+use flugs_launch::Quorum;
+use flugs_mesos::master_address::MasterAddress;
+use flugs_model::Role;
+use flugs_net::HostResolver;
+use flugs_net::Resolver;
+use flugs_net::zookeeper::{Access, Availability, ZooKeeper};
 
 use super::AppMasterError;
 
@@ -22,7 +22,7 @@ pub(super) async fn check(configuration: &Configuration) -> Result<(), AppMaster
     }
 }
 
-/// For a launch: [`crate::launch::AskChroot`].
+/// For a launch: [`flugs_launch::AskChroot`].
 pub fn lacks_chroot(quorum: &Quorum) -> Pin<Box<dyn Future<Output = bool> + '_>> {
     Box::pin(lacks(quorum))
 }

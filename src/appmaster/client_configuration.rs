@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::conf::{Layer, Origin, TLS_ALGORITHMS};
-use crate::flink::rest::is_rest_encrypted;
-use crate::flink::{JavaRuntime, missing_access};
-use crate::launch::{self, SettledLaunch};
+use flugs_flink::rest::is_rest_encrypted;
+use flugs_flink::{JavaRuntime, missing_access};
+use flugs_flink_conf::{Layer, Origin, TLS_ALGORITHMS};
+use flugs_launch::{self as launch, SettledLaunch};
 
 use super::AppMasterError;
 

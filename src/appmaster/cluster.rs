@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::artifact::server::ObjectUrls;
-use crate::artifact::{Server, Store};
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
-use crate::flink::rest::RestClient;
 use crate::provider::{Provider, ProviderError, WorkerEvent};
-use crate::spec::{MemberState, Role, WorkerId, WorkerSpec};
 use crate::store::{ClusterPhase, ClusterState, FileStore, MemberRecord};
+use flugs_artifact::server::ObjectUrls;
+use flugs_artifact::{Server, Store};
+use flugs_flink::rest::RestClient;
+use flugs_model::{MemberState, Role, WorkerId, WorkerSpec};
 
 use super::manifests::{ClusterTerms, manifest};
 use super::registration::{Registered, ask_at, pause, states, until};

@@ -8,11 +8,11 @@
 use std::path::Path;
 use std::{fs, io};
 
-use crate::conf::{
+use flugs_base::destination;
+use flugs_flink_conf::{
     Configuration, ConfigurationFiles, Layer, keeps_state_in_zookeeper, load_directory,
 };
-use crate::destination;
-use crate::spec::Property;
+use flugs_model::Property;
 
 use super::{AppMasterError, client_configuration};
 
@@ -131,7 +131,7 @@ fn generate() -> io::Result<String> {
 /// own: two that are told to be one cluster have a `taskmanager-1` each.
 pub(super) fn resource_suffix(directory: &Path, configuration: &Configuration) -> Option<String> {
     keeps_state_in_zookeeper(configuration).then(|| {
-        let digest = crate::spec::Sha256Digest::of(directory.as_os_str().as_encoded_bytes());
+        let digest = flugs_base::Sha256Digest::of(directory.as_os_str().as_encoded_bytes());
         let digits: String = digest.to_string().chars().take(8).collect();
         format!("-{digits}")
     })
@@ -140,7 +140,7 @@ pub(super) fn resource_suffix(directory: &Path, configuration: &Configuration) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Origin;
+    use flugs_flink_conf::Origin;
 
     #[test]
     fn the_mode_is_read_under_each_of_its_names() {

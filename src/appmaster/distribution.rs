@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::artifact::{Store, StoreError, StoredObject};
-use crate::overlay::{Overlay, OverlayFile};
-use crate::spec::{Artifact, ArtifactKind, RelativePath};
+use flugs_artifact::{Store, StoreError, StoredObject};
+use flugs_base::RelativePath;
+use flugs_launch::overlay::{Overlay, OverlayFile};
+use flugs_model::{Artifact, ArtifactKind};
 
 /// How far adding files to the store has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

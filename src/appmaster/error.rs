@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::artifact;
-use crate::flink::rest::{RestError, RestTlsError};
-use crate::keystore::CertificateProblem;
-use crate::launch::{LaunchError, PortError};
-use crate::mesos::connection::{ConnectionError, CredentialsError, TlsTrustError};
-use crate::overlay::OverlayError;
 use crate::provider::ProviderError;
 use crate::provider::mesos::options::MesosOptionsError;
 use crate::provider::mesos::scheduling::SchedulingError;
-use crate::spec::{ArtifactError, ExitCode, Failure, Role, WorkerId};
 use crate::store::{PlaceError, StoreError};
+use flugs_artifact as artifact;
+use flugs_base::{ExitCode, Failure, PathError};
+use flugs_flink::rest::{RestError, RestTlsError};
+use flugs_java_keystore::CertificateProblem;
+use flugs_launch::overlay::OverlayError;
+use flugs_launch::{LaunchError, PortError};
+use flugs_mesos::connection::{ConnectionError, CredentialsError, TlsTrustError};
+use flugs_model::{Role, WorkerId};
 
 /// Why a cluster could not be started or kept up.
 #[derive(Debug, thiserror::Error)]
@@ -207,9 +208,9 @@ pub enum AppMasterError {
         /// What is wrong with it.
         source: artifact::UnpackError,
     },
-    /// An artifact cannot travel.
+    /// An artifact cannot be placed.
     #[error(transparent)]
-    Artifact(#[from] ArtifactError),
+    Path(#[from] PathError),
     /// An address is no URL.
     #[error("\"{address}\" is not a URL")]
     Address {
@@ -352,7 +353,7 @@ impl Failure for AppMasterError {
             | Self::SecretsInTheClear { .. }
             | Self::ArtifactCertificate { .. }
             | Self::NoJavaInArchive { .. }
-            | Self::Artifact(_)
+            | Self::Path(_)
             | Self::Address { .. } => ExitCode::Configuration,
         }
     }

@@ -1,6 +1,6 @@
 //! What a cluster tells whoever watches it.
 
-use crate::spec::WorkerId;
+use flugs_model::WorkerId;
 
 use super::distribution::Progress;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::place::Addresses;
-use crate::conf::TLS_ALGORITHMS;
-use crate::spec::{Artifact, LaunchManifest, ManifestVersion, Property, Resources, Role, WorkerId};
+use flugs_flink_conf::TLS_ALGORITHMS;
+use flugs_model::{Artifact, LaunchManifest, ManifestVersion, Property, Resources, Role, WorkerId};
 
 /// The address at which the members of an embedded cluster find one another.
 pub(super) const ADDRESS: &str = "localhost";

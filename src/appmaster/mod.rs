@@ -1,7 +1,7 @@
 //! Wires a cluster together: artifact server, JobManager, workers, provider, state.
 //!
 //! Owns the order of things; holds no rule of its own: what is wanted is [`crate::fleet`]'s, how
-//! a process is run is [`crate::launch`]'s and [`crate::supervise`]'s.
+//! a process is run is [`flugs_launch`]'s and [`flugs_supervise`]'s.
 
 mod chroot;
 mod client_configuration;

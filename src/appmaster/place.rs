@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::flink::memory::{Breakdown, MemorySize};
-use crate::launch::SettledLaunch;
 use crate::provider::docker::{DockerProvider, DockerTerms, Engine, cluster_name, network_name};
 use crate::provider::process::ProcessProvider;
 use crate::provider::{ChosenProvider, ProviderError};
-use crate::spec::{Resources, Role, WorkerId};
+use flugs_flink::memory::{Breakdown, MemorySize};
+use flugs_launch::SettledLaunch;
+use flugs_model::{Resources, Role, WorkerId};
 
 /// Where members run.
 #[derive(Debug, Clone, PartialEq)]

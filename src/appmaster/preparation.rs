@@ -7,22 +7,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::artifact::server::TlsIdentity;
-use crate::artifact::{Server, ServerOptions, Store, Token};
-use crate::conf::ConsoleLayout;
-use crate::files::write_private;
 use crate::fleet::{Desired, Fleet};
-use crate::flink::JavaRuntime;
-use crate::flink::rest::{RestClient, RestTls, rest_scheme};
-use crate::launch::{
-    self, BLOB_SERVER, HostFacts, LaunchRequest, PortError, PortOption, REST, SettledLaunch,
-};
-use crate::overlay::{Overlay, OverlaySources, overlays};
 use crate::provider::ChosenProvider;
 use crate::provider::process::identify;
-use crate::spec::{Artifact, ProcessIdentity, Property, Role, WorkerId};
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore, STATE_VERSION};
-use crate::supervise::RestartPolicy;
+use flugs_artifact::server::TlsIdentity;
+use flugs_artifact::{Server, ServerOptions, Store, Token};
+use flugs_base::files::write_private;
+use flugs_flink::JavaRuntime;
+use flugs_flink::rest::{RestClient, RestTls, rest_scheme};
+use flugs_flink_conf::ConsoleLayout;
+use flugs_launch::overlay::{Overlay, OverlaySources, overlays};
+use flugs_launch::{
+    self as launch, BLOB_SERVER, HostFacts, LaunchRequest, PortError, PortOption, REST,
+    SettledLaunch,
+};
+use flugs_model::{Artifact, ProcessIdentity, Property, Role, WorkerId};
+use flugs_supervise::RestartPolicy;
 
 use super::cluster::Notify;
 use super::cluster_id::{OwnId, resource_suffix, resumes_under};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::fleet::Fleet;
-use crate::flink::rest::RestClient;
-use crate::spec::{MemberState, Role, WorkerId};
+use flugs_flink::rest::RestClient;
+use flugs_model::{MemberState, Role, WorkerId};
 
 /// How often a cluster that is not whole is looked at, and one that is.
 const EAGER: Duration = Duration::from_millis(200);

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::fleet::Ending;
-use crate::spec::{Sha256Digest, WorkerId};
-use crate::supervise::ExitReport;
+use flugs_base::Sha256Digest;
+use flugs_model::WorkerId;
+use flugs_supervise::ExitReport;
 
 const REPORT: &str = "exit-report.json";
 
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_ended_members_report_says_why_and_whether_two_are_alike() {
-        use crate::supervise::{Cause, Phase, Reason};
+        use flugs_supervise::{Cause, Phase, Reason};
         let sandbox = tempfile::tempdir().unwrap();
         let mut report = ExitReport::new(
             "jobmanager",

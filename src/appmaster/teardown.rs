@@ -8,8 +8,8 @@ use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
 
 use crate::provider::process::is_alive;
-use crate::spec::ProcessIdentity;
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock, FileStore};
+use flugs_model::ProcessIdentity;
 
 use super::place::clear_engine;
 use super::{AppMasterError, sandbox};

@@ -13,13 +13,13 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::flink::rest::RestClient;
-use crate::flink::{
+use flugs_flink::rest::RestClient;
+use flugs_flink::{
     FlinkHome, JavaRuntime, OLDEST_ARCHIVING_JAVA, archive_name, base_archive,
     travelling_archive_name,
 };
-use crate::launch::{FLINK_DIRECTORY, LaunchError, free_port};
-use crate::spec::{Role, artifact_time};
+use flugs_launch::{FLINK_DIRECTORY, LaunchError, free_port};
+use flugs_model::{Role, artifact_time};
 
 use super::AppMasterError;
 use super::manifests::ADDRESS;

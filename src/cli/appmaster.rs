@@ -12,9 +12,10 @@ use crate::appmaster::mesos::{MesosClusterSettings, MesosEvent, prepare};
 use crate::appmaster::{AppMasterError, StopSignals};
 use crate::entrypoint::{AppMasterCall, RunDirectory, is_usable};
 use crate::fleet;
-use crate::mesos::scheduler::Stop;
-use crate::spec::{ExitCode, Property, Role};
-use crate::supervise;
+use flugs_base::ExitCode;
+use flugs_mesos::scheduler::Stop;
+use flugs_model::{Property, Role};
+use flugs_supervise as supervise;
 
 use super::printable::printable;
 use super::supervision::restart::{BackoffArgs, Restart, parse_restart};

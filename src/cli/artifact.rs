@@ -8,11 +8,12 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Ending, output};
-use crate::artifact::Store;
-use crate::artifact::fetch::Stamps;
-use crate::artifact::store::{Eviction, StoredObject, Verified};
-use crate::artifact::unpack::{self, Limits};
-use crate::spec::{Artifact, ArtifactError, ArtifactKind, ExitCode, Sha256Digest};
+use flugs_artifact::Store;
+use flugs_artifact::fetch::Stamps;
+use flugs_artifact::store::{Eviction, StoredObject, Verified};
+use flugs_artifact::unpack::{self, Limits};
+use flugs_base::{ExitCode, PathError, Sha256Digest};
+use flugs_model::{Artifact, ArtifactKind};
 
 /// Where the store is unless told otherwise.
 pub(super) const DEFAULT_STORE: &str = ".flugs/artifacts";
@@ -266,7 +267,7 @@ fn add_trees(directories: &[PathBuf], args: &StoreArgs) -> Result<ProcessExit, E
                 urls: vec![object.digest.to_string()],
                 sha256: object.digest,
                 size: object.size,
-                dest: dest.parse().map_err(|error: ArtifactError| Ending {
+                dest: dest.parse().map_err(|error: PathError| Ending {
                     code: ExitCode::InputOutput,
                     message: error.to_string(),
                 })?,

@@ -9,11 +9,12 @@ use url::Url;
 
 use super::fetching::FetchProgress;
 use super::{Ending, output};
-use crate::artifact::fetch::Fingerprint;
-use crate::artifact::token::TokenError;
-use crate::artifact::{FetchOptions, Fetcher, Store, Token};
-use crate::destination::{Destination, is_plain};
-use crate::spec::{Artifact, ArtifactKind, ExitCode, Sha256Digest};
+use flugs_artifact::fetch::Fingerprint;
+use flugs_artifact::token::TokenError;
+use flugs_artifact::{FetchOptions, Fetcher, Store, Token};
+use flugs_base::destination::{Destination, is_plain};
+use flugs_base::{ExitCode, Sha256Digest};
+use flugs_model::{Artifact, ArtifactKind};
 
 /// A list of artifacts may be this long, in bytes.
 const LONGEST_LIST: u64 = 16 << 20;

@@ -8,8 +8,8 @@ use super::printable::printable;
 use super::{Ending, output, runtime, table};
 use crate::image::bundle::{self, BundleInputs, LoadTarget, Opened, SigningKey, Trust, TrustedKey};
 use crate::image::{Epoch, SourceName};
-use crate::spec::ExitCode;
 use clap::Subcommand;
+use flugs_base::ExitCode;
 
 /// Carry images, Flink, jars and configuration across an air gap in one signed file.
 #[derive(Debug, clap::Args)]

@@ -7,8 +7,8 @@ use std::process::{Child, Command, ExitCode as ProcessExit, Stdio};
 use std::time::Duration;
 
 use crate::appmaster::StopSignals;
-use crate::spec::ExitCode;
 use crate::store::{ClusterPhase, ClusterState, FileStore};
+use flugs_base::ExitCode;
 
 use super::{Ending, output, status::Report, up};
 

@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode as ProcessExit;
 
 use crate::appmaster::lacks_chroot;
-use crate::conf::ConsoleLayout;
 use crate::entrypoint::{
     DockerCall, Entrypoint, HELP, NOT_EXECUTABLE, OtherCommand, RoleCall, RunDirectory,
     appmaster_call, canonical_host_name, docker_call, docker_commands, find_program, is_usable,
     task_manager_call,
 };
-use crate::flink::FlinkHome;
-use crate::launch::{
+use flugs_base::{ExitCode, did_you_mean};
+use flugs_flink::FlinkHome;
+use flugs_flink_conf::ConsoleLayout;
+use flugs_launch::{
     Extent, HostFacts, ImageTerms, LaunchError, LaunchOrder, LaunchRequest, publish,
 };
-use crate::spec::{ExitCode, Role, WorkerId, did_you_mean};
-use crate::supervise::{self, ExitOnStop, StatusAddress, StopPolicy, Supervision};
+use flugs_model::{Role, WorkerId};
+use flugs_supervise::{self as supervise, ExitOnStop, StatusAddress, StopPolicy, Supervision};
 
 use super::supervision::options::status_from_environment;
 use super::{Ending, appmaster, launch, output};
@@ -275,7 +276,7 @@ fn run_other(command: &OtherCommand) -> Result<ProcessExit, Ending> {
     if let Some(place) = &place {
         set = configured(place, &environment)?;
     }
-    set.extend(crate::flink::jemalloc_variables(&environment));
+    set.extend(flugs_flink::jemalloc_variables(&environment));
     set.extend(environment.remove_entry("HOME"));
     let supervision = Supervision {
         name: display_name(&command.program),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::{self, Report};
-use crate::artifact::fetch::FetchEvent;
+use flugs_artifact::fetch::FetchEvent;
 
 /// A fetch that is over by then shows nothing.
 const FIRST: Duration = Duration::from_secs(1);
@@ -194,7 +194,7 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::fetch::Origin;
+    use flugs_artifact::fetch::Origin;
 
     const MIB: u64 = 1 << 20;
 

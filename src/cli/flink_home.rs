@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::spec::ExitCode;
+use flugs_base::ExitCode;
 
 use super::{Ending, output};
 
@@ -59,7 +59,7 @@ fn assemble(version: &str) -> Result<PathBuf, Ending> {
         });
     }
     let home = cache_directory().join("flugs").join("flink").join(version);
-    if crate::flink::FlinkHome::open(&home).is_ok() {
+    if flugs_flink::FlinkHome::open(&home).is_ok() {
         return Ok(home);
     }
     output::note(&format!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::supervision::options::{parse_status, parse_tcp, parse_url, status_from_environment};
 use super::{Ending, number, output};
-use crate::spec::ExitCode;
-use crate::supervise::{
+use flugs_base::ExitCode;
+use flugs_supervise::{
     HealthCheck, StatusAddress, StatusError, ask_container, ask_status, check_now, is_container,
 };
 

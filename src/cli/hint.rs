@@ -4,7 +4,7 @@
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::spec::nearest;
+use flugs_base::nearest;
 
 use super::CommandLine;
 

@@ -6,12 +6,13 @@ use std::process::ExitCode as ProcessExit;
 use url::Url;
 
 use crate::appmaster::lacks_chroot;
-use crate::conf::{ConsoleLayout, Warning};
-use crate::launch::{
-    self, Explanation, Extent, LaunchEnd, LaunchError, LaunchOrder, ManifestSource,
+use flugs_base::{ExitCode, Sha256Digest};
+use flugs_flink_conf::{ConsoleLayout, Warning};
+use flugs_launch::{
+    self as launch, Explanation, Extent, LaunchEnd, LaunchError, LaunchOrder, ManifestSource,
 };
-use crate::spec::{ExitCode, Property, Sha256Digest};
-use crate::supervise;
+use flugs_model::Property;
+use flugs_supervise as supervise;
 
 use super::fetching::FetchProgress;
 use super::supervision::SupervisionArgs;

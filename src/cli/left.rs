@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::spec::{ExitCode, listed};
 use crate::store::{ClusterState, SchedulerStore, StoreError};
+use flugs_base::{ExitCode, listed};
 
 /// How many tasks are named one by one.
 const MOST: usize = 5;
@@ -112,9 +112,9 @@ impl LeftOnMesos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesos::scheduler::{Change, Goal, TaskRecord};
-    use crate::mesos::wire::{AgentId, FrameworkId, TaskId};
-    use crate::spec::{Role, WorkerId};
+    use flugs_mesos::scheduler::{Change, Goal, TaskRecord};
+    use flugs_mesos::wire::{AgentId, FrameworkId, TaskId};
+    use flugs_model::{Role, WorkerId};
 
     fn task(serial: u64) -> Change {
         let worker = WorkerId::of(Role::TaskManager, Some(serial));

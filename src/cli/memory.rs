@@ -8,12 +8,13 @@ use std::process::ExitCode as ProcessExit;
 use serde::Serialize;
 
 use super::{Ending, output, table};
-use crate::conf::{Configuration, Layer, Origin, load_directory};
-use crate::flink::FlinkVersion;
-use crate::flink::memory::{
+use flugs_base::ExitCode;
+use flugs_flink::FlinkVersion;
+use flugs_flink::memory::{
     Breakdown, MemoryPlan, MemorySize, container_disagreement, derive, process_size_from_container,
 };
-use crate::spec::{ExitCode, Property, Role};
+use flugs_flink_conf::{Configuration, Layer, Origin, load_directory};
+use flugs_model::{Property, Role};
 
 /// Show how the memory of a Flink process is divided, exactly as Flink computes it.
 #[derive(Debug, clap::Args)]

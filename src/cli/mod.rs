@@ -38,8 +38,8 @@ use std::process::ExitCode as ProcessExit;
 
 use clap::{Parser, Subcommand};
 
-use crate::spec::{ExitCode, Failure};
 use crate::store::{ClusterState, FileStore};
+use flugs_base::{ExitCode, Failure};
 
 /// Runs Apache Flink at once: on one machine, on Docker, on Apache Mesos.
 #[derive(Debug, Parser)]

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use super::printable::printable;
-use crate::destination::is_standard_output;
-use crate::spec::ExitCode;
-use crate::supervise::rfc3339;
+use flugs_base::ExitCode;
+use flugs_base::destination::is_standard_output;
+use flugs_supervise::rfc3339;
 
 /// The first error of standard output, for the end.
 static FAILED: OnceLock<io::Error> = OnceLock::new();

@@ -11,9 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 use super::{Ending, number, output};
-use crate::artifact::server::{AccessRecord, TlsIdentity};
-use crate::artifact::{Server, ServerOptions, Store, Token};
-use crate::spec::ExitCode;
+use flugs_artifact::server::{AccessRecord, TlsIdentity};
+use flugs_artifact::{Server, ServerOptions, Store, Token};
+use flugs_base::ExitCode;
 
 /// Serve a store's artifacts over HTTP, by their digests.
 #[derive(Debug, clap::Args)]
@@ -115,7 +115,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
         secrets_in_the_clear: args.secrets_in_the_clear,
         access_log: args
             .access_log
-            .then(|| Arc::new(log) as crate::artifact::server::AccessLog),
+            .then(|| Arc::new(log) as flugs_artifact::server::AccessLog),
         ..ServerOptions::default()
     };
     let server = Server::bind(args.bind, store, options)?;

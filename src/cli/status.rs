@@ -6,8 +6,8 @@ use std::process::ExitCode as ProcessExit;
 use serde::Serialize;
 
 use crate::provider::process::is_alive;
-use crate::spec::MemberState;
 use crate::store::{ClusterPhase, ClusterState, DirectoryLock};
+use flugs_model::MemberState;
 
 use crate::appmaster::mesos::api::Topic;
 use crate::appmaster::mesos::report::{StateReport, WorkerReport, ZooKeeperReport};
@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     Ok(if ready {
         ProcessExit::SUCCESS
     } else {
-        crate::spec::ExitCode::NotReady.code().into()
+        flugs_base::ExitCode::NotReady.code().into()
     })
 }
 
@@ -119,7 +119,7 @@ fn show_mesos(report: &StateReport, json: bool) -> ProcessExit {
     }
     match report.phase {
         ClusterPhase::Ready => ProcessExit::SUCCESS,
-        _ => crate::spec::ExitCode::NotReady.code().into(),
+        _ => flugs_base::ExitCode::NotReady.code().into(),
     }
 }
 

@@ -9,10 +9,10 @@ use nix::sys::stat::SFlag;
 
 use super::supervision::SupervisionArgs;
 use super::{Ending, output};
-use crate::flink::{LastWords, read_failure};
-use crate::launch::deliver_report;
-use crate::spec::ExitCode;
-use crate::supervise::{self, Cause, Hooks, Outcome, SuperviseError, Supervision};
+use flugs_base::ExitCode;
+use flugs_flink::{LastWords, read_failure};
+use flugs_launch::deliver_report;
+use flugs_supervise::{self as supervise, Cause, Hooks, Outcome, SuperviseError, Supervision};
 
 /// The one option of a re-executed supervisor, which is not for people.
 const DOCUMENT: &str = "--document-fd";
@@ -170,8 +170,8 @@ fn not_utf8(argument: &OsString) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::{ExitOnStop, LimitValue, RestartWhen, Signal};
     use clap::Parser as _;
+    use flugs_supervise::{ExitOnStop, LimitValue, RestartWhen, Signal};
     use std::time::Duration;
 
     #[derive(Debug, clap::Parser)]

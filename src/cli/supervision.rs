@@ -9,9 +9,9 @@ pub(super) mod restart;
 use self::options::{HealthArgs, LogArgs};
 use self::restart::{BackoffArgs, Restart, parse_restart};
 use super::{Ending, number};
-use crate::supervise::{
-    self, ExitOnStop, LimitValue, Limits, Privileges, RestartPolicy, Signal, StopPolicy,
-    Supervision,
+use flugs_supervise::{
+    self as supervise, ExitOnStop, LimitValue, Limits, Privileges, RestartPolicy, Signal,
+    StopPolicy, Supervision,
 };
 
 #[derive(Debug, clap::Args)]

@@ -5,8 +5,8 @@ use std::process::ExitCode as ProcessExit;
 use std::time::Duration;
 
 use crate::appmaster::Training;
-use crate::flink::{JavaRuntime, class_data_directories};
-use crate::launch::{LaunchError, RuntimeAnswers};
+use flugs_flink::{JavaRuntime, class_data_directories};
+use flugs_launch::{LaunchError, RuntimeAnswers};
 
 use super::{Ending, flink_home, number, output};
 

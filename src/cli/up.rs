@@ -8,8 +8,8 @@ use crate::appmaster::{
     AppMasterError, ClusterEvent, ClusterSettings, Containers, Place, StopSignals, prepare,
 };
 use crate::fleet;
-use crate::spec::Property;
 use crate::store::ClusterState;
+use flugs_model::Property;
 
 use super::supervision::restart::{BackoffArgs, Restart, parse_restart};
 use super::{Ending, detach, flink_home, number, output, status::Report};

@@ -10,9 +10,9 @@ use url::Url;
 
 use crate::appmaster::mesos::api::Topic;
 use crate::appmaster::mesos::report::WhyReport;
-use crate::artifact::Token;
-use crate::spec::ExitCode;
 use crate::store::ApplicationMaster;
+use flugs_artifact::Token;
+use flugs_base::ExitCode;
 
 use super::left::LeftOnMesos;
 use super::{Ending, output};

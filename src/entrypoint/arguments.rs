@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::spec::{Property, Role};
+use flugs_model::{Property, Role};
 
 use super::EntrypointError;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::spec::Role;
+use flugs_model::Role;
 
 use super::arguments::{RoleCall, role_call, texts};
 use super::{EntrypointError, OtherCommand};

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::spec::{ExitCode, Failure, PropertyError};
+use flugs_base::{ExitCode, Failure};
+use flugs_model::PropertyError;
 
 /// Why an entry point's words cannot be followed.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use crate::spec::{Property, Role};
+use flugs_model::{Property, Role};
 
 use super::arguments::{RoleCall, property, texts};
 use super::{Entrypoint, EntrypointError};

@@ -2,7 +2,7 @@
 //! `mesos-*.sh` of Flink 1.2 to 1.13.
 //!
 //! Owns what their words and variables mean, as launches of this program. Never does what a
-//! launch does itself: from here on it is [`crate::launch`] and [`crate::supervise`].
+//! launch does itself: from here on it is [`flugs_launch`] and [`flugs_supervise`].
 
 mod arguments;
 mod docker;

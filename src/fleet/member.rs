@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::spec::{ExitCode, MemberState, Role, Sha256Digest, WorkerId};
+use flugs_base::{ExitCode, Sha256Digest};
+use flugs_model::{MemberState, Role, WorkerId};
 
 use super::MemberEnd;
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::spec::{MemberState, Role, WorkerId};
-use crate::supervise::RestartPolicy;
+use flugs_model::{MemberState, Role, WorkerId};
+use flugs_supervise::RestartPolicy;
 
 use super::{Fleet, Member, Retry, StartPolicy, Verdict, judge, judge_starts};
 

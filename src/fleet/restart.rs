@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::spec::Sha256Digest;
-use crate::supervise::{RestartPolicy, RestartWhen, START_OF_A_RUN};
+use flugs_base::Sha256Digest;
+use flugs_supervise::{RestartPolicy, RestartWhen, START_OF_A_RUN};
 
 /// One end of a member that nobody had asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

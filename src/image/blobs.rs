@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::ImageError;
 use super::layer::Hashed;
 use super::oci::Descriptor;
-use crate::artifact::Store;
-use crate::spec::Sha256Digest;
+use flugs_artifact::Store;
+use flugs_base::Sha256Digest;
 
 /// A document (manifest, configuration, index) longer than this is none. The distribution
 /// specification lets registries refuse manifests above 4 MiB.

@@ -298,7 +298,7 @@ fn key(
     cache: &Cache,
     tree: &Tree,
     inputs: &BuildInputs,
-) -> Result<crate::spec::Sha256Digest, ImageError> {
+) -> Result<flugs_base::Sha256Digest, ImageError> {
     let mut key = Key::of("tree 1")
         .with(inputs.compression.recipe())
         .with(inputs.epoch.seconds().to_le_bytes());
@@ -313,7 +313,7 @@ fn key(
             Node::Link(target) => key.with("link").with(target),
             Node::Bytes(bytes) => key
                 .with("file")
-                .with(crate::spec::Sha256Digest::of(bytes).as_bytes()),
+                .with(flugs_base::Sha256Digest::of(bytes).as_bytes()),
             Node::File(path) => key
                 .with("file")
                 .with(cache.store().digest_of(path)?.0.as_bytes()),

@@ -15,8 +15,8 @@ use super::content::Layer;
 use super::layer::{self, Compression};
 use super::oci::{BlobDigest, Descriptor};
 use super::{ImageError, blobs::Blobs};
-use crate::artifact::Store;
-use crate::spec::Sha256Digest;
+use flugs_artifact::Store;
+use flugs_base::Sha256Digest;
 
 /// The cache of builds.
 #[derive(Debug, Clone)]

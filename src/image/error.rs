@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::DefinitionError;
-use crate::artifact::{FetchError, StoreError};
-use crate::spec::{ExitCode, Failure, Sha256Digest};
+use flugs_artifact::{FetchError, StoreError};
+use flugs_base::{ExitCode, Failure, Sha256Digest};
 
 /// Why an image cannot be built, read or handed over.
 #[derive(Debug, thiserror::Error)]

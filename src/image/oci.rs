@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Architecture;
 use super::layer::Compression;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// The media type of an image manifest.
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

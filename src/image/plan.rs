@@ -10,9 +10,9 @@ use super::ground::{Ground, group_zero};
 use super::layer::{Entry, Node, Tree};
 use super::oci::{BlobDigest, HealthConfig, History, ImageConfig, RunConfig};
 use super::{Architecture, Epoch, ImageError};
-use crate::conf::fit_container;
-use crate::flink::FlinkHome;
 use crate::install::{SCRIPT, with_clients};
+use flugs_flink::FlinkHome;
+use flugs_flink_conf::fit_container;
 
 /// The layer of the user's own files, which change most often: nothing is laid over it.
 pub(super) const USER_FILES: &str = "usrlib";

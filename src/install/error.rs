@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::artifact::FetchError;
-use crate::artifact::unpack::UnpackError;
-use crate::conf::ConfError;
-use crate::flink::FlinkHomeError;
-use crate::spec::{ArtifactError, DigestError, ExitCode, Failure};
+use flugs_artifact::FetchError;
+use flugs_artifact::unpack::UnpackError;
+use flugs_base::{DigestError, ExitCode, Failure, PathError};
+use flugs_flink::FlinkHomeError;
+use flugs_flink_conf::ConfError;
 
 /// Why an image's root could not be filled.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum InstallError {
     Fetch(#[from] FetchError),
     /// The archive's place makes no artifact.
     #[error(transparent)]
-    Artifact(#[from] ArtifactError),
+    Path(#[from] PathError),
     /// The digest is none.
     #[error("FLINK_SHA256 is no digest")]
     Digest(#[from] DigestError),
@@ -81,9 +81,7 @@ impl Failure for InstallError {
             Self::Configuration(error) => error.exit_code(),
             Self::Unpack(error) => error.exit_code(),
             Self::Fetch(error) => error.exit_code(),
-            Self::Artifact(_) | Self::Digest(_) | Self::Url { .. } | Self::NoDigest => {
-                ExitCode::Usage
-            }
+            Self::Path(_) | Self::Digest(_) | Self::Url { .. } | Self::NoDigest => ExitCode::Usage,
             Self::NoFlink { .. } => ExitCode::FlinkHomeMissing,
             Self::SeveralArchives { .. } => ExitCode::FlinkHomeIncomplete,
             Self::Read { source, .. } | Self::Write { source, .. } => ExitCode::of_io(source),

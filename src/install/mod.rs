@@ -20,8 +20,8 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
-use crate::conf::{ConfError, Dialect, fit_container, write_file};
-use crate::flink::FlinkHome;
+use flugs_flink::FlinkHome;
+use flugs_flink_conf::{ConfError, Dialect, fit_container, write_file};
 
 use tree::Owner;
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use crate::artifact::unpack::{self, Limits};
-use crate::artifact::{FetchOptions, Fetcher};
-use crate::spec::{Artifact, ArtifactKind, Sha256Digest};
+use flugs_artifact::unpack::{self, Limits};
+use flugs_artifact::{FetchOptions, Fetcher};
+use flugs_base::Sha256Digest;
+use flugs_model::{Artifact, ArtifactKind};
 
 use super::InstallError;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::spec::{ProcessIdentity, WorkerId, WorkerSpec};
+use flugs_model::{ProcessIdentity, WorkerId, WorkerSpec};
 
 use super::docker::DockerProvider;
 use super::process::ProcessProvider;

@@ -14,7 +14,8 @@ pub use chosen::ChosenProvider;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::spec::{ExitCode, Failure, ProcessIdentity, WorkerId, WorkerSpec};
+use flugs_base::{ExitCode, Failure};
+use flugs_model::{ProcessIdentity, WorkerId, WorkerSpec};
 
 /// Something that happened to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use zookeeper_client::{Client, CreateMode, Error, OneshotWatcher};
 
 use super::leadership;
-use crate::mesos::zookeeper::{Trouble, ZooKeeper};
+use flugs_net::zookeeper::{Trouble, ZooKeeper};
 
 /// The wait after ZooKeeper did not answer.
 const REST: Duration = Duration::from_millis(250);

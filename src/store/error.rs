@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::spec::{ExitCode, Failure};
+use flugs_base::{ExitCode, Failure};
 
 /// Why cluster state could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -141,8 +141,9 @@ impl FileStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Failure as _, MemberState, ProcessIdentity, Role};
     use crate::store::{ClusterPhase, MemberRecord};
+    use flugs_base::Failure as _;
+    use flugs_model::{MemberState, ProcessIdentity, Role};
 
     fn state() -> ClusterState {
         let process = ProcessIdentity {
@@ -200,7 +201,7 @@ mod tests {
                 version,
                 "{error}"
             );
-            assert_eq!(error.exit_code(), crate::spec::ExitCode::StateRefused);
+            assert_eq!(error.exit_code(), flugs_base::ExitCode::StateRefused);
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }

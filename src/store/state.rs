@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{MemberState, ProcessIdentity, Role, WorkerId};
+use flugs_model::{MemberState, ProcessIdentity, Role, WorkerId};
 
 /// The version of the form below. A reader refuses any other.
 pub const STATE_VERSION: u32 = 1;

@@ -14,7 +14,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use flugs::spec::{ExitCode, Sha256Digest};
+use flugs_base::{ExitCode, Sha256Digest};
 use tempfile::TempDir;
 
 /// A Flink home that is complete enough to be resolved and has no Flink in it, and a Java home

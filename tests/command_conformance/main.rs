@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use differences::{Context, DIFFERENCES};
-use flugs::conf::{Configuration, Layer, Origin, load_directory};
-use flugs::flink::memory::derive;
-use flugs::flink::{CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity, build};
-use flugs::spec::{Property, Role};
+use flugs_flink::memory::derive;
+use flugs_flink::{CommandInput, FlinkHome, JavaCommand, JavaRuntime, LogIdentity, build};
+use flugs_flink_conf::{Configuration, Layer, Origin, load_directory};
+use flugs_model::{Property, Role};
 use scripts::RecordingJava;
 
 /// One start of one role.

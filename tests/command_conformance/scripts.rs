@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use flugs::flink::{JavaCommand, JavaRuntime};
-use flugs::spec::Role;
+use flugs_flink::{JavaCommand, JavaRuntime};
+use flugs_model::Role;
 
 use crate::flink_homes::flink_home;
 

@@ -18,7 +18,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use flugs::conf::{
+use flugs_flink_conf::{
     ConfError, ConfSource, Configuration, ConsoleLayout, Dialect, Edit, Existing, Layer, Origin,
     Parsed, Refusal, Taking, edited, parse_flat, parse_nested, prepare_directory, render,
     unrepresentable,

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flugs::conf::options::{Lookup, OptionTable};
-use flugs::conf::{Configuration, Layer, Origin, map_deprecated};
+use flugs_flink_conf::options::{Lookup, OptionTable};
+use flugs_flink_conf::{Configuration, Layer, Origin, map_deprecated};
 
 use super::flink_homes::flink_home;
 use super::jvm;

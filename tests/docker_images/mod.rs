@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use flugs::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 use nix::fcntl::{Flock, FlockArg};
 
 #[path = "../flink_homes/mod.rs"]

@@ -16,7 +16,7 @@ mod server;
 
 use std::path::Path;
 
-use flugs::spec::ExitCode;
+use flugs_base::ExitCode;
 use jvm::JobManager;
 use server::Server;
 

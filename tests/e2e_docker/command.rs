@@ -14,7 +14,7 @@ fn configuration(options: &[&str]) -> BTreeMap<String, String> {
     let script = "cat conf/config.yaml";
     words.extend([images.worker.as_str(), "sh", "-c", script]);
     let text = docker_ok(&words);
-    let parsed = flugs::conf::parse_nested(&text, "config.yaml").unwrap();
+    let parsed = flugs_flink_conf::parse_nested(&text, "config.yaml").unwrap();
     let settings = parsed.settings.into_iter();
     settings.map(|one| (one.key, one.value)).collect()
 }

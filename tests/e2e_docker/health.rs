@@ -132,7 +132,7 @@ fn the_health_check_of_flinks_roles_asks_the_launch_that_the_container_is_for() 
         "am",
         &["cat", &format!("{cluster}/client-conf/config.yaml")],
     );
-    let parsed = flugs::conf::parse_nested(&client, "config.yaml").unwrap();
+    let parsed = flugs_flink_conf::parse_nested(&client, "config.yaml").unwrap();
     for key in ["rest.address", "jobmanager.rpc.address"] {
         let found = parsed.settings.iter().find(|one| one.key == key).unwrap();
         assert_eq!(found.value, "am", "{key}");

@@ -7,7 +7,7 @@ use super::scene::Scene;
 fn rendered(scene: &Scene, name: &str, directory: &str, key: &str) -> String {
     let path = format!("{directory}/taskmanager/conf/config.yaml");
     let text = scene.exec(name, &["cat", &path]);
-    let parsed = flugs::conf::parse_nested(&text, &path).unwrap();
+    let parsed = flugs_flink_conf::parse_nested(&text, &path).unwrap();
     let found = parsed.settings.iter().find(|one| one.key == key);
     found
         .unwrap_or_else(|| panic!("no {key} in {text}"))

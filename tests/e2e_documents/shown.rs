@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flugs::conf::parse_nested;
+use flugs_flink_conf::parse_nested;
 
 use crate::known::{Scene, Shown, of};
 use crate::pages::{Block, ROOT};
@@ -54,7 +54,7 @@ fn a_credential_file_is_read() {
         let place = Place::new(&[]);
         let path = place.path("credential");
         fs::write(&path, &block.text).unwrap();
-        let read = flugs::mesos::connection::BasicCredentials::from_file(&path).unwrap();
+        let read = flugs_mesos::connection::BasicCredentials::from_file(&path).unwrap();
         assert_eq!(read.principal(), "flink");
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use flugs::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 use crate::workshop::{EPOCH, FLUGS, Workshop, debian_base, run, said};
 

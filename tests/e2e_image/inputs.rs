@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flugs::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 use serde_json::{Value, json};
 
 use crate::workshop::{Workshop, run, said};

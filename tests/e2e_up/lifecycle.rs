@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use flugs::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 use super::cluster::{TestCluster, children, is_running, kill, text, wait_until};
 use super::flink_homes::flink_home;

@@ -1,6 +1,6 @@
 //! Random memory configurations: plausible ones mostly, impossible and malformed ones among them.
 
-use flugs::spec::Role;
+use flugs_model::Role;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};

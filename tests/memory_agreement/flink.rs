@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use flugs::conf::Dialect;
+use flugs_flink_conf::Dialect;
 
 use crate::configurations::Case;
 use crate::flink_homes::flink_home;

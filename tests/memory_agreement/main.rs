@@ -11,9 +11,9 @@ mod flink;
 mod flink_homes;
 
 use configurations::{Case, case};
-use flugs::conf::{Dialect, parse_flat, parse_nested};
-use flugs::flink::FlinkVersion;
-use flugs::flink::memory::derive;
+use flugs_flink::FlinkVersion;
+use flugs_flink::memory::derive;
+use flugs_flink_conf::{Dialect, parse_flat, parse_nested};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 

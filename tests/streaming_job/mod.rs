@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flugs::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// The example in this directory. A compiler takes longer than what most tests do with the job, so
 /// it is compiled once for each Flink home and each state of its sources.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flugs::mesos::master_address::HostPort;
+use flugs_net::HostPort;
 
 const JAR: &str = "/usr/share/java/zookeeper.jar";
 

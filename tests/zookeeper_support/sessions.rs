@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use flugs::mesos::master_address::ZooKeeperCredentials;
-use flugs::mesos::resolve::HostResolver;
-use flugs::mesos::zookeeper::{Access, Availability, ZooKeeper};
+use flugs_net::HostResolver;
+use flugs_net::zookeeper::ZooKeeperCredentials;
+use flugs_net::zookeeper::{Access, Availability, ZooKeeper};
 
 use super::server::Server;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates src/conf/options/data/flink.tsv: the options of every release line, from the newest
+# Regenerates crates/flink-conf/src/options/data/flink.tsv: the options of every release line, from the newest
 # release of each. The jars come from $FLUGS_FLINK_HOMES/VERSION (as tools/flink-home.sh makes it);
 # of a release that is not there, pip fetches them (PyPI's apache-flink-libraries, 250 MB each).
 # Usage: tools/flink-options/dump.sh
@@ -34,5 +34,5 @@ for version in "${versions[@]}"; do
   lines+=("${version%.*}=$home")
 done
 java -cp "$work/classes" DumpOptions "${lines[@]}" 2>/dev/null >"$work/flink.tsv"
-mv "$work/flink.tsv" src/conf/options/data/flink.tsv
-echo "flink.tsv: $(wc -l <src/conf/options/data/flink.tsv) descriptions of options"
+mv "$work/flink.tsv" crates/flink-conf/src/options/data/flink.tsv
+echo "flink.tsv: $(wc -l <crates/flink-conf/src/options/data/flink.tsv) descriptions of options"

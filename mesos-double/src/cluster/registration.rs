@@ -75,7 +75,7 @@ impl Framework {
                 self.unreachable_tasks.insert(task.id.clone(), task);
             }
             Farewell::MachineDown | Farewell::Replaced | Farewell::Gone => {
-                self.completed_tasks.push(task)
+                self.completed_tasks.push(task);
             }
         }
     }

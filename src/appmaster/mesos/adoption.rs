@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::fleet::Fleet;
-use crate::mesos::scheduler::{Goal, Snapshot};
-use crate::mesos::wire::TaskState;
-use crate::spec::{MemberState, Role};
+use flugs_mesos::scheduler::{Goal, Snapshot};
+use flugs_mesos::wire::TaskState;
+use flugs_model::{MemberState, Role};
 
 /// The fleet of the recorded workers that are to run, and the highest number that any recorded
 /// worker has.
@@ -34,10 +34,10 @@ pub(super) fn adopt(snapshot: &Snapshot, now: Duration) -> (Fleet, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesos::constraint::Host;
-    use crate::mesos::scheduler::{Change, TaskRecord};
-    use crate::mesos::wire::{AgentId, TaskId};
-    use crate::spec::WorkerId;
+    use flugs_mesos::constraint::Host;
+    use flugs_mesos::scheduler::{Change, TaskRecord};
+    use flugs_mesos::wire::{AgentId, TaskId};
+    use flugs_model::WorkerId;
 
     fn record(serial: u64, worker: u64, goal: Goal, state: Option<TaskState>) -> Change {
         let worker = WorkerId::of(Role::TaskManager, Some(worker));

@@ -11,11 +11,11 @@ use super::report::{
     WaitingWorker, WhyReport, WorkerReport,
 };
 use super::run::MesosCluster;
-use crate::mesos::matching::{Profile, Refusal};
-use crate::mesos::scheduler::{Describe, HeldBack};
 use crate::provider::mesos::scheduling::{ContactPhase, Link, Publish};
 use crate::provider::mesos::workers::{MesosWorker, WorkerTask};
-use crate::spec::{MemberState, Role, WorkerId};
+use flugs_mesos::matching::{Profile, Refusal};
+use flugs_mesos::scheduler::{Describe, HeldBack};
+use flugs_model::{MemberState, Role, WorkerId};
 
 impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     /// Answers. Who asked may be gone: that is no matter.

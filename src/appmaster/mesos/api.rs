@@ -22,9 +22,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::report::HealthReport;
-use crate::artifact::Token;
-use crate::spec::exposition::EXPOSITION_TYPE;
-use crate::supervise;
+use flugs_artifact::Token;
+use flugs_base::exposition::EXPOSITION_TYPE;
+use flugs_supervise as supervise;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,16 +32,16 @@ use super::watch::Watch;
 use super::zookeeper::ZooKeeperContacts;
 use crate::fleet::demand::Demand;
 use crate::fleet::{Desired, Fleet, Plan};
-use crate::mesos::connection::Connection;
-use crate::mesos::scheduler::{Settings, Snapshot};
 use crate::provider::mesos::scheduling::Scheduling;
 use crate::provider::mesos::workers::MesosWorkers;
-use crate::spec::Role;
-use crate::spec::exposition::Exposition;
 use crate::store::{
     ClusterPhase, ClusterState, Contender, DirectoryLock, Election, FileStore, Leave,
     SchedulerStore, Standing, StoreError,
 };
+use flugs_base::exposition::Exposition;
+use flugs_mesos::connection::Connection;
+use flugs_mesos::scheduler::{Settings, Snapshot};
+use flugs_model::Role;
 
 /// An application master that has settled everything. Made by [`super::prepare`].
 #[derive(Debug)]

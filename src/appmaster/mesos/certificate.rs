@@ -9,10 +9,10 @@ use std::time::SystemTime;
 use url::Url;
 
 use super::super::AppMasterError;
-use crate::artifact::server::{TlsError, TlsIdentity};
-use crate::flink::rest::RestTls;
-use crate::keystore::{Identity, check_server_certificate};
 use crate::provider::mesos::options::{ArtifactServerOptions, CERTIFICATE_FILES};
+use flugs_artifact::server::{TlsError, TlsIdentity};
+use flugs_flink::rest::RestTls;
+use flugs_java_keystore::{Identity, check_server_certificate};
 
 /// Who the artifact server is, if it speaks TLS. What fetchers would refuse is refused here.
 /// `host` is where others find this machine.

@@ -15,12 +15,12 @@ use super::watch::{Jobs, Seen};
 use crate::fleet::demand::{
     Demand, DemandPolicy, Findings, FixedWorkers, JobNeeds, Release, SeenWorker, Sight, Stage,
 };
-use crate::mesos::scheduler::Describe;
 use crate::provider::mesos::options::{DEFAULT_PROFILE, MesosOptions, WorkerProfile};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::MesosWorker;
-use crate::spec::{MemberState, Role, WorkerId};
 use crate::store::ClusterPhase;
+use flugs_mesos::scheduler::Describe;
+use flugs_model::{MemberState, Role, WorkerId};
 
 /// How often jobs are looked at: how long the first worker of a new job has to wait for no other
 /// reason, at most.

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::{Store, StoreError};
-use crate::mesos::scheduler::Snapshot;
-use crate::mesos::wire::{TaskId, TaskState};
 use crate::provider::mesos::scheduling::Publish;
 use crate::provider::mesos::task::Outbox;
-use crate::spec::Sha256Digest;
+use flugs_artifact::{Store, StoreError};
+use flugs_base::Sha256Digest;
+use flugs_mesos::scheduler::Snapshot;
+use flugs_mesos::wire::{TaskId, TaskState};
 
 /// The manifests of tasks that may still fetch them.
 #[derive(Debug)]
@@ -101,11 +101,11 @@ fn may_fetch(snapshot: &Snapshot, task: &TaskId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesos::constraint::Host;
-    use crate::mesos::scheduler::{Change, Goal, TaskRecord};
-    use crate::mesos::wire::AgentId;
     use crate::provider::mesos::task::TaskDocument;
-    use crate::spec::{Role, WorkerId};
+    use flugs_mesos::constraint::Host;
+    use flugs_mesos::scheduler::{Change, Goal, TaskRecord};
+    use flugs_mesos::wire::AgentId;
+    use flugs_model::{Role, WorkerId};
 
     fn document(number: u64) -> TaskDocument {
         let bytes = format!("manifest {number}").into_bytes();

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::zookeeper::ZooKeeperEvent;
-use crate::flink::stop_reason;
 use crate::provider::mesos::workers::WorkerTask;
-use crate::spec::listed;
 use crate::store::Contender;
+use flugs_base::listed;
+use flugs_flink::stop_reason;
 
 /// How many workers are named in one line.
 const MOST: usize = 10;

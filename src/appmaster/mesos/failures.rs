@@ -12,7 +12,7 @@ use super::event::{MesosEvent, Placed};
 use super::report::RecentFailure;
 use crate::provider::mesos::failure::{FailureKind, TaskFailure};
 use crate::provider::mesos::workers::WorkerTask;
-use crate::spec::WorkerId;
+use flugs_model::WorkerId;
 
 /// How many are remembered for people, of each sort.
 const MOST: usize = 50;
@@ -156,9 +156,9 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesos::scheduler::Ending;
-    use crate::mesos::wire::{AgentId, TaskId, TaskState};
-    use crate::spec::Role;
+    use flugs_mesos::scheduler::Ending;
+    use flugs_mesos::wire::{AgentId, TaskId, TaskState};
+    use flugs_model::Role;
 
     fn end(failures: &mut Failures, number: u64, message: &str, now: Instant) -> Vec<String> {
         let id = WorkerId::of(Role::TaskManager, Some(number));

@@ -6,19 +6,20 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::artifact::Store;
-use crate::conf::options::OptionTable;
-use crate::conf::{Configuration, Layer, mesos_defaults};
 use crate::fleet::{Ending, Fleet};
-use crate::flink::FlinkVersion;
-use crate::launch::FLINK_DIRECTORY;
 use crate::provider::process::ProcessProvider;
 use crate::provider::{Provider as _, ProviderError, WorkerEvent};
-use crate::spec::{
-    LaunchManifest, ManifestVersion, MemberState, ProcessIdentity, Property, Resources, Role,
-    WorkerId, WorkerSpec, is_wildcard,
-};
 use crate::store::{ClusterState, FileStore, MemberRecord, StoreError};
+use flugs_artifact::Store;
+use flugs_base::is_wildcard;
+use flugs_flink::FlinkVersion;
+use flugs_flink_conf::options::OptionTable;
+use flugs_flink_conf::{Configuration, Layer, mesos_defaults};
+use flugs_launch::FLINK_DIRECTORY;
+use flugs_model::{
+    LaunchManifest, ManifestVersion, MemberState, ProcessIdentity, Property, Resources, Role,
+    WorkerId, WorkerSpec,
+};
 
 use super::super::{AppMasterError, sandbox};
 use super::event::{MesosEvent, NotifyMesos};
@@ -261,7 +262,7 @@ impl JobManager {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Origin;
+    use flugs_flink_conf::Origin;
 
     fn configuration(settings: &[(&str, &str, Layer)]) -> Configuration {
         let mut configuration = Configuration::new();

@@ -3,9 +3,9 @@
 use super::report::MaintenanceReport;
 use super::run::MesosCluster;
 use super::why::duration;
-use crate::mesos::scheduler::Describe;
-use crate::mesos::wire::AgentId;
 use crate::provider::mesos::scheduling::{Link, Publish};
+use flugs_mesos::scheduler::Describe;
+use flugs_mesos::wire::AgentId;
 
 impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     pub(super) fn maintenance_reports(&self) -> Vec<MaintenanceReport> {

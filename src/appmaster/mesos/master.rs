@@ -3,13 +3,13 @@
 use std::fs;
 
 use super::super::AppMasterError;
-use crate::artifact::Resolver;
-use crate::mesos::connection::{
+use crate::provider::mesos::options::{FrameworkSecret, MesosOptions};
+use flugs_mesos::connection::{
     BasicCredentials, Connection, ConnectionError, ConnectionSettings, TlsTrust,
 };
-use crate::mesos::resolve::HostResolver;
-use crate::mesos::zookeeper::Availability;
-use crate::provider::mesos::options::{FrameworkSecret, MesosOptions};
+use flugs_net::HostResolver;
+use flugs_net::Resolver;
+use flugs_net::zookeeper::Availability;
 
 /// A connection that is not open yet. Whether ZooKeeper can be reached, if the master is found
 /// there, will be known from `zookeeper`.

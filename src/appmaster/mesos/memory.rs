@@ -8,17 +8,17 @@ use super::super::AppMasterError;
 use super::super::cluster_id::CLUSTER_ID;
 use super::settings::MesosClusterSettings;
 use super::settling::Settled;
-use crate::artifact::Resolver;
-use crate::conf::options::parse_duration;
-use crate::conf::{
-    Configuration, LEADER_SESSION, LEADER_SESSION_MILLISECONDS, keeps_state_in_zookeeper,
-};
-use crate::mesos::master_address::ZooKeeperCredentials;
-use crate::mesos::resolve::HostResolver;
-use crate::mesos::zookeeper::{Access, Availability, ZooKeeper};
 use crate::store::{
     Contender, Election, PlaceError, SchedulerStore, ZooKeeperPlace, stand_for_election,
 };
+use flugs_flink_conf::options::parse_duration;
+use flugs_flink_conf::{
+    Configuration, LEADER_SESSION, LEADER_SESSION_MILLISECONDS, keeps_state_in_zookeeper,
+};
+use flugs_net::HostResolver;
+use flugs_net::Resolver;
+use flugs_net::zookeeper::ZooKeeperCredentials;
+use flugs_net::zookeeper::{Access, Availability, ZooKeeper};
 
 /// How long ZooKeeper may be away while something has to be written. Nothing is launched
 /// meanwhile; what runs, runs on.
@@ -185,7 +185,7 @@ fn session_timeout(configuration: &Configuration) -> Result<Duration, PlaceError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::{Layer, Origin};
+    use flugs_flink_conf::{Layer, Origin};
 
     #[test]
     fn the_session_is_the_job_managers_and_short_unless_somebody_chose() {

@@ -9,13 +9,13 @@ use std::time::Duration;
 use super::report::ZooKeeperReport;
 use super::run::MesosCluster;
 use crate::fleet::Fleet;
-use crate::mesos::scheduler::Describe;
 use crate::provider::mesos::failure::FailureKind;
 use crate::provider::mesos::scheduling::{ContactPhase, Link, Publish};
 use crate::provider::mesos::workers::MesosWorker;
-use crate::spec::exposition::{Exposition, Family};
-use crate::spec::{MemberState, WorkerId};
 use crate::store::{ClusterPhase, ClusterState};
+use flugs_base::exposition::{Exposition, Family};
+use flugs_mesos::scheduler::Describe;
+use flugs_model::{MemberState, WorkerId};
 
 /// How far a worker is; each has exactly one of these.
 const STATES: [&str; 5] = ["waiting", "launched", "running", "registered", "lost"];
@@ -269,10 +269,10 @@ fn write_kinds(kinds: &BTreeMap<&str, Kind>, text: &mut Exposition) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesos::wire::{AgentId, TaskId};
     use crate::provider::mesos::workers::WorkerTask;
-    use crate::spec::Role;
-    use crate::spec::exposition::grammar::read;
+    use flugs_base::exposition::grammar::read;
+    use flugs_mesos::wire::{AgentId, TaskId};
+    use flugs_model::Role;
     use tokio::time::Instant;
 
     fn worker(profile: &str, task: Option<&str>) -> MesosWorker {

@@ -23,16 +23,16 @@ use super::settling::Settled;
 use super::shipment::Shipment;
 use super::watch::Watch;
 use super::zookeeper::ZooKeeperContacts;
-use crate::artifact::{Store, Token};
 use crate::fleet::{Desired, StartPolicy};
-use crate::flink::rest::RestClient;
-use crate::mesos::connection::{Connection, SECRET_VARIABLE};
-use crate::mesos::zookeeper::Availability;
 use crate::provider::mesos::options::doubts;
 use crate::provider::mesos::task::TaskDescriber;
 use crate::provider::process::{ProcessProvider, identify};
-use crate::spec::{ProcessIdentity, Role};
 use crate::store::{ApplicationMaster, ClusterPhase, ClusterState, Contender, STATE_VERSION};
+use flugs_artifact::{Store, Token};
+use flugs_flink::rest::RestClient;
+use flugs_mesos::connection::{Connection, SECRET_VARIABLE};
+use flugs_model::{ProcessIdentity, Role};
+use flugs_net::zookeeper::Availability;
 
 /// An application master as the command line runs it.
 pub type RealMesosCluster = MesosCluster<TaskDescriber, Connection, Documents>;

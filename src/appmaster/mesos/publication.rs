@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::super::{AppMasterError, Progress, distribution};
 use super::event::{MesosEvent, NotifyMesos};
-use crate::artifact::{Store, StoreError};
-use crate::overlay::Overlay;
 use crate::provider::mesos::task::JAVA;
-use crate::spec::{Artifact, ArtifactKind, RelativePath, Sha256Digest};
+use flugs_artifact::{Store, StoreError};
+use flugs_base::{RelativePath, Sha256Digest};
+use flugs_launch::overlay::Overlay;
+use flugs_model::{Artifact, ArtifactKind};
 
 /// What is to be added.
 #[derive(Debug)]
@@ -109,7 +110,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::overlay::OverlayFile;
+    use flugs_launch::overlay::OverlayFile;
 
     fn load(directory: &Path, files: &[&str]) -> Load {
         let file = |name: &&str| OverlayFile {

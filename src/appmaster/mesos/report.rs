@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::provider::mesos::failure::FailureKind;
-use crate::spec::MemberState;
 use crate::store::{ClusterPhase, Contender};
+use flugs_model::MemberState;
 
 /// `GET /api/v1/state`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -19,18 +19,19 @@ use super::job_manager::JobManager;
 use super::report::RecentFailure;
 use super::watch::Watch;
 use super::zookeeper::ZooKeeperContacts;
-use crate::artifact::server::Metrics;
 use crate::fleet::demand::Demand;
 use crate::fleet::{Action, Desired, Ending, Fleet, GiveUp, Plan, plan};
-use crate::flink::JOB_FAILED;
-use crate::mesos::matching::Profile;
-use crate::mesos::scheduler::{Describe, Stop};
-use crate::mesos::wire::{FrameworkId, TaskId, TaskState};
 use crate::provider::mesos::failure::{FailureKind, TaskFailure};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::{MesosWorkers, WorkerTask, WorkersEvent};
-use crate::spec::{ExitCode, Failure as _, MemberState, Role, WorkerId};
 use crate::store::{ClusterPhase, ClusterState, Election, FileStore, Leave, Standing};
+use flugs_artifact::server::Metrics;
+use flugs_base::{ExitCode, Failure as _};
+use flugs_flink::JOB_FAILED;
+use flugs_mesos::matching::Profile;
+use flugs_mesos::scheduler::{Describe, Stop};
+use flugs_mesos::wire::{FrameworkId, TaskId, TaskState};
+use flugs_model::{MemberState, Role, WorkerId};
 
 /// What is asked of an application master beside the workers that it keeps.
 #[derive(Debug, Clone)]

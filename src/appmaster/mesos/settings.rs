@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::conf::ConsoleLayout;
-use crate::launch::{HostFacts, LaunchRequest};
-use crate::mesos::scheduler::Stop;
-use crate::spec::{Property, Role, WorkerId};
-use crate::supervise::RestartPolicy;
+use flugs_flink_conf::ConsoleLayout;
+use flugs_launch::{HostFacts, LaunchRequest};
+use flugs_mesos::scheduler::Stop;
+use flugs_model::{Property, Role, WorkerId};
+use flugs_supervise::RestartPolicy;
 
 use super::super::sandbox;
 

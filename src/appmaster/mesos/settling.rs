@@ -8,13 +8,14 @@ use super::super::AppMasterError;
 use super::certificate;
 use super::job_manager::{addresses, bound, defaults};
 use super::settings::MesosClusterSettings;
-use crate::artifact::server::TlsIdentity;
-use crate::conf::Configuration;
-use crate::flink::JavaRuntime;
-use crate::flink::rest::{RestTls, rest_scheme};
-use crate::launch::{self, PortOption, REST, SettledLaunch};
 use crate::provider::mesos::options::{FrameworkPlace, MesosOptions};
-use crate::spec::{Role, is_wildcard};
+use flugs_artifact::server::TlsIdentity;
+use flugs_base::is_wildcard;
+use flugs_flink::JavaRuntime;
+use flugs_flink::rest::{RestTls, rest_scheme};
+use flugs_flink_conf::Configuration;
+use flugs_launch::{self as launch, PortOption, REST, SettledLaunch};
+use flugs_model::Role;
 
 /// What is settled.
 #[derive(Debug)]

@@ -15,22 +15,22 @@ use super::event::NotifyMesos;
 use super::publication::{Load, Publication, Published};
 use super::settings::MesosClusterSettings;
 use super::settling::{Settled, bracketed};
-use crate::artifact::server::{ExitReports, Intake, Metrics};
-use crate::artifact::unpack::{self, Limits};
-use crate::artifact::{Server, ServerOptions, Store, Token};
-use crate::conf::is_sensitive;
-use crate::conf::options::OptionTable;
-use crate::flink::{class_data_directories, find_archive, travelling_archive_name};
-use crate::launch::{self, FLINK_DIRECTORY, PortOption};
-use crate::mesos::scheduler::Snapshot;
-use crate::mesos::wire::TaskId;
-use crate::overlay::{Overlay, OverlayFile, OverlaySources, overlays};
 use crate::provider::mesos::task::{
     JAVA, JobManagerAddress, TaskDescriber, TaskTerms, ships_flink,
 };
 use crate::provider::mesos::workers::TaskReport;
-use crate::spec::RelativePath;
-use crate::supervise::ExitReport;
+use flugs_artifact::server::{ExitReports, Intake, Metrics};
+use flugs_artifact::unpack::{self, Limits};
+use flugs_artifact::{Server, ServerOptions, Store, Token};
+use flugs_base::RelativePath;
+use flugs_flink::{class_data_directories, find_archive, travelling_archive_name};
+use flugs_flink_conf::is_sensitive;
+use flugs_flink_conf::options::OptionTable;
+use flugs_launch::overlay::{Overlay, OverlayFile, OverlaySources, overlays};
+use flugs_launch::{self as launch, FLINK_DIRECTORY, PortOption};
+use flugs_mesos::scheduler::Snapshot;
+use flugs_mesos::wire::TaskId;
+use flugs_supervise::ExitReport;
 
 /// The overlays that make up a Flink home. Part of one must not travel without the other: what is
 /// there would be taken for the whole.

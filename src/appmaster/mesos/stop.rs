@@ -11,11 +11,11 @@ use super::super::signals::StopSignals;
 use super::event::{MesosEvent, NotifyMesos};
 use super::run::MesosCluster;
 use crate::fleet::Ending;
-use crate::mesos::scheduler::{Describe, Stop};
 use crate::provider::mesos::scheduling::{Link, Publish};
 use crate::provider::mesos::workers::WorkersEvent;
-use crate::spec::MemberState;
 use crate::store::{ClusterPhase, Leave};
+use flugs_mesos::scheduler::{Describe, Stop};
+use flugs_model::MemberState;
 
 /// How long a master has to answer a framework that it has never told of. One that was never
 /// reached does not, and one that has just been asked does: then there is something to end.

@@ -7,10 +7,10 @@ use super::super::registration::Registered;
 use super::event::{MesosEvent, NotifyMesos};
 use super::run::MesosCluster;
 use crate::fleet::Member;
-use crate::mesos::scheduler::Describe;
-use crate::mesos::wire::TaskState;
 use crate::provider::mesos::scheduling::{Link, Publish};
-use crate::spec::{MemberState, WorkerId};
+use flugs_mesos::scheduler::Describe;
+use flugs_mesos::wire::TaskState;
+use flugs_model::{MemberState, WorkerId};
 
 impl<D: Describe, L: Link, P: Publish> MesosCluster<D, L, P> {
     /// Mesos's half of the truth about a worker: whether its process runs.

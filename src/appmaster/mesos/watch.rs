@@ -4,8 +4,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::registration::{Registered, ask_at};
 use crate::fleet::demand::JobNeeds;
-use crate::flink::rest::{JobDetails, JobSummary, RestClient, RestError};
 use crate::provider::mesos::options::ScalingOptions;
+use flugs_flink::rest::{JobDetails, JobSummary, RestClient, RestError};
 
 /// How Flink is looked at.
 #[derive(Debug, Clone)]

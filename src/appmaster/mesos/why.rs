@@ -12,7 +12,7 @@ use super::report::{
     ContactPhaseReport, ContactReport, FailuresReport, HeldBackReport, RecentFailure,
     RefusalReport, WaitingReport, WhyReport, ZooKeeperReport,
 };
-use crate::spec::listed;
+use flugs_base::listed;
 
 /// How many agents, workers and failures are named one by one.
 const MOST: usize = 10;

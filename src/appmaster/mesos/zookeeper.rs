@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::super::registration::until;
 use super::memory::{Coordination, PATIENCE};
 use super::report::{ZooKeeperPurpose, ZooKeeperReport};
-use crate::mesos::master_address::MasterAddress;
-use crate::mesos::zookeeper::{Availability, Reach, shown};
+use flugs_mesos::master_address::MasterAddress;
+use flugs_net::zookeeper::{Availability, Reach, shown};
 
 /// How long it may be away before it is worth a line: a server that is started anew, one after the
 /// other, is no outage.

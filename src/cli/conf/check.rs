@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::refusals::refusals;
 use super::sources::Gathered;
 use super::{Ending, Sources, output};
-use crate::conf::{Finding, Origin, Problem, Warning, WarningKind, check};
-use crate::spec::ExitCode;
+use flugs_base::ExitCode;
+use flugs_flink_conf::{Finding, Origin, Problem, Warning, WarningKind, check};
 
 /// Check a configuration: unknown keys, wrong types, impossible memory, clashing ports.
 #[derive(Debug, clap::Args)]

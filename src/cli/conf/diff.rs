@@ -7,7 +7,7 @@ use std::process::ExitCode as ProcessExit;
 use serde::Serialize;
 
 use super::{Ending, output, warn};
-use crate::conf::{
+use flugs_flink_conf::{
     ConfError, Configuration, ConfigurationFiles, Dialect, Layer, Parsed, load_directory,
     load_file, redacted,
 };
@@ -123,7 +123,7 @@ impl Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Origin;
+    use flugs_flink_conf::Origin;
 
     #[test]
     fn differences_are_shown_by_key_and_secrets_are_not() {

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::sources::Gathered;
 use super::{Ending, Sources, output, table, warn};
-use crate::conf::options::{FlinkOption, Lookup};
-use crate::conf::{Setting, redacted};
-use crate::spec::ExitCode;
+use flugs_base::ExitCode;
+use flugs_flink_conf::options::{FlinkOption, Lookup};
+use flugs_flink_conf::{Setting, redacted};
 
 /// Show every setting, its value, and where it comes from.
 #[derive(Debug, clap::Args)]

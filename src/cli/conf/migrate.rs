@@ -6,14 +6,14 @@ use std::process::ExitCode as ProcessExit;
 use serde::Serialize;
 
 use super::{Ending, output};
-use crate::conf::options::OptionTable;
-use crate::conf::{
+use flugs_base::ExitCode;
+use flugs_base::destination::{self, Target};
+use flugs_flink::FlinkVersion;
+use flugs_flink_conf::options::OptionTable;
+use flugs_flink_conf::{
     ConfError, Configuration, Dialect, Layer, Parsed, is_sensitive, load_file, map_deprecated,
     render,
 };
-use crate::destination::{self, Target};
-use crate::flink::FlinkVersion;
-use crate::spec::ExitCode;
 
 /// Turn a flink-conf.yaml into a config.yaml that means the same.
 #[derive(Debug, clap::Args)]
@@ -169,7 +169,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::parse_flat;
+    use flugs_flink_conf::parse_flat;
 
     #[test]
     fn a_flat_file_becomes_one_that_means_the_same() {

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
     }
 }
 
-fn warn(warnings: &[crate::conf::Warning]) {
+fn warn(warnings: &[flugs_flink_conf::Warning]) {
     for warning in warnings {
         output::note(&format!("flugs: warning: {warning}"));
     }

@@ -1,11 +1,11 @@
 //! What a start would refuse, as far as the configuration alone shows it.
 
-use crate::conf::{Configuration, Origin};
-use crate::flink::malformed_java_options;
-use crate::flink::memory::{MemoryError, derive};
-use crate::launch::{PortError, malformed_ports};
 use crate::provider::mesos::options::{MesosOptionReason, MesosOptions};
-use crate::spec::Role;
+use flugs_flink::malformed_java_options;
+use flugs_flink::memory::{MemoryError, derive};
+use flugs_flink_conf::{Configuration, Origin};
+use flugs_launch::{PortError, malformed_ports};
+use flugs_model::Role;
 
 use super::sources::Gathered;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
 
 use super::{Ending, Sources, output, warn};
-use crate::conf::{
+use flugs_flink_conf::{
     ConfSource, Configuration, ConsoleLayout, Existing, Layer, Origin, REDACTED, Taking,
     beside_file, for_file, is_sensitive, prepare_directory, render,
 };

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use crate::cli::Ending;
-use crate::conf::options::OptionTable;
-use crate::conf::{
+use flugs_base::ExitCode;
+use flugs_flink::{FlinkHome, FlinkVersion};
+use flugs_flink_conf::options::OptionTable;
+use flugs_flink_conf::{
     Configuration, Dialect, Layer, Origin, Warning, add_flugs_defaults, add_mesos_defaults,
     apply_environment, load_directory, map_deprecated,
 };
-use crate::flink::{FlinkHome, FlinkVersion};
-use crate::spec::{ExitCode, Property};
+use flugs_model::Property;
 
 /// The options that say what to look at.
 #[derive(Debug, clap::Args)]

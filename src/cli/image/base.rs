@@ -47,7 +47,7 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Made<'a> {
     path: &'a std::path::Path,
-    sha256: crate::spec::Sha256Digest,
+    sha256: flugs_base::Sha256Digest,
     size: u64,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> Result<ProcessExit, Ending> {
             }
             _ => {
                 return Err(Ending {
-                    code: crate::spec::ExitCode::ImageInput,
+                    code: flugs_base::ExitCode::ImageInput,
                     message: format!("{}: its base is not made of packages", path.display()),
                 });
             }

@@ -11,12 +11,12 @@ use serde::Serialize;
 use super::CacheArgs;
 use super::engine::EngineRole;
 use crate::cli::{Ending, number, output, own_program, runtime, table, variable};
-use crate::destination::is_standard_output;
 use crate::image::{
     Architecture, BaseInput, BaseWay, BlobDigest, BuildInputs, BuiltImage, BuiltLayer, Compression,
     Definition, ImageError, Reference, Sink,
 };
-use crate::spec::ExitCode;
+use flugs_base::ExitCode;
+use flugs_base::destination::is_standard_output;
 
 /// Build an image from a definition: no daemon, no network, the same bytes everywhere.
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ pub(super) struct Args {
     pub(super) bases: Vec<PerPlatform>,
     /// The SHA-256 that the base must have: of the tar, or of the image's manifest.
     #[arg(long, value_name = "HEX")]
-    base_sha256: Option<crate::spec::Sha256Digest>,
+    base_sha256: Option<flugs_base::Sha256Digest>,
     /// The Flink home to bake in [default: FLINK_HOME of the environment].
     #[arg(long, value_name = "DIR")]
     pub(super) flink_home: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::process::ExitCode as ProcessExit;
 use crate::cli::printable::printable;
 use crate::cli::{Ending, output, runtime};
 use crate::image::SourceName;
-use crate::spec::ExitCode;
+use flugs_base::ExitCode;
 
 /// Check every digest, length and diffID of the images in a place; say all that is wrong.
 #[derive(Debug, clap::Args)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::{Ending, number};
-use crate::spec::ExitCode;
-use crate::supervise::{HealthCheck, HealthPolicy, LogPolicy, RotatingFiles, StatusAddress};
+use flugs_base::ExitCode;
+use flugs_supervise::{HealthCheck, HealthPolicy, LogPolicy, RotatingFiles, StatusAddress};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]

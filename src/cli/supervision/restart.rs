@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::supervise::{RestartPolicy, RestartWhen};
+use flugs_supervise::{RestartPolicy, RestartWhen};
 
 use super::super::number;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::spec::WorkerId;
+use flugs_model::WorkerId;
 
 use super::{Release, SeenWorker, Stage};
 

@@ -11,7 +11,7 @@ mod policy;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::spec::WorkerId;
+use flugs_model::WorkerId;
 
 pub use needs::JobNeeds;
 pub use policy::{DemandPolicy, FixedWorkers, Wanted};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::flink::rest::{JobDetails, JobState, JobSummary, JobVertex, ResourceRequirements};
+use flugs_flink::rest::{JobDetails, JobState, JobSummary, JobVertex, ResourceRequirements};
 
 /// What a job that has not ended needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::flink::rest::{JobDetails, JobState, JobSummary, ResourceRequirements, TaskTotals};
-use crate::spec::Role;
+use flugs_flink::rest::{JobDetails, JobState, JobSummary, ResourceRequirements, TaskTotals};
+use flugs_model::Role;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::fleet::{Ending, default_policy};
-use crate::supervise::RestartWhen;
+use flugs_supervise::RestartWhen;
 use proptest::prelude::*;
 
 fn id(role: Role, number: usize) -> WorkerId {
@@ -97,7 +97,7 @@ fn a_launcher_that_refuses_its_input_is_not_tried_again() {
     let mut fleet = Fleet::default();
     let worker = id(Role::TaskManager, 1);
     fleet.add(worker.clone(), Role::TaskManager, Duration::ZERO);
-    let code = crate::spec::ExitCode::Configuration.code();
+    let code = flugs_base::ExitCode::Configuration.code();
     fleet.ended(&worker, &Ending::Exited { code }, Duration::ZERO);
     let plan = plan(&desired(1), &fleet, Duration::ZERO);
     assert_eq!(plan.give_up, Some(GiveUp::Refused { id: worker, code }));
@@ -108,7 +108,7 @@ fn a_launcher_that_refuses_its_input_is_not_tried_again() {
 fn the_same_failure_twice_gives_up_on_the_role() {
     let mut fleet = Fleet::default();
     let job_manager = id(Role::JobManager, 1);
-    let likeness = crate::spec::Sha256Digest::of(b"BindException");
+    let likeness = flugs_base::Sha256Digest::of(b"BindException");
     for second in [5, 10] {
         let now = Duration::from_secs(second);
         fleet.add(job_manager.clone(), Role::JobManager, now);

@@ -6,9 +6,9 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::read_bounded_text;
 use crate::image::definition::Owner;
 use crate::image::layer::Permissions;
+use flugs_base::files::read_bounded_text;
 
 /// An account file longer than this is none.
 const LONGEST_ACCOUNTS: u64 = 4 << 20;

@@ -13,7 +13,7 @@ use crate::image::content::{Image, Layer};
 use crate::image::layer::{Compression, Hashed};
 use crate::image::oci::ImageConfig;
 use crate::image::{Architecture, ImageError, packing};
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// A base, ready to be built on.
 #[derive(Debug, Clone)]

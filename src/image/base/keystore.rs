@@ -2,10 +2,10 @@
 //!
 //! Debian's ca-certificates-java writes the moment of installation into each entry of
 //! `/etc/ssl/certs/java/cacerts`: the one file of a base that differs from run to run. The format
-//! is [`crate::keystore::jks`]'s; times are in milliseconds.
+//! is [`flugs_java_keystore::jks`]'s; times are in milliseconds.
 
 use crate::image::Epoch;
-use crate::keystore::jks::{CERTIFICATE, MAGIC, Reader, seal};
+use flugs_java_keystore::jks::{CERTIFICATE, MAGIC, Reader, seal};
 
 /// The password that Java's own store of authorities has everywhere; it protects nothing.
 const PASSWORD: &str = "changeit";

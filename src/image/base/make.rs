@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use super::keystore;
 use super::traces::{Treatment, treatment};
-use crate::destination::Destination;
 use crate::image::layer::Hashed;
 use crate::image::{Architecture, Epoch, ImageError};
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
+use flugs_base::destination::Destination;
 
 /// What a base is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]

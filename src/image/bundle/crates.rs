@@ -4,7 +4,7 @@
 
 use memchr::memmem;
 
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// The list of this program.
 #[used]
@@ -140,7 +140,7 @@ mod tests {
         }
         let found = seen.iter().map(|id| packages[id]);
         found
-            .filter(|package| package["name"] != "flugs")
+            .filter(|package| !package["source"].is_null())
             .map(|package| {
                 let license = package["license"]
                     .as_str()

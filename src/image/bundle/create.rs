@@ -11,7 +11,6 @@ use super::materials::Materials;
 use super::opened::Opened;
 use super::sbom::{Bundled, What};
 use super::signature::SigningKey;
-use crate::destination::refuse_terminal;
 use crate::image::base;
 use crate::image::blobs::{Blobs, Region};
 use crate::image::build::open_all;
@@ -20,7 +19,8 @@ use crate::image::definition::Owner;
 use crate::image::layer::{self, Compression, Tree};
 use crate::image::source::Source;
 use crate::image::{Epoch, SourceName};
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
+use flugs_base::destination::refuse_terminal;
 
 /// What goes into a bundle.
 #[derive(Debug)]

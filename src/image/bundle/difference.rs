@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::manifest::BundleManifest;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// What differs between two bundles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

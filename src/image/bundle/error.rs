@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::image::ImageError;
-use crate::spec::{ExitCode, Failure};
+use flugs_base::{ExitCode, Failure};
 
 /// Why a bundle cannot be made, trusted or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ pub enum BundleError {
         /// The bundle.
         path: PathBuf,
         /// The earlier bundle's manifest.
-        manifest: crate::spec::Sha256Digest,
+        manifest: flugs_base::Sha256Digest,
     },
     /// Loading failed, and what had been done was undone.
     #[error("{what} could not be loaded; everything is as it was before{}", undone.as_deref().map(|reason| format!(", but: {reason}")).unwrap_or_default())]

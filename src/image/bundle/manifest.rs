@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::BundleError;
 use crate::image::Reference;
 use crate::image::oci::Descriptor;
-use crate::spec::{RelativePath, Sha256Digest};
+use flugs_base::{RelativePath, Sha256Digest};
 
 /// The format's version. A newer minor version only adds what older readers may skip; there is
 /// none yet. A newer major version is refused.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use super::crates::Program;
-use crate::files::{read_bounded, read_bounded_text};
 use crate::image::layer::Hashed;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
+use flugs_base::files::{read_bounded, read_bounded_text};
 
 /// A package database longer than this is none.
 const LONGEST_DATABASE: u64 = 64 << 20;

@@ -11,7 +11,7 @@ use super::{BLOBS, BundleError, MANIFEST, SBOM, SIGNATURE};
 use crate::image::blobs::{Blobs, Region};
 use crate::image::content::Content;
 use crate::image::layer::Hashed;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// A manifest or signature longer than this is none.
 const LONGEST_DOCUMENT: u64 = 64 << 20;

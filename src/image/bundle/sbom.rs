@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::crates::{Crate, Program};
 use super::manifest::FileKind;
 use super::materials::Materials;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// One thing that is bundled, as the bill sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use serde::{Deserialize, Serialize};
 
 use super::BundleError;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// What goes before the 32 bytes of a key: PKCS #8 version 1, and SubjectPublicKeyInfo.
 const PRIVATE_PREFIX: [u8; 16] = [

@@ -8,10 +8,10 @@ use std::path::Path;
 use super::create::{BundleInputs, CreatedBundle, Gathered};
 use super::manifest::{BundleManifest, BundleVersion, BundledBlob, Earlier, MAJOR, MINOR};
 use super::{BLOBS, BundleError, MANIFEST, SBOM, SIGNATURE, sbom};
-use crate::destination::Destination;
 use crate::image::Epoch;
 use crate::image::layer::Hashed;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
+use flugs_base::destination::Destination;
 
 /// The entries before the blobs.
 struct Documents {

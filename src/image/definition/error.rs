@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::spec::{ExitCode, Failure};
+use flugs_base::{ExitCode, Failure};
 
 /// Why a definition cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Reference;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 use raw::{RawDefinition, RawWay, RawWhat};
 
 pub use error::DefinitionError;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::text::{ImagePath, Mode, Owner, Port, Span, StopSignal, VariableName};
 use crate::image::Reference;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// One file of a definition.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -159,7 +159,7 @@ mod tests {
             mode,
             owner: (0, 0),
             size,
-            content: Some(crate::spec::Sha256Digest::of(&size.to_le_bytes())),
+            content: Some(flugs_base::Sha256Digest::of(&size.to_le_bytes())),
             target: None,
         }
     }

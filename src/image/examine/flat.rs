@@ -8,7 +8,7 @@ use crate::image::base;
 use crate::image::blobs::Blobs;
 use crate::image::content::Layer;
 use crate::image::layer::Hashed;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// One file, link or directory of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]

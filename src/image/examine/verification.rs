@@ -10,7 +10,7 @@ use crate::image::blobs::Blobs;
 use crate::image::build::open_all;
 use crate::image::content::{Content, Layer};
 use crate::image::{ImageError, SourceName};
-use crate::spec::Failure as _;
+use flugs_base::Failure as _;
 
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub async fn verify(name: &SourceName) -> Result<Verification, ImageError> {
     let (source, contents) = match open_all(name).await {
         Ok(opened) => opened,
         // What cannot be read as images at all is one problem; that it is not there is none of it.
-        Err(error) if error.exit_code() == crate::spec::ExitCode::ImageRefused => {
+        Err(error) if error.exit_code() == flugs_base::ExitCode::ImageRefused => {
             found.problems.push(error.to_string());
             return Ok(found);
         }
@@ -50,7 +50,7 @@ impl Verification {
         &mut self,
         content: &Content,
         blobs: &Blobs,
-        seen: &mut BTreeSet<crate::spec::Sha256Digest>,
+        seen: &mut BTreeSet<flugs_base::Sha256Digest>,
     ) {
         for descriptor in content.blobs() {
             if !seen.insert(descriptor.digest.0) {
@@ -68,7 +68,7 @@ impl Verification {
             for layer in image.layers() {
                 // The pair: a blob may be a layer under two diffIDs, one of them wrong.
                 let pair = format!("{} {}", layer.descriptor.digest, layer.diff_id);
-                if seen.insert(crate::spec::Sha256Digest::of(pair.as_bytes())) {
+                if seen.insert(flugs_base::Sha256Digest::of(pair.as_bytes())) {
                     self.note(check_diff_id(blobs, &layer));
                 }
             }

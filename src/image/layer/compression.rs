@@ -355,7 +355,7 @@ mod tests {
     fn the_compressors_are_the_ones_that_digests_were_made_with() {
         let content = content(2 * BLOCK + 12_345);
         let digest = |compression| {
-            crate::spec::Sha256Digest::of(&packed(compression, 2, &content, BLOCK)).to_string()
+            flugs_base::Sha256Digest::of(&packed(compression, 2, &content, BLOCK)).to_string()
         };
         // A change here changes the digest of every image: say so in CHANGELOG.md.
         insta::assert_snapshot!(digest(Compression::Gzip), @"4896e99714f843e54131f6af2b5f41a95b6237a50d7b551743866e911000ad0a");

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::compression::{self, Compression};
 use super::entry::{Entry, Node, Tree};
 use crate::image::Epoch;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// What a layer turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

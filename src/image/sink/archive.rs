@@ -10,12 +10,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::layout;
-use crate::destination::Destination;
 use crate::image::ImageError;
 use crate::image::blobs::Blobs;
 use crate::image::content::{Content, Image};
 use crate::image::oci::{self, Index, RunConfig};
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
+use flugs_base::destination::Destination;
 
 /// Writes the archive to a file, whole or not at all; `-` is standard output.
 pub(super) fn write_file(path: &Path, content: &Content, blobs: &Blobs) -> Result<(), ImageError> {

@@ -168,7 +168,7 @@ fn into_place(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Sha256Digest;
+    use flugs_base::Sha256Digest;
 
     fn named(content: &str, name: &str, tag: &str) -> Descriptor {
         let mut entry = Descriptor::of(oci::MANIFEST, content.as_bytes());

@@ -15,7 +15,7 @@ use super::blobs::Blobs;
 use super::content::Content;
 use super::layer::Compression;
 use super::{ImageError, Reference};
-use crate::destination::refuse_terminal;
+use flugs_base::destination::refuse_terminal;
 
 pub use remark::Remark;
 

@@ -6,11 +6,11 @@ use std::io::{self, BufReader, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::docker;
-use crate::files::read_bounded;
 use crate::image::ImageError;
 use crate::image::blobs::{Blobs, Region};
 use crate::image::oci::{Descriptor, Index};
 use crate::image::packing::{self, Packing};
+use flugs_base::files::read_bounded;
 
 /// A document longer than this is none.
 const LONGEST_DOCUMENT: u64 = 8 << 20;

@@ -14,7 +14,7 @@ use crate::image::blobs::Region;
 use crate::image::layer::{Compression, Hashed};
 use crate::image::oci::{self, BlobDigest, CONTAINERD_NAME, Descriptor, ImageConfig, Manifest};
 use crate::image::packing::{self, Packing};
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
 
 /// One element of `manifest.json`.
 #[derive(Debug, Deserialize)]

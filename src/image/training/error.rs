@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::spec::{ExitCode, Failure};
+use flugs_base::{ExitCode, Failure};
 
 /// The steps that can fail before the image's own flugs runs, and how it can be ended.
 #[derive(Debug, thiserror::Error)]

@@ -123,7 +123,7 @@ pub(super) async fn layer(
 }
 
 /// JVM, class path and binary are files of the layers; their digests stand for all of them.
-fn key(inputs: &BuildInputs, subject: Subject<'_>) -> crate::spec::Sha256Digest {
+fn key(inputs: &BuildInputs, subject: Subject<'_>) -> flugs_base::Sha256Digest {
     let definition = subject.definition;
     let key = Key::of("class-data 2")
         .with(inputs.compression.recipe())

@@ -9,7 +9,7 @@ use bollard::models::{
 };
 
 use super::{DockerTerms, Label};
-use crate::spec::{Role, WorkerSpec};
+use flugs_model::{Role, WorkerSpec};
 
 /// Where the supervisor answers questions about health, in the container's own file system.
 const STATUS: &str = "/tmp/flugs.sock";

@@ -22,9 +22,10 @@ use tokio::sync::mpsc;
 
 use super::process::identify;
 use super::{Provider, ProviderError, WorkerEvent};
-use crate::files::write_private;
-use crate::spec::{ProcessIdentity, Sha256Digest, WorkerId, WorkerSpec};
 use engine::failed;
+use flugs_base::Sha256Digest;
+use flugs_base::files::write_private;
+use flugs_model::{ProcessIdentity, WorkerId, WorkerSpec};
 
 pub use engine::Engine;
 pub use users::{ContainerUser, UserMapping};
@@ -261,7 +262,7 @@ fn prepare_sandbox(terms: &DockerTerms, worker: &WorkerSpec) -> Result<(), Provi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Resources, Role};
+    use flugs_model::{Resources, Role};
 
     pub(super) fn terms() -> DockerTerms {
         DockerTerms {

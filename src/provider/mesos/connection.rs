@@ -1,10 +1,10 @@
 //! The real connection and the real store, as the scheduler's loop takes them.
 
 use super::scheduling::{Heard, Link, Memory};
-use crate::mesos::connection::{Connection, Notice, Told};
-use crate::mesos::scheduler::Change;
-use crate::mesos::wire::Call;
 use crate::store::{SchedulerStore, StoreError};
+use flugs_mesos::connection::{Connection, Notice, Told};
+use flugs_mesos::scheduler::Change;
+use flugs_mesos::wire::Call;
 
 impl Link for Connection {
     fn connect(&mut self, generation: u64, subscribe: Call) {

@@ -7,10 +7,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::mesos::scheduler::{Ending, Planned};
-use crate::mesos::wire::{Reason, TaskState};
-use crate::spec::ExitCode;
-use crate::supervise::{ExitReport, Reason as Cause};
+use flugs_base::ExitCode;
+use flugs_mesos::scheduler::{Ending, Planned};
+use flugs_mesos::wire::{Reason, TaskState};
+use flugs_supervise::{ExitReport, Reason as Cause};
 
 /// What ended a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum FailureKind {
     Drained,
     /// An operator takes its machine down for maintenance.
     MachineDown,
+    /// Another agent was started in the place of its own.
+    AgentReplaced,
     /// An operator says that its agent is gone for good.
     MarkedGone,
     /// Its agent took the resources back that it had lent.
@@ -69,7 +71,7 @@ pub struct TaskFailure {
 
 impl FailureKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NeverLaunched,
         Self::ImagePull,
         Self::Fetch,
@@ -86,6 +88,7 @@ impl FailureKind {
         Self::NotRegistered,
         Self::Drained,
         Self::MachineDown,
+        Self::AgentReplaced,
         Self::MarkedGone,
         Self::Preempted,
     ];
@@ -109,6 +112,7 @@ impl FailureKind {
             Self::NotRegistered => "not-registered",
             Self::Drained => "drained",
             Self::MachineDown => "machine-down",
+            Self::AgentReplaced => "agent-replaced",
             Self::MarkedGone => "marked-gone",
             Self::Preempted => "preempted",
         }
@@ -123,7 +127,11 @@ impl FailureKind {
     pub const fn is_planned(self) -> bool {
         matches!(
             self,
-            Self::Drained | Self::MachineDown | Self::MarkedGone | Self::Preempted
+            Self::Drained
+                | Self::MachineDown
+                | Self::AgentReplaced
+                | Self::MarkedGone
+                | Self::Preempted
         )
     }
 
@@ -147,6 +155,7 @@ impl FailureKind {
             Self::NotRegistered => "it did not register in time",
             Self::Drained => "its agent is being drained",
             Self::MachineDown => "its machine is taken down for maintenance",
+            Self::AgentReplaced => "another agent was started in the place of its own",
             Self::MarkedGone => "an operator has marked its agent as gone",
             Self::Preempted => "its agent took its resources back",
         }
@@ -250,6 +259,7 @@ fn kind(ending: &Ending, message: &str, exit_code: Option<u8>) -> FailureKind {
         return match planned {
             Planned::Drained => Kind::Drained,
             Planned::MachineDown => Kind::MachineDown,
+            Planned::Replaced => Kind::AgentReplaced,
             Planned::MarkedGone => Kind::MarkedGone,
             Planned::Preempted => Kind::Preempted,
         };

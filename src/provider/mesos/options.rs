@@ -1,7 +1,7 @@
 //! What a Flink configuration says about running on Mesos.
 //!
 //! Owns the meaning of every `mesos.*` and `flugs.mesos.*` option: its type and default are in
-//! the table of [`crate::conf::options::OptionTable::own`], what it does is in `docs/mesos.md`.
+//! the table of [`flugs_flink_conf::options::OptionTable::own`], what it does is in `docs/mesos.md`.
 //! Everything that is wrong is reported at once, each with its key. Pure: no file is opened here.
 
 mod flink;
@@ -19,14 +19,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::conf::Configuration;
-use crate::flink::FlinkVersion;
-use crate::flink::rest::is_rest_encrypted;
-use crate::mesos::master_address::MasterAddress;
-use crate::mesos::matching::Profile;
-use crate::mesos::scheduler::Settings;
-use crate::mesos::wire::FrameworkInfo;
-use crate::spec::is_wildcard;
+use flugs_base::is_wildcard;
+use flugs_flink::FlinkVersion;
+use flugs_flink::rest::is_rest_encrypted;
+use flugs_flink_conf::Configuration;
+use flugs_mesos::master_address::MasterAddress;
+use flugs_mesos::matching::Profile;
+use flugs_mesos::scheduler::Settings;
+use flugs_mesos::wire::FrameworkInfo;
 
 pub use flink::StartOptions;
 pub use framework::{FrameworkOptions, FrameworkPlace, FrameworkSecret, SecretText};

@@ -1,7 +1,7 @@
 //! The shell around the pure scheduler: carries its actions out, and tells it what happened.
 //!
 //! Owns the clock, the order of things and what is known of the contact with the master. Decides
-//! nothing: that is [`crate::mesos::scheduler`]'s.
+//! nothing: that is [`flugs_mesos::scheduler`]'s.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::tally::Tally;
-use crate::mesos::scheduler::{
+use crate::store::StoreError;
+use flugs_base::{ExitCode, Failure};
+use flugs_mesos::scheduler::{
     Action, Change, Describe, HeldBack, Input, Report, Scheduler, Settings, Snapshot,
 };
-use crate::mesos::wire::{Call, Event, TaskId, TaskState};
-use crate::spec::{ExitCode, Failure};
-use crate::store::StoreError;
+use flugs_mesos::wire::{Call, Event, TaskId, TaskState};
 
 /// What carries calls to the master and events from it. No function waits but [`Link::next`].
 pub trait Link {
@@ -69,7 +69,7 @@ pub trait Memory: Send + 'static {
 /// Puts the documents that were made for tasks where the tasks will find them.
 pub trait Publish {
     /// Called before the tasks are launched for which documents were made.
-    fn publish(&mut self) -> Result<(), crate::artifact::StoreError>;
+    fn publish(&mut self) -> Result<(), flugs_artifact::StoreError>;
 
     /// Called once a task has what was made for it, or needs it no more.
     fn withdraw(&mut self, task: &TaskId);
@@ -83,7 +83,7 @@ pub enum SchedulingError {
     Store(#[from] StoreError),
     /// A task's documents cannot be published.
     #[error(transparent)]
-    Publish(#[from] crate::artifact::StoreError),
+    Publish(#[from] flugs_artifact::StoreError),
 }
 
 impl Failure for SchedulingError {

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::mesos::wire::{Accept, CallBody, Event, TaskState};
-use crate::spec::exposition::{Exposition, Histogram};
+use flugs_base::exposition::{Exposition, Histogram};
+use flugs_mesos::wire::{Accept, CallBody, Event, TaskState};
 
 /// How long writes to the store take: a local disk needs milliseconds, a quorum of ZooKeeper
 /// tens of them, and one that is away seconds.
@@ -202,11 +202,11 @@ fn launched(accept: &Accept) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesos::wire::{
+    use flugs_base::exposition::grammar::read;
+    use flugs_mesos::wire::{
         Decline, Launch, Offer, OfferId, Offers, Operation, OperationType, Reconcile,
         ReconcileTask, TaskInfo, TaskStatus, Update,
     };
-    use crate::spec::exposition::grammar::read;
 
     fn text(tally: &Tally) -> String {
         let mut text = Exposition::default();

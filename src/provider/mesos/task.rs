@@ -11,7 +11,7 @@
 //!
 //! - The agent's own fetcher, which every containerizer of every release since 1.0 has, brings two
 //!   files into the sandbox: flugs, and the launch manifest of this one task.
-//! - Their URLs hold capabilities ([`crate::artifact::Token::capability`]), each for one object.
+//! - Their URLs hold capabilities ([`flugs_artifact::Token::capability`]), each for one object.
 //!   The manifest's URL is in the command, which the master does not show, but which an agent
 //!   shows to those who may see its state, and the sandbox to those who may read it. These can
 //!   read the manifest in the sandbox as well, so the URL gives them nothing that they have not;
@@ -37,16 +37,17 @@ mod outbox;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::Token;
-use crate::artifact::server::ObjectUrls;
-use crate::conf::Configuration;
-use crate::conf::options::OptionTable;
-use crate::mesos::scheduler::{Describe, Launch};
-use crate::mesos::wire::{
+use flugs_artifact::Token;
+use flugs_artifact::server::ObjectUrls;
+use flugs_base::{RelativePath, Sha256Digest};
+use flugs_flink_conf::Configuration;
+use flugs_flink_conf::options::OptionTable;
+use flugs_mesos::scheduler::{Describe, Launch};
+use flugs_mesos::wire::{
     CommandInfo, DiscoveryInfo, DiscoveryPort, DiscoveryPorts, Environment, HealthCheck,
     HealthCheckType, KillPolicy, Label, Labels, Nanoseconds, TaskInfo, Uri, Variable,
 };
-use crate::spec::{Artifact, LaunchManifest, RelativePath, Sha256Digest};
+use flugs_model::{Artifact, LaunchManifest};
 
 use super::options::{ContainerizerOption, MesosOptions, ShipFlink};
 

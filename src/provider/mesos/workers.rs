@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use super::failure::{FailureKind, TaskFailure};
 use super::scheduling::{Contact, Link, News, Publish, Scheduling, SchedulingError, until};
 use super::tally::Tally;
-use crate::mesos::matching::Refusal;
-use crate::mesos::scheduler::{
+use flugs_mesos::matching::Refusal;
+use flugs_mesos::scheduler::{
     Describe, Ending, Goal, HeldBack, Input, Leaving, Report, Snapshot, Stop, TaskRecord,
 };
-use crate::mesos::wire::{AgentId, FrameworkId, TaskId, TaskState};
-use crate::spec::WorkerId;
-use crate::supervise::ExitReport;
+use flugs_mesos::wire::{AgentId, FrameworkId, TaskId, TaskState};
+use flugs_model::WorkerId;
+use flugs_supervise::ExitReport;
 
 /// A worker that is wanted.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::spec::ProcessIdentity;
+use flugs_model::ProcessIdentity;
 
 /// The identity of a running process (or of an unreaped child), or `None` if there is none.
 pub fn identify(pid: i32) -> Option<ProcessIdentity> {

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::spec::{ProcessIdentity, WorkerId, WorkerSpec};
+use flugs_model::{ProcessIdentity, WorkerId, WorkerSpec};
 
 use super::{Provider, ProviderError, WorkerEvent};
 
@@ -261,7 +261,8 @@ fn send(pid: i32, signal: Signal) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Resources, Role, Sha256Digest};
+    use flugs_base::Sha256Digest;
+    use flugs_model::{Resources, Role};
     use std::os::unix::fs::PermissionsExt as _;
 
     fn worker(directory: &Path) -> WorkerSpec {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::mesos::scheduler::{Change, Snapshot};
+use flugs_mesos::scheduler::{Change, Snapshot};
 
 /// The version of the forms below. A reader refuses any other.
 pub const SCHEDULER_VERSION: u32 = 1;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::{DirectoryLock, StoreError};
 use super::document::{self, SCHEDULER_VERSION, Unreadable};
-use crate::mesos::scheduler::{Change, Snapshot};
+use flugs_mesos::scheduler::{Change, Snapshot};
 
 /// A journal is not written anew while it is shorter than this, whatever it holds.
 const SHORT: u64 = 1024 * 1024;

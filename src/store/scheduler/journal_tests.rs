@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::super::testing::{change, task};
 use super::*;
-use crate::mesos::wire::FrameworkId;
-use crate::spec::Failure as _;
 use crate::store::SchedulerStore;
+use flugs_base::Failure as _;
+use flugs_mesos::wire::FrameworkId;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -80,7 +80,7 @@ async fn unknown_versions_and_damage_are_refused_and_left_as_they_were() {
         let mut store = SchedulerStore::in_directory(directory.path()).unwrap();
         let error = store.load().await.unwrap_err();
         assert!(error.to_string().contains(expected), "{text}: {error}");
-        assert_eq!(error.exit_code(), crate::spec::ExitCode::StateRefused);
+        assert_eq!(error.exit_code(), flugs_base::ExitCode::StateRefused);
         store.apply(&[task(1, None)]).await.unwrap_err();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }

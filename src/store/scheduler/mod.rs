@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::StoreError;
-use crate::mesos::scheduler::{Change, Snapshot};
-use crate::mesos::zookeeper::ZooKeeper;
+use flugs_mesos::scheduler::{Change, Snapshot};
+use flugs_net::zookeeper::ZooKeeper;
 
 mod document;
 mod journal;

@@ -16,9 +16,9 @@ use zookeeper_client::{Client, CreateMode, Error, MultiWriteError};
 use super::super::StoreError;
 use super::document::{SCHEDULER_VERSION, Unreadable, versioned};
 use super::transaction::{Header, Operation, TaskNode, Transaction, name, plan};
-use crate::mesos::scheduler::{Change, Snapshot, TaskRecord};
-use crate::mesos::wire::TaskId;
-use crate::mesos::zookeeper::{Trouble, ZooKeeper};
+use flugs_mesos::scheduler::{Change, Snapshot, TaskRecord};
+use flugs_mesos::wire::TaskId;
+use flugs_net::zookeeper::{Trouble, ZooKeeper};
 
 /// How many nodes are read at a time.
 const READS: usize = 200;

@@ -2,7 +2,8 @@
 //!
 //! Owns how the path is put together from Flink's options. Pure.
 
-use crate::mesos::master_address::{HostPort, MasterAddress, MasterAddressError};
+use flugs_mesos::master_address::{MasterAddress, MasterAddressError};
+use flugs_net::HostPort;
 
 /// A quorum of ZooKeeper, and the node that everything is under.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use zookeeper_client::{CreateMode, Error};
 use super::super::StoreError;
 use super::nodes::{Known, SchedulerNodes, Stop};
 use super::transaction::{Header, Operation, Transaction, deletions, plan};
-use crate::mesos::scheduler::{Change, Snapshot};
+use flugs_mesos::scheduler::{Change, Snapshot};
 
 /// Whoever deletes everything is done after this time. To put nodes in his way would make him
 /// fail, and him only.

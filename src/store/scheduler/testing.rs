@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use crate::mesos::constraint::Host;
-use crate::mesos::scheduler::{Change, Goal, TaskRecord};
-use crate::mesos::wire::{AgentId, FrameworkId, TaskId, TaskState};
-use crate::spec::WorkerId;
+use flugs_mesos::constraint::Host;
+use flugs_mesos::scheduler::{Change, Goal, TaskRecord};
+use flugs_mesos::wire::{AgentId, FrameworkId, TaskId, TaskState};
+use flugs_model::WorkerId;
 
 pub(super) fn task(serial: u64, state: Option<TaskState>) -> Change {
     let worker: WorkerId = format!("w-{serial}").parse().unwrap();

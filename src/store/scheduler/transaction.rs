@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::document::SCHEDULER_VERSION;
-use crate::mesos::scheduler::{Change, TaskRecord};
-use crate::mesos::wire::{FrameworkId, TaskId};
+use flugs_mesos::scheduler::{Change, TaskRecord};
+use flugs_mesos::wire::{FrameworkId, TaskId};
 
 /// How much a transaction may hold: a server takes a request of a megabyte, and no more
 /// (`jute.maxbuffer`).
@@ -220,7 +220,7 @@ mod tests {
 
     use super::super::testing::{change, task};
     use super::*;
-    use crate::mesos::scheduler::Snapshot;
+    use flugs_mesos::scheduler::Snapshot;
 
     /// The nodes, as a server has them.
     #[derive(Default)]

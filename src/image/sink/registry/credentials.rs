@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::artifact::fetch::registry_host;
 use crate::image::ImageError;
+use flugs_artifact::fetch::registry_host;
 
 /// A user's name and secret.
 #[derive(Clone, PartialEq, Eq)]

@@ -13,13 +13,13 @@ use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use url::Url;
 
 use self::session::{ATTEMPTS, Session, Trouble, wait};
-use crate::artifact::FetchOptions;
-use crate::artifact::fetch::http_client;
 use crate::image::blobs::Blobs;
 use crate::image::content::Content;
 use crate::image::oci::Descriptor;
 use crate::image::sink::Remark;
 use crate::image::{ImageError, Reference};
+use flugs_artifact::FetchOptions;
+use flugs_artifact::fetch::http_client;
 
 /// A blob is sent in pieces of this size: what a cut connection costs at most, with a registry
 /// that keeps what came of an upload.

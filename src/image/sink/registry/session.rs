@@ -9,8 +9,8 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use super::credentials::Credentials;
-use crate::artifact::fetch::{Challenge, NoToken, challenges, is_basic};
 use crate::image::ImageError;
+use flugs_artifact::fetch::{Challenge, NoToken, challenges, is_basic};
 
 /// A registry must answer within this time.
 const ANSWER: Duration = Duration::from_secs(60);

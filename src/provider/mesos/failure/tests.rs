@@ -1,5 +1,5 @@
 use super::*;
-use crate::supervise::Phase;
+use flugs_supervise::Phase;
 
 fn ending(state: TaskState, reason: Option<Reason>, message: &str) -> Ending {
     Ending {
@@ -104,6 +104,11 @@ fn what_operators_and_agents_end_is_no_failure_and_told_as_what_it_is() {
         (TaskState::GoneByOperator, Reason::AgentDraining, ""),
         (TaskState::Lost, Reason::AgentRemoved, down),
         (
+            TaskState::Lost,
+            Reason::AgentRemoved,
+            "Agent 127.0.0.1 removed: a new agent registered at the same address",
+        ),
+        (
             TaskState::GoneByOperator,
             Reason::AgentRemovedByOperator,
             gone,
@@ -131,6 +136,7 @@ fn what_operators_and_agents_end_is_no_failure_and_told_as_what_it_is() {
         drained: its agent is being drained: Command terminated with signal Terminated
         drained: its agent is being drained
         machine-down: its machine is taken down for maintenance: Agent 127.0.0.1 removed: Operator initiated 'Machine DOWN'
+        agent-replaced: another agent was started in the place of its own: Agent 127.0.0.1 removed: a new agent registered at the same address
         marked-gone: an operator has marked its agent as gone: Agent has been marked gone
         marked-gone: an operator has marked its agent as gone: Reconciliation: Task is gone
         marked-gone: an operator has marked its agent as gone: Agent has been marked gone

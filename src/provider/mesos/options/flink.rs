@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::MesosOptionReason;
 use super::reader::Reader;
-use crate::conf::high_availability_mode;
-use crate::conf::options::parse_duration;
+use flugs_flink_conf::high_availability_mode;
+use flugs_flink_conf::options::parse_duration;
 
 /// How many starts may fail, and how long a start may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

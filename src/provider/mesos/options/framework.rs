@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::mesos::constraint::Field;
-use crate::mesos::wire::{Capability, CapabilityType, FrameworkInfo, Label, Labels};
+use flugs_mesos::constraint::Field;
+use flugs_mesos::wire::{Capability, CapabilityType, FrameworkInfo, Label, Labels};
 
 use super::profiles::WorkerProfile;
 use super::reader::Reader;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::mesos::resources::PortDemand;
+use flugs_mesos::resources::PortDemand;
 
 use super::reader::Reader;
 use super::text;

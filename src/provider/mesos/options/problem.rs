@@ -1,10 +1,11 @@
 //! What is wrong with the options, all of it at once.
 
-use crate::conf::Origin;
-use crate::flink::memory::MemoryError;
-use crate::mesos::constraint::ConstraintError;
-use crate::mesos::master_address::MasterAddressError;
-use crate::spec::{ExitCode, Failure, WorkerIdError};
+use flugs_base::{ExitCode, Failure};
+use flugs_flink::memory::MemoryError;
+use flugs_flink_conf::Origin;
+use flugs_mesos::constraint::ConstraintError;
+use flugs_mesos::master_address::MasterAddressError;
+use flugs_model::WorkerIdError;
 
 use super::text::TextError;
 

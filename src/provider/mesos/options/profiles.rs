@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::flink::FlinkVersion;
-use crate::flink::memory::{Breakdown, MemorySize, derive};
-use crate::mesos::constraint::{Constraint, parse_host_attributes, parse_list};
-use crate::mesos::matching::Profile;
-use crate::mesos::resources::{Demand, PortDemand, Thousandths};
-use crate::spec::{Role, WorkerId};
+use flugs_flink::FlinkVersion;
+use flugs_flink::memory::{Breakdown, MemorySize, derive};
+use flugs_mesos::constraint::{Constraint, parse_host_attributes, parse_list};
+use flugs_mesos::matching::Profile;
+use flugs_mesos::resources::{Demand, PortDemand, Thousandths};
+use flugs_model::{Role, WorkerId};
 
 use super::MesosOptionReason;
 use super::reader::Reader;

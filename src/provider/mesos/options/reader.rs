@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::conf::options::{FlinkOption, Lookup, OptionTable, ReadingRules, parse_duration};
-use crate::conf::{Configuration, Setting, is_sensitive};
+use flugs_flink_conf::options::{FlinkOption, Lookup, OptionTable, ReadingRules, parse_duration};
+use flugs_flink_conf::{Configuration, Setting, is_sensitive};
 
 use super::problem::{MesosOptionProblem, MesosOptionReason};
 

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::conf::options::parse_duration;
-use crate::flink::FlinkVersion;
+use flugs_flink::FlinkVersion;
+use flugs_flink_conf::options::parse_duration;
 
 use super::MesosOptionReason;
 use super::profiles::{DEFAULT_PROFILE, WorkerProfile};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::mesos::wire::Visibility;
+use flugs_mesos::wire::Visibility;
 
 use super::MesosOptionReason;
 use super::ports::{self, NetworkMode, NetworkOptions, PortOptions};

@@ -1,6 +1,6 @@
 use super::*;
-use crate::conf::options::{FlinkOption, OptionTable, ValueType};
-use crate::conf::{Layer, Origin};
+use flugs_flink_conf::options::{FlinkOption, OptionTable, ValueType};
+use flugs_flink_conf::{Layer, Origin};
 
 fn configuration(settings: &[(&str, &str)]) -> Configuration {
     let mut configuration = Configuration::new();
@@ -124,13 +124,13 @@ fn what_conf_check_calls_an_error_is_refused_here_and_the_other_way_round() {
     for option in OptionTable::own().options() {
         let key = option.key.replace("<name>", "big").replace("<option>", "x");
         let configuration = configuration(&[LEAST[0], LEAST[1], (&key, "-?")]);
-        let checked = crate::conf::check(
+        let checked = flugs_flink_conf::check(
             &configuration,
             OptionTable::for_line(1, 20),
-            crate::conf::Dialect::Flat,
+            flugs_flink_conf::Dialect::Flat,
         );
-        let is_known = |problem: &crate::conf::Problem| {
-            !matches!(problem, crate::conf::Problem::UnknownKey { .. })
+        let is_known = |problem: &flugs_flink_conf::Problem| {
+            !matches!(problem, flugs_flink_conf::Problem::UnknownKey { .. })
         };
         assert!(
             checked.iter().all(|finding| is_known(&finding.problem)),

@@ -4,7 +4,7 @@
 //! `ContaineredTaskManagerParameters`), but what that dropped in silence is refused here. No
 //! message repeats an entry that may hold a secret; it is counted instead.
 
-use crate::mesos::wire::VolumeMode;
+use flugs_mesos::wire::VolumeMode;
 
 /// Why a value cannot be understood; the entries of a list are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,8 +6,8 @@
 use super::MesosOptionReason;
 use super::profiles::PREFIX;
 use super::reader::Reader;
-use crate::conf::Configuration;
-use crate::conf::options::{Lookup, OptionTable};
+use flugs_flink_conf::Configuration;
+use flugs_flink_conf::options::{Lookup, OptionTable};
 
 /// Options of Flink's integration that have no effect here, and why.
 const WITHOUT_EFFECT: [(&str, &str); 2] = [

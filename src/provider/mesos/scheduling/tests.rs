@@ -4,9 +4,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 use super::*;
-use crate::mesos::matching::Profile;
-use crate::mesos::scheduler::Launch;
-use crate::mesos::wire::{CallBody, FrameworkInfo, TaskInfo};
+use flugs_mesos::matching::Profile;
+use flugs_mesos::scheduler::Launch;
+use flugs_mesos::wire::{CallBody, FrameworkInfo, TaskInfo};
 
 /// What happened, in its order.
 type Diary = Arc<Mutex<Vec<String>>>;
@@ -75,7 +75,7 @@ impl Memory for Slow {
 struct Press(Diary);
 
 impl Publish for Press {
-    fn publish(&mut self) -> Result<(), crate::artifact::StoreError> {
+    fn publish(&mut self) -> Result<(), flugs_artifact::StoreError> {
         write(&self.0, "published");
         Ok(())
     }
@@ -233,7 +233,7 @@ async fn a_lost_connection_is_told_with_its_reason_and_made_again() {
 async fn teardown_is_said_and_done_when_the_store_knows() {
     let mut scene = Scene::subscribed().await;
     read(&scene.diary);
-    let stop = Input::Stop(crate::mesos::scheduler::Stop::Teardown);
+    let stop = Input::Stop(flugs_mesos::scheduler::Stop::Teardown);
     scene.scheduling.tell(stop).unwrap();
     scene.settle().await;
     scene.say.send(Heard::TornDown { generation: 1 }).unwrap();

@@ -1,7 +1,7 @@
 //! The command line of a task's launcher, for both containerizers.
 
-use crate::mesos::wire::CommandInfo;
 use crate::provider::mesos::options::{ContainerizerOption, TaskOptions};
+use flugs_mesos::wire::CommandInfo;
 
 use super::{BINARY, Place, docker, mesos};
 

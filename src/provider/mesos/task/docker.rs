@@ -1,12 +1,12 @@
 //! The Docker containerizer's part of a task.
 
-use crate::mesos::scheduler::Launch;
-use crate::mesos::wire::{
-    CommandInfo, ContainerInfo, ContainerType, DockerInfo, DockerNetwork, NetworkInfo, Parameter,
-    PortMapping, Uri, Volume, VolumeMode,
-};
 use crate::provider::mesos::options::{
     ContainerizerOption, NetworkMode, PullConfig, TaskOptions, VolumeOption,
+};
+use flugs_mesos::scheduler::Launch;
+use flugs_mesos::wire::{
+    CommandInfo, ContainerInfo, ContainerType, DockerInfo, DockerNetwork, NetworkInfo, Parameter,
+    PortMapping, Uri, Volume, VolumeMode,
 };
 
 use super::Place;

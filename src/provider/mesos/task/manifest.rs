@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::conf::{
+use crate::provider::mesos::options::{NetworkMode, TaskOptions};
+use flugs_flink_conf::{
     Layer, Setting, is_highly_available, is_sensitive, mesos_addresses, mesos_defaults,
 };
-use crate::mesos::scheduler::Launch;
-use crate::provider::mesos::options::{NetworkMode, TaskOptions};
-use crate::spec::{Artifact, LaunchManifest, ManifestVersion, Resources, Role, WorkerId};
+use flugs_mesos::scheduler::Launch;
+use flugs_model::{Artifact, LaunchManifest, ManifestVersion, Resources, Role, WorkerId};
 
 use super::{JobManagerAddress, TaskTerms};
 

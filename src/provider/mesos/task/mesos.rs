@@ -1,11 +1,11 @@
 //! The Mesos containerizer's part of a task.
 
-use crate::mesos::scheduler::Launch;
-use crate::mesos::wire::{
+use crate::provider::mesos::options::{ContainerizerOption, PullConfig, SecretName, TaskOptions};
+use flugs_mesos::scheduler::Launch;
+use flugs_mesos::wire::{
     CommandInfo, ContainerInfo, ContainerType, DockerImage, Image, MesosInfo, Secret,
     SecretReference, SecretType, Variable, VariableType, Volume, VolumeMode, VolumeSource,
 };
-use crate::provider::mesos::options::{ContainerizerOption, PullConfig, SecretName, TaskOptions};
 
 use super::{BINARY, Place, docker};
 

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::mesos::wire::TaskId;
-use crate::spec::Sha256Digest;
+use flugs_base::Sha256Digest;
+use flugs_mesos::wire::TaskId;
 
 /// The launch manifest of one task.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TaskDocument {
     /// The task. Once it runs, nobody needs the document any more
-    /// ([`crate::artifact::Store::withdraw`]).
+    /// ([`flugs_artifact::Store::withdraw`]).
     pub task: TaskId,
     /// The digest under which the task asks for it.
     pub digest: Sha256Digest,

@@ -3,11 +3,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
-use crate::artifact::{Server, ServerOptions, Store};
-use crate::conf::{Layer, Origin};
-use crate::flink::FlinkVersion;
-use crate::mesos::wire::TaskId;
-use crate::spec::{ArtifactKind, WorkerId};
+use flugs_artifact::{Server, ServerOptions, Store};
+use flugs_flink::FlinkVersion;
+use flugs_flink_conf::{Layer, Origin};
+use flugs_mesos::wire::TaskId;
+use flugs_model::{ArtifactKind, WorkerId};
 
 const MESOS_IMAGE: [(&str, &str); 1] = [(
     "mesos.resourcemanager.tasks.container.image.name",

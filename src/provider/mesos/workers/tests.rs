@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use super::super::scheduling::{Heard, Memory};
 use super::*;
-use crate::mesos::constraint::Host;
-use crate::mesos::matching::Profile;
-use crate::mesos::scheduler::{Change, Launch, Settings};
-use crate::mesos::wire::{Call, CallBody, FrameworkInfo, TaskInfo};
-use crate::spec::Role;
 use crate::store::StoreError;
-use crate::supervise::{Phase, Reason};
+use flugs_mesos::constraint::Host;
+use flugs_mesos::matching::Profile;
+use flugs_mesos::scheduler::{Change, Launch, Settings};
+use flugs_mesos::wire::{Call, CallBody, FrameworkInfo, TaskInfo};
+use flugs_model::Role;
+use flugs_supervise::{Phase, Reason};
 
 /// The calls that launch and kill, as the master would get them.
 type Calls = Arc<Mutex<Vec<String>>>;
@@ -59,7 +59,7 @@ impl Memory for Good {
 struct Anywhere;
 
 impl Publish for Anywhere {
-    fn publish(&mut self) -> Result<(), crate::artifact::StoreError> {
+    fn publish(&mut self) -> Result<(), flugs_artifact::StoreError> {
         Ok(())
     }
 

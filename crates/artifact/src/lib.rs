@@ -1,0 +1,18 @@
+//! How bytes travel: the content-addressed store, the server, the fetcher, the unpacker.
+//!
+//! A SHA-256 decides what bytes are right, so any mirror is as good as any other and nothing
+//! unverified is ever seen by anybody. Knows nothing of what the bytes mean to those who use them.
+
+#![warn(unused_crate_dependencies)]
+
+pub mod fetch;
+pub mod server;
+pub mod store;
+pub mod token;
+pub mod unpack;
+
+pub use fetch::{FetchError, FetchEvent, FetchOptions, FetchSummary, Fetcher};
+pub use server::{Server, ServerOptions};
+pub use store::{Store, StoreError, StoredObject};
+pub use token::Token;
+pub use unpack::UnpackError;

@@ -1,0 +1,15 @@
+//! What every connection needs, whatever is sent over it.
+//!
+//! Owns host names without NSS ([`Resolver`]) and sessions with ZooKeeper ([`zookeeper`]). Never
+//! knows what is sent, and what the nodes of ZooKeeper mean.
+
+#![warn(unused_crate_dependencies)]
+
+mod host_port;
+mod host_resolver;
+mod resolver;
+pub mod zookeeper;
+
+pub use host_port::HostPort;
+pub use host_resolver::HostResolver;
+pub use resolver::Resolver;
