@@ -53,6 +53,8 @@ const BLOCKS: &[(&str, &str, Scene)] = &[
         " cluster's process",
         Scene::Shown(Shown::Drawing),
     ),
+    // Held to the crates by a test of xtask.
+    ("ARCHITECTURE.md", "graph BT", Scene::Shown(Shown::Drawing)),
     (
         "CONTRIBUTING.md",
         "./test.sh",

@@ -33,8 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// closes its connections before it ceases to listen.
 const INQUIRY: Duration = Duration::from_secs(20);
 
-/// From one attempt to have the connection to the next.
-const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
+/// From one attempt to have the connection to the next: it is there before the program works for its
+/// peer, which takes a JVM longer than this. A peer that died in between would not be missed.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 
 /// See the module's text.
 #[derive(Debug)]
