@@ -89,9 +89,25 @@ fn the_commands_that_drawings_name_exist() {
 }
 
 #[test]
+fn the_crates_that_are_drawn_exist() {
+    for block in shown(Shown::Crates) {
+        let words = block.text.split_whitespace().skip(2);
+        for name in words.filter(|word| *word != "-->") {
+            assert!(is_crate(name), "{}: no crate {name}", block.place());
+        }
+    }
+}
+
+fn is_crate(name: &str) -> bool {
+    Path::new(ROOT).join("crates").join(name).is_dir()
+}
+
+#[test]
 fn what_the_program_says_stands_in_the_snapshot_of_a_test() {
     let mut sources = Vec::new();
-    gather(&Path::new(ROOT).join("src"), &mut sources);
+    for folder in ["src", "crates"] {
+        gather(&Path::new(ROOT).join(folder), &mut sources);
+    }
     let sources: Vec<String> = sources
         .iter()
         .map(|path| even(&fs::read_to_string(path).unwrap()))
@@ -139,7 +155,7 @@ fn a_log_has_the_time_before_each_line() {
     }
 }
 
-/// Scripts are there and well-formed, and rooms that are named exist.
+/// Scripts are there and well-formed, and crates that are named exist.
 #[test]
 fn commands_for_developing_name_what_is_there() {
     for block in shown(Shown::Developing) {
@@ -154,9 +170,8 @@ fn commands_for_developing_name_what_is_there() {
                 continue;
             }
             assert_eq!(words[0], "cargo", "{}: {line}", block.place());
-            for room in words.iter().filter_map(|word| word.strip_suffix("::")) {
-                let path = Path::new(ROOT).join("src").join(room);
-                assert!(path.is_dir(), "{}: no room {room}", block.place());
+            for name in words.iter().filter_map(|word| word.strip_prefix("flugs-")) {
+                assert!(is_crate(name), "{}: no crate {name}", block.place());
             }
         }
     }
