@@ -861,7 +861,9 @@ impl Master {
         if random.below(2) == 0 {
             let workers = tasks.values().filter(|it| it.state == TaskState::Running);
             let workers: Vec<String> = workers.map(|it| it.worker.clone()).collect();
-            workers.iter().for_each(|_| self.reach("orphaned"));
+            for _ in &workers {
+                self.reach("orphaned");
+            }
             self.orphans.extend(workers);
         }
         self.rescind(&old);
