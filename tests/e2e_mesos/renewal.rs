@@ -30,10 +30,11 @@ fn workers_find_a_new_jobmanager(version: &str) {
     scene.nothing_is_left();
 }
 
-/// Only the JobManager dies, and nothing of its job runs on beside the next one's.
-#[test]
-fn workers_are_registered_again_after_the_jobmanager_alone_was_killed() {
-    let mut scene = Scene::new("1.20.5", Scene::agents(2), &[]);
+/// Only the JobManager dies, right after its workers have registered; nothing of its job runs on beside
+/// the next one's.
+#[track_caller]
+fn workers_find_a_jobmanager_that_died_alone(version: &str) {
+    let mut scene = Scene::new(version, Scene::agents(2), &[NO_HEARTBEAT_TELLS.to_owned()]);
     let mut command = scene.appmaster();
     scene.start(&mut command);
     scene.wait_until_whole();
@@ -48,6 +49,16 @@ fn workers_are_registered_again_after_the_jobmanager_alone_was_killed() {
     scene.wait_until_counting();
     assert!(scene.end("INT").success());
     scene.nothing_is_left();
+}
+
+#[test]
+fn workers_are_registered_again_after_the_jobmanager_alone_was_killed() {
+    workers_find_a_jobmanager_that_died_alone("1.20.5");
+}
+
+#[test]
+fn nightly_workers_of_1_13_6_are_registered_again_after_the_jobmanager_alone_was_killed() {
+    workers_find_a_jobmanager_that_died_alone("1.13.6");
 }
 
 #[test]

@@ -133,6 +133,8 @@ impl Supervisor<'_> {
                 }
             }
             Source::Peer(watch) => {
+                // That it serves by now may stand in a file which nobody has looked at yet.
+                self.look_at_files();
                 let is_ready = self.readiness.as_ref().is_none_or(Readiness::is_ready);
                 let peer = self.peer.as_mut();
                 if peer.is_some_and(|peer| peer.ready(watch, is_ready, now)) {
