@@ -1,13 +1,14 @@
 //! What every connection needs, whatever is sent over it.
 //!
-//! Owns host names without NSS ([`Resolver`]) and sessions with ZooKeeper ([`zookeeper`]). Never
-//! knows what is sent, and what the nodes of ZooKeeper mean.
+//! Owns host names without NSS ([`Resolver`]), whom TLS trusts ([`tls`]), and sessions with ZooKeeper
+//! ([`zookeeper`]). Never knows what is sent, and what the nodes of ZooKeeper mean.
 
 #![warn(unused_crate_dependencies)]
 
 mod host_port;
 mod host_resolver;
 mod resolver;
+pub mod tls;
 pub mod zookeeper;
 
 pub use host_port::HostPort;

@@ -45,7 +45,7 @@ fn of_files(chain: &Path, key: &Path) -> Result<TlsIdentity, AppMasterError> {
     TlsIdentity::from_files(chain, key, None).map_err(|source| {
         let [of_chain, of_key] = CERTIFICATE_FILES;
         // What is no certificate is told of the chain; all else is the key's fault, or of both.
-        let of_the_chain = matches!(&source, TlsError::Pem { path, .. } if path == chain);
+        let of_the_chain = matches!(&source, TlsError::Pem(error) if error.path == chain);
         let option = if of_the_chain { of_chain } else { of_key };
         AppMasterError::ArtifactIdentity { option, source }
     })

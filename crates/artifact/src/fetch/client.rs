@@ -1,16 +1,17 @@
 //! HTTP clients: one for servers that authorities vouch for, one for each pinned certificate.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::redirect;
+use rustls::ClientConfig;
 use rustls::client::WebPkiServerVerifier;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
-use super::pin::{Fingerprint, PinnedVerifier};
+use flugs_net::tls::{Judge, JudgedVerifier, PemError, authorities, certificates, private_key};
+
+use super::pin::Fingerprint;
 use super::{FetchError, FetchOptions};
 
 /// More redirects than this are a loop.
@@ -41,8 +42,8 @@ impl Clients {
         let identity = match &options.client_identity {
             None => None,
             Some((chain, key)) => Some(Arc::new(Identity {
-                chain: certificates(chain)?,
-                key: PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?,
+                chain: certificates(chain).map_err(unusable)?,
+                key: private_key(key).map_err(unusable)?,
             })),
         };
         let settings = Settings {
@@ -96,26 +97,14 @@ impl Settings {
 
     /// Trusts the private authority if one is given, and then no other; else the system's.
     fn trusting_tls(&self) -> Result<ClientConfig, FetchError> {
-        let mut roots = RootCertStore::empty();
-        match &self.options.authority {
-            Some(path) => {
-                for certificate in certificates(path)? {
-                    roots
-                        .add(certificate)
-                        .map_err(|error| unusable(path, &error))?;
-                }
-            }
-            // A system without certificates is fine for as long as nothing needs them.
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
+        // A system without certificates is fine for as long as nothing needs them.
+        let roots = authorities(self.options.authority.as_deref()).map_err(unusable)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| tls(&error))?;
         if roots.is_empty() {
-            let nobody = Arc::new(NoAuthorities { provider });
+            let nobody = Arc::new(JudgedVerifier::new(NoAuthorities, provider));
             let builder = builder.dangerous().with_custom_certificate_verifier(nobody);
             return self.finish(builder);
         }
@@ -129,10 +118,7 @@ impl Settings {
 
     fn pinned_tls(&self, pin: Fingerprint) -> Result<ClientConfig, FetchError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = PinnedVerifier {
-            pin,
-            provider: Arc::clone(&provider),
-        };
+        let verifier = JudgedVerifier::new(pin, Arc::clone(&provider));
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| tls(&error))?
@@ -163,48 +149,21 @@ fn every_host_is_excepted() -> bool {
     variable.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
 }
 
-/// A verifier for a system that has no authorities: refuses everybody, and says why.
+/// For a system that has no authorities: refuses everybody, and says why.
 #[derive(Debug)]
-struct NoAuthorities {
-    provider: Arc<rustls::crypto::CryptoProvider>,
-}
+struct NoAuthorities;
 
-impl rustls::client::danger::ServerCertVerifier for NoAuthorities {
-    fn verify_server_cert(
+impl Judge for NoAuthorities {
+    fn judge(
         &self,
-        _end_entity: &CertificateDer<'_>,
+        _certificate: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
-        _server_name: &rustls_pki_types::ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: rustls_pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        _now: UnixTime,
+        _provider: &CryptoProvider,
+    ) -> Result<(), rustls::Error> {
         Err(rustls::Error::General(
             "this system has no certificate authorities: name one, or pin the certificate".into(),
         ))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::CertificateError::UnknownIssuer.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::CertificateError::UnknownIssuer.into())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }
 
@@ -222,19 +181,9 @@ fn redirect_policy() -> redirect::Policy {
     })
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FetchError> {
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| unusable(path, &error))?;
-    if found.is_empty() {
-        return Err(unusable(path, &"there is no certificate in it"));
-    }
-    Ok(found)
-}
-
-fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> FetchError {
+fn unusable(error: PemError) -> FetchError {
     FetchError::Tls {
-        reason: format!("{}: {reason}", path.display()),
+        reason: error.to_string(),
     }
 }
 

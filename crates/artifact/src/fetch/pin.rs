@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::Error;
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use flugs_base::{DigestError, Sha256Digest};
+use flugs_net::tls::Judge;
 
 /// How a fingerprint is written in the fragment of a URL: `https://host/…#certificate-sha256=HEX`.
 /// A fragment is never sent, and a relative reference inherits the pin of its base.
@@ -48,53 +47,19 @@ impl fmt::Display for Fingerprint {
 
 /// Accepts exactly one certificate, whatever it says of itself: who holds its key is the server.
 /// Names and dates play no part, so a generated certificate needs neither.
-#[derive(Debug)]
-pub(super) struct PinnedVerifier {
-    pub(super) pin: Fingerprint,
-    pub(super) provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for PinnedVerifier {
-    fn verify_server_cert(
+impl Judge for Fingerprint {
+    fn judge(
         &self,
-        end_entity: &CertificateDer<'_>,
+        certificate: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
         _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let shown = Fingerprint::of(end_entity);
-        if shown == self.pin {
-            return Ok(ServerCertVerified::assertion());
+        _provider: &CryptoProvider,
+    ) -> Result<(), Error> {
+        let shown = Self::of(certificate);
+        if shown == *self {
+            return Ok(());
         }
-        let pin = self.pin;
-        let why = format!("the server's certificate has SHA-256 {shown}, and {pin} is pinned");
+        let why = format!("the server's certificate has SHA-256 {shown}, and {self} is pinned");
         Err(Error::General(why))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }

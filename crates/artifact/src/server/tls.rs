@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::fetch::Fingerprint;
 use flugs_base::{ExitCode, Failure};
+use flugs_net::tls::{self, PemError};
 
 /// Who the server is.
 #[derive(Clone)]
@@ -27,15 +27,8 @@ pub struct TlsIdentity {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file with certificates or a key is unreadable or holds none.
-    #[error("{} holds no usable PEM {expected}: {reason}", path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What was looked for.
-        expected: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
+    #[error(transparent)]
+    Pem(#[from] PemError),
     /// Certificate and key do not go together, or are of a kind that is not supported.
     #[error("the TLS certificate and key cannot be used")]
     Unusable {
@@ -68,13 +61,8 @@ impl TlsIdentity {
         key: &Path,
         clients: Option<&Path>,
     ) -> Result<Self, TlsError> {
-        let chain = read_certificates(certificates)?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::Pem {
-            path: key.to_owned(),
-            expected: "private key",
-            reason: error.to_string(),
-        })?;
-        Self::new(chain, key, clients, false)
+        let chain = tls::certificates(certificates)?;
+        Self::new(chain, tls::private_key(key)?, clients, false)
     }
 
     /// Uses a certificate chain, the server's own certificate first, and the key of that.
@@ -135,20 +123,13 @@ impl TlsIdentity {
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let refuse = |reason: String| TlsError::ClientAuthority {
-                    path: path.to_owned(),
-                    reason,
-                };
-                let mut roots = RootCertStore::empty();
-                for certificate in read_certificates(path)? {
-                    roots
-                        .add(certificate)
-                        .map_err(|error| refuse(error.to_string()))?;
-                }
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                        .build()
-                        .map_err(|error| refuse(error.to_string()))?;
+                let roots = Arc::new(tls::authorities(Some(path))?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
+                    .build()
+                    .map_err(|error| TlsError::ClientAuthority {
+                        path: path.to_owned(),
+                        reason: error.to_string(),
+                    })?;
                 builder.with_client_cert_verifier(verifier)
             }
         };
@@ -183,21 +164,6 @@ impl TlsIdentity {
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.config).into()
     }
-}
-
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let refuse = |reason: String| TlsError::Pem {
-        path: path.to_owned(),
-        expected: "certificate",
-        reason,
-    };
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| refuse(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(refuse("there is none in it".to_owned()));
-    }
-    Ok(certificates)
 }
 
 impl fmt::Debug for TlsIdentity {

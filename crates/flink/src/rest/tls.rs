@@ -8,12 +8,11 @@
 use std::sync::Arc;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, Error, RootCertStore};
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::security::{
     FINGERPRINT, Found, KEY_PASSWORD, KEY_STORE_PASSWORD, Lookup, RestSecurity, StoreOption,
@@ -21,6 +20,7 @@ use super::security::{
 };
 use flugs_base::{ExitCode, Failure};
 use flugs_java_keystore::{Identity, KeyStore, KeyStoreError, KeyStoreProblem};
+use flugs_net::tls::{Judge, JudgedVerifier};
 
 /// How a JobManager's REST interface is spoken to over TLS, and who the JobManager is there.
 #[derive(Debug, Clone)]
@@ -93,21 +93,18 @@ impl RestTls {
         let (option, identity) = identity(&security)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let (trust_option, trust) = trust(&security, &identity, option)?;
-        let verifier = JobManagerVerifier {
-            trust,
-            provider: Arc::clone(&provider),
-        };
         let [leaf, intermediates @ ..] = identity.chain.as_slice() else {
             return Err(unusable(option, Error::NoCertificatesPresented));
         };
-        verifier
-            .judge(leaf, intermediates, UnixTime::now())
+        trust
+            .judge(leaf, intermediates, UnixTime::now(), &provider)
             .map_err(|error| RestTlsError::Untrusted {
                 key_store: option,
                 trust: trust_option,
                 reason: error.to_string(),
             })?;
         let failed = |source| unusable(option, source);
+        let verifier = JudgedVerifier::new(trust, Arc::clone(&provider));
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(failed)?
@@ -218,21 +215,16 @@ enum Trust {
     },
 }
 
-#[derive(Debug)]
-struct JobManagerVerifier {
-    trust: Trust,
-    provider: Arc<CryptoProvider>,
-}
-
-impl JobManagerVerifier {
+impl Judge for Trust {
     fn judge(
         &self,
         certificate: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
+        provider: &CryptoProvider,
     ) -> Result<(), Error> {
-        match &self.trust {
-            Trust::Fingerprint(expected) => {
+        match self {
+            Self::Fingerprint(expected) => {
                 let shown = digest(&SHA1_FOR_LEGACY_USE_ONLY, certificate);
                 if shown.as_ref() == expected {
                     return Ok(());
@@ -240,56 +232,17 @@ impl JobManagerVerifier {
                 Err(Error::General("its SHA-1 is another one".to_owned()))
             }
             // Java trusts what is in the store whatever it says of itself.
-            Trust::Certificates { exact, .. } if exact.iter().any(|one| one == certificate) => {
+            Self::Certificates { exact, .. } if exact.iter().any(|one| one == certificate) => {
                 Ok(())
             }
-            Trust::Certificates { roots, .. } => verify_server_cert_signed_by_trust_anchor(
+            Self::Certificates { roots, .. } => verify_server_cert_signed_by_trust_anchor(
                 &ParsedCertificate::try_from(certificate)?,
                 roots,
                 intermediates,
                 now,
-                self.provider.signature_verification_algorithms.all,
+                provider.signature_verification_algorithms.all,
             ),
         }
-    }
-}
-
-impl ServerCertVerifier for JobManagerVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        self.judge(end_entity, intermediates, now)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        algorithms.supported_schemes()
     }
 }
 

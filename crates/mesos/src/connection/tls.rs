@@ -2,14 +2,14 @@
 //!
 //! Owns the client's side of TLS. Never decides whether TLS is used.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsConnector;
+
+use flugs_net::tls::{PemError, authorities, certificates, private_key};
 
 /// Whom to trust, for masters that speak TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,15 +24,8 @@ pub struct TlsTrust {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsTrustError {
     /// A file is unreadable, or holds something else.
-    #[error("{} holds no usable PEM {expected} for TLS to Mesos masters: {reason}", path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What was looked for.
-        expected: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
+    #[error("TLS to Mesos masters cannot be set up: {0}")]
+    Pem(PemError),
     /// There is nobody to trust.
     #[error(
         "this system has no certificate authorities to check Mesos masters with; name a file of them"
@@ -63,10 +56,10 @@ impl TlsTrust {
         let config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
-                let private = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| pem(key, "private key", &error))?;
+                let chain = certificates(chain).map_err(TlsTrustError::Pem)?;
+                let key = private_key(key).map_err(TlsTrustError::Pem)?;
                 builder
-                    .with_client_auth_cert(certificates(chain)?, private)
+                    .with_client_auth_cert(chain, key)
                     .map_err(|error| unusable(&error))?
             }
         };
@@ -74,40 +67,10 @@ impl TlsTrust {
     }
 
     fn roots(&self) -> Result<RootCertStore, TlsTrustError> {
-        let mut roots = RootCertStore::empty();
-        match &self.authority {
-            Some(path) => {
-                for certificate in certificates(path)? {
-                    roots
-                        .add(certificate)
-                        .map_err(|error| pem(path, "certificate", &error))?;
-                }
-            }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
+        let roots = authorities(self.authority.as_deref()).map_err(TlsTrustError::Pem)?;
         if roots.is_empty() {
             return Err(TlsTrustError::NoAuthorities);
         }
         Ok(roots)
-    }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsTrustError> {
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| pem(path, "certificate", &error))?;
-    if found.is_empty() {
-        return Err(pem(path, "certificate", &"there is none in it"));
-    }
-    Ok(found)
-}
-
-fn pem(path: &Path, expected: &'static str, reason: &dyn std::fmt::Display) -> TlsTrustError {
-    TlsTrustError::Pem {
-        path: path.to_owned(),
-        expected,
-        reason: reason.to_string(),
     }
 }
