@@ -9,8 +9,9 @@
 given=()
 while [ $# -gt 0 ]; do
   case $1 in
+    --rounds) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { echo "$0: error: --rounds needs a number" >&2 && exit 64; } ;;&
     --rounds) rounds=$2 && shift 2 ;;
-    -*) echo "Usage: ${0} [--rounds N] [FLINK_VERSION…]" >&2 && exit 64 ;;
+    -*) echo "Usage: ${0} ${usage:-[--rounds N] [FLINK_VERSION…]}" >&2 && exit 64 ;;
     *) given+=("$1") && shift ;;
   esac
 done

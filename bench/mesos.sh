@@ -30,16 +30,27 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-rounds=3 versions=(1.13.6 2.3.0) against='' rows=machine,no-ha,drain others=()
+rounds=3 versions=(1.13.6 2.3.0) against='' chosen='' rows=machine,no-ha,drain others=()
+usage='[--rounds N] [--against BINARY [--rows ROW,…]] [FLINK_VERSION…]'
+refuse() { echo "$0: error: $1; usage: $0 $usage" >&2 && exit 64; }
 while [ $# -gt 0 ]; do
   case $1 in
-    --against) against=$(realpath "$2") && shift 2 ;;
-    --rows) rows=$2 && shift 2 ;;
+    --against | --rows) [ $# -gt 1 ] || refuse "$1 needs a value" ;;&
+    --against) against=$2 && shift 2 ;;
+    --rows) chosen=$2 && shift 2 ;;
     *) others+=("$1") && shift ;;
   esac
 done
 set -- "${others[@]}"
-[ -z "$against" ] || [ -x "$against" ] || { echo "$0: error: $against cannot be run" >&2 && exit 64; }
+for row in ${chosen//,/ }; do
+  [[ ,$rows, == *,$row,* ]] || refuse "no row $row: $rows"
+done
+if [ -n "$against" ]; then
+  [ -x "$against" ] || refuse "$against cannot be run"
+  against=$(realpath "$against") rows=${chosen:-$rows}
+elif [ -n "$chosen" ]; then
+  refuse '--rows needs --against'
+fi
 . bench/arguments.sh
 export AGAINST=$against ROWS=$rows
 cargo build --quiet -p mesos-double
@@ -373,6 +384,7 @@ def compare(version, older):
             old.append(scene(version, older))
         if scene is drain:
             against(version, "drained → others registered", [one for _, one in new], [one for _, one in old], None)
+            # Flink's own work on the job, after its workers are there.
             aim = statistics.median([one for _, one in new]) + 5
             new, old = [one for one, _ in new], [one for one, _ in old]
         against(version, what, new, old, aim)

@@ -11,15 +11,24 @@
 # `FUZZ_TARGET=TARGET target/*/debug/flugs-fuzz FILE`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-extent=${1:?usage: fuzz/run.sh SECONDS|runs=COUNT [TARGET...]}
+usage() {
+  echo "$1; usage: fuzz/run.sh SECONDS|runs=COUNT [TARGET...]" >&2
+  exit 64
+}
+extent=${1:-}
+[[ $extent =~ ^(runs=)?[0-9]+$ ]] || usage "'$extent' is no number of seconds or runs"
 shift
+mapfile -t all < <(sed -n 's/^mod \(.*\);$/\1/p' fuzz_targets/main.rs)
+for target in "$@"; do
+  [[ " ${all[*]} " == *" $target "* ]] || usage "no target $target: ${all[*]}"
+done
 case $extent in
   0) limits=(-runs=0) ;;
   runs=*) limits=(-runs="${extent#runs=}" -seed=1) ;;
   *) limits=(-max_total_time="$extent") ;;
 esac
 targets=("$@")
-[ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^mod \(.*\);$/\1/p' fuzz_targets/main.rs)
+[ $# -gt 0 ] || targets=("${all[@]}")
 
 RUSTC_WORKSPACE_WRAPPER=$PWD/rustc.sh CARGO_INCREMENTAL=0 cargo build --quiet --locked --package flugs-fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
