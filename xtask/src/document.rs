@@ -28,13 +28,19 @@ pub(crate) struct Row {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DocumentError {
     /// It cannot be read.
-    #[error("{path}: {error}")]
-    Read {
-        /// Where it is.
-        path: String,
-        /// Why.
-        error: std::io::Error,
+    #[error("{0}")]
+    Read(#[from] std::io::Error),
+    /// A line of the table has other cells than its head.
+    #[error("expected 4 cells, found {found}: {line}")]
+    Cells {
+        /// How many it has.
+        found: usize,
+        /// The line.
+        line: String,
     },
+    /// A crate has two rows.
+    #[error("{0} has two rows")]
+    Twice(String),
     /// It has no such table.
     #[error("found no table whose first column is \"crate\" and whose last is \"uses\"")]
     NoTable,
@@ -46,28 +52,22 @@ pub(crate) enum DocumentError {
 impl Document {
     /// Reads it.
     pub(crate) fn read(path: &Path) -> Result<Self, DocumentError> {
-        let text = std::fs::read_to_string(path).map_err(|error| DocumentError::Read {
-            path: path.display().to_string(),
-            error,
-        })?;
-        Self::parse(&text)
+        Self::parse(&std::fs::read_to_string(path)?)
     }
 
     fn parse(text: &str) -> Result<Self, DocumentError> {
-        let lines = text.lines().map(cells);
-        let table = lines.skip_while(|cells| cells.first().is_none_or(|first| first != HEAD));
-        let rows: Vec<Row> = table
-            .skip(2)
-            .map_while(|cells| match cells.as_slice() {
-                [name, _, _, uses] => Some(Row {
-                    name: name.trim_matches('`').to_owned(),
-                    uses: names(uses),
-                }),
-                _ => None,
-            })
-            .collect();
+        let is_head = |line: &&str| cells(line).first().is_some_and(|first| first == HEAD);
+        let lines = text.lines().skip_while(|line| !is_head(line)).skip(2);
+        let rows = lines
+            .take_while(|line| line.starts_with('|'))
+            .map(Row::parse);
+        let rows = rows.collect::<Result<Vec<Row>, DocumentError>>()?;
         if rows.is_empty() {
             return Err(DocumentError::NoTable);
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = rows.iter().find(|row| !names.insert(&row.name)) {
+            return Err(DocumentError::Twice(twice.name.clone()));
         }
         let (_, drawing) = text.split_once(DRAWING).ok_or(DocumentError::NoDrawing)?;
         let (drawing, _) = drawing.split_once("```").ok_or(DocumentError::NoDrawing)?;
@@ -75,6 +75,21 @@ impl Document {
             rows,
             drawing: drawing.to_owned(),
         })
+    }
+}
+
+impl Row {
+    fn parse(line: &str) -> Result<Self, DocumentError> {
+        match cells(line).as_slice() {
+            [name, _, _, uses] => Ok(Self {
+                name: name.trim_matches('`').to_owned(),
+                uses: names(uses),
+            }),
+            others => Err(DocumentError::Cells {
+                found: others.len(),
+                line: line.to_owned(),
+            }),
+        }
     }
 }
 
@@ -87,11 +102,11 @@ fn cells(line: &str) -> Vec<String> {
     cells.map(|cell| cell.trim().to_owned()).collect()
 }
 
-/// The names in a cell, where `–` stands for none.
+/// The names in a cell, where a dash stands for none.
 fn names(cell: &str) -> BTreeSet<String> {
     let names = cell.split(',').map(|name| name.trim().trim_matches('`'));
     names
-        .filter(|name| *name != "–")
+        .filter(|name| !matches!(*name, "–" | "-" | ""))
         .map(str::to_owned)
         .collect()
 }
@@ -120,6 +135,19 @@ graph BT
         };
         assert_eq!(document.rows, [row("base", &[]), row("net", &["base"])]);
         assert_eq!(document.drawing, "graph BT\n");
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_understood_is_named() {
+        let broken = |from: &str, to: &str| {
+            let error = Document::parse(&TEXT.replace(from, to)).unwrap_err();
+            error.to_string()
+        };
+        assert_eq!(
+            broken("| names | know what is sent |", "| names |"),
+            "expected 4 cells, found 3: | `net` | names | `base` |"
+        );
+        assert_eq!(broken("`net` |", "`base` |"), "base has two rows");
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) enum Breach {
     NoLints(String),
     /// A crate does not say what it owns.
     Silent(String),
+    /// A crate shows nobody how it is used.
+    NoExample(String),
     /// The drawing is not that of these crates.
     Drawing,
 }
@@ -35,7 +37,7 @@ impl fmt::Display for Breach {
         let listed = |names: &BTreeSet<String>| {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             if names.is_empty() {
-                "–".to_owned()
+                "nothing".to_owned()
             } else {
                 names.join(", ")
             }
@@ -67,6 +69,12 @@ impl fmt::Display for Breach {
                 write!(
                     out,
                     "{name}: its lib.rs does not begin with `//!` and what it owns"
+                )
+            }
+            Self::NoExample(name) => {
+                write!(
+                    out,
+                    "{name}: its lib.rs has no example (a block of `//! ```)"
                 )
             }
             Self::Drawing => write!(
@@ -106,6 +114,9 @@ pub(crate) fn check(workspace: &Workspace, document: &Document) -> Vec<Breach> {
         if !found.says_what_it_owns {
             breaches.push(Breach::Silent(name.clone()));
         }
+        if !found.has_example {
+            breaches.push(Breach::NoExample(name.clone()));
+        }
         if found.uses != row.uses {
             let (row, found) = (row.uses.clone(), found.uses.clone());
             breaches.push(Breach::Uses { name, row, found });
@@ -133,6 +144,7 @@ mod tests {
             uses: names(uses),
             has_lints: true,
             says_what_it_owns: true,
+            has_example: true,
         };
         let crates = crates.iter();
         Workspace {
@@ -193,7 +205,7 @@ mod tests {
     fn a_crate_without_a_row_lints_or_words_is_named() {
         let mut workspace = workspace(&[("base", &[]), ("net", &[])]);
         for found in workspace.crates.values_mut() {
-            (found.has_lints, found.says_what_it_owns) = (false, false);
+            *found = Crate::default();
         }
         let document = document(&[("base", &[])], &workspace);
         let base = || "base".to_owned();
@@ -203,6 +215,7 @@ mod tests {
                 Breach::Unlisted("net".to_owned()),
                 Breach::NoLints(base()),
                 Breach::Silent(base()),
+                Breach::NoExample(base()),
             ]
         );
     }

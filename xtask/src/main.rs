@@ -14,6 +14,9 @@ use clap::{Parser, Subcommand};
 use document::{Document, DocumentError};
 use workspace::{Workspace, WorkspaceError};
 
+/// The document that says how the house is built.
+const ARCHITECTURE: &str = "ARCHITECTURE.md";
+
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "What those who work on flugs run")]
 struct Arguments {
@@ -23,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Checks that the crates depend on each other as ARCHITECTURE.md says, and on nothing above
+    /// Checks that crates use those that ARCHITECTURE.md says, all of them above in its table
     House,
     /// Draws the crates and what they use, as ARCHITECTURE.md shows it (Mermaid)
     Drawing,
@@ -33,7 +36,7 @@ enum Command {
 enum Error {
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    #[error(transparent)]
+    #[error("{ARCHITECTURE}: {0}")]
     Document(#[from] DocumentError),
     #[error("cannot write: {0}")]
     Write(#[from] std::io::Error),
@@ -56,7 +59,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     match arguments.command {
         Command::Drawing => out.write_all(drawing::draw(&workspace).as_bytes())?,
         Command::House => {
-            let document = Document::read(&root.join("ARCHITECTURE.md"))?;
+            let document = Document::read(&root.join(ARCHITECTURE))?;
             let breaches = house::check(&workspace, &document);
             for breach in &breaches {
                 writeln!(out, "{breach}")?;

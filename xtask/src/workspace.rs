@@ -23,6 +23,8 @@ pub(crate) struct Crate {
     pub(crate) has_lints: bool,
     /// Whether its `lib.rs` begins with what it owns.
     pub(crate) says_what_it_owns: bool,
+    /// Whether its `lib.rs` has an example, which the documentation tests run.
+    pub(crate) has_example: bool,
 }
 
 /// Cargo, or a file of a crate, could not be read.
@@ -63,15 +65,18 @@ impl Workspace {
 
 impl Crate {
     fn read(package: &Package) -> Result<Self, WorkspaceError> {
-        let normal = |kind: DependencyKind| kind == DependencyKind::Normal;
-        let dependencies = package.dependencies.iter().filter(|one| normal(one.kind));
+        let is_built_with = |kind: DependencyKind| kind != DependencyKind::Development;
+        let dependencies = package.dependencies.iter();
+        let dependencies = dependencies.filter(|one| is_built_with(one.kind));
         let uses = dependencies.filter_map(|one| Some(short(&one.name)?.to_owned()));
         let manifest = text(package.manifest_path.as_std_path())?;
         let library = package.manifest_path.with_file_name("src").join("lib.rs");
+        let library = text(library.as_std_path())?;
         Ok(Self {
             uses: uses.collect(),
             has_lints: manifest.contains("[lints]\nworkspace = true"),
-            says_what_it_owns: text(library.as_std_path())?.starts_with("//! "),
+            says_what_it_owns: library.starts_with("//! "),
+            has_example: library.contains("//! ```\n"),
         })
     }
 }

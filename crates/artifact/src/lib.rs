@@ -2,6 +2,16 @@
 //!
 //! A SHA-256 decides what bytes are right, so any mirror is as good as any other and nothing
 //! unverified is ever seen by anybody. Knows nothing of what the bytes mean to those who use them.
+//!
+//! ```
+//! use flugs_artifact::Store;
+//!
+//! let directory = tempfile::tempdir()?;
+//! let store = Store::open(directory.path())?;
+//! let object = store.add_bytes(b"a jar")?;
+//! assert_eq!(object.size, 5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![warn(unused_crate_dependencies)]
 

@@ -4,6 +4,15 @@
 //! files that appear whole ([`files`], [`destination`]), the text format of metrics
 //! ([`exposition`]), and words for people. Never knows any domain: nothing of Flink, Mesos or
 //! images is here.
+//!
+//! ```
+//! use flugs_base::{RelativePath, Sha256Digest};
+//!
+//! let digest = Sha256Digest::of(b"abc");
+//! assert!(digest.to_string().starts_with("ba7816bf"));
+//! assert!("lib/flink-dist.jar".parse::<RelativePath>().is_ok());
+//! assert!("../etc/passwd".parse::<RelativePath>().is_err());
+//! ```
 
 #![warn(unused_crate_dependencies)]
 

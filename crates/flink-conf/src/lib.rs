@@ -4,6 +4,15 @@
 //! variables, properties of a manifest) and the file that Flink reads. Values are text here; what
 //! type an option has is known to `check` alone. Never knows where a worker runs or how it is
 //! started, and never logs a value: a value may be a secret.
+//!
+//! ```
+//! use flugs_flink_conf::{parse_nested, parse_flat};
+//!
+//! let nested = parse_nested("rest:\n  port: 8081\n", "config.yaml")?;
+//! let flat = parse_flat("rest.port: 8081\n", "flink-conf.yaml");
+//! assert_eq!(nested.settings[0].key, flat.settings[0].key);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![warn(unused_crate_dependencies)]
 

@@ -4,6 +4,16 @@
 //! a lookup, the machine as numbers. This room reads directories where it must (which jars are
 //! in `lib`) and never starts a process: what only a JVM can say is handed in. [`rest`] is the one part that
 //! speaks to a network: to a JobManager that somebody else started.
+//!
+//! ```
+//! use flugs_flink::FlinkVersion;
+//! use flugs_flink::memory::MemorySize;
+//!
+//! let version: FlinkVersion = "1.20.5".parse()?;
+//! assert!(version < "2.3.0".parse()?);
+//! assert_eq!(MemorySize::parse("1g")?, MemorySize::parse("1024m")?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![warn(unused_crate_dependencies)]
 

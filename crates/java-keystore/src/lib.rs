@@ -3,6 +3,13 @@
 //! Owns the reading of PKCS#12 and JKS files, which hold the keys and the trust of a Flink cluster
 //! with TLS. Which of the two a file is, its first bytes say, as they do to Java since 9. Never
 //! writes one, never opens a connection, and puts no password into an error.
+//!
+//! ```
+//! use flugs_java_keystore::KeyStore;
+//!
+//! let refused = KeyStore::parse(b"no key store", None, None);
+//! assert!(refused.is_err());
+//! ```
 
 #![warn(unused_crate_dependencies)]
 

@@ -4,6 +4,14 @@
 //! ([`overlay`]). Each step's rules belong to its room
 //! ([`flugs_artifact`], [`flugs_flink_conf`], [`flugs_flink`]); the process that results belongs to
 //! [`flugs_supervise`], into which a launch turns itself.
+//!
+//! ```
+//! use flugs_launch::malformed_ports;
+//! use flugs_model::Role;
+//!
+//! let lookup = |key: &str| (key == "rest.port").then_some("80a81");
+//! assert_eq!(malformed_ports(Role::JobManager, &lookup).len(), 1);
+//! ```
 
 #![warn(unused_crate_dependencies)]
 

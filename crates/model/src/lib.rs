@@ -2,6 +2,16 @@
 //!
 //! Owns their serialised forms and their validation. Never does I/O: every function here is a
 //! function of its arguments.
+//!
+//! ```
+//! use flugs_model::{Role, WorkerId};
+//!
+//! let role: Role = "taskmanager".parse()?;
+//! assert_eq!(role, Role::TaskManager);
+//! let worker: WorkerId = "taskmanager-1".parse()?;
+//! assert_eq!(worker.as_str(), "taskmanager-1");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![warn(unused_crate_dependencies)]
 

@@ -2,6 +2,16 @@
 //!
 //! Owns host names without NSS ([`Resolver`]), whom TLS trusts ([`tls`]), and sessions with ZooKeeper
 //! ([`zookeeper`]). Never knows what is sent, and what the nodes of ZooKeeper mean.
+//!
+//! ```
+//! use flugs_net::HostPort;
+//!
+//! let server = HostPort {
+//!     host: "fd00::1".to_owned(),
+//!     port: 2181,
+//! };
+//! assert_eq!(server.to_string(), "[fd00::1]:2181");
+//! ```
 
 #![warn(unused_crate_dependencies)]
 

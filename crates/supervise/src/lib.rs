@@ -8,6 +8,14 @@
 //!
 //! Never knows what it supervises: no word of Flink here. Uses only `spec` and
 //! `destination` of this crate.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! // Whoever waits 30 s waits for the supervisor: the program has a little less.
+//! let grace = flugs_supervise::default_grace(Some(Duration::from_secs(30)), |_| None);
+//! assert!(grace < Duration::from_secs(30));
+//! ```
 
 #![warn(unused_crate_dependencies)]
 
