@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Counts the words of a text on a running Flink cluster: examples/wordcount.sql.
 #
-# Flink's own SQL client runs the script where it can. From Flink 1.16 on the
+# Flink's own SQL client runs the script where it can. From Flink 1.17 on the
 # client starts a gateway inside itself, and the packages on PyPI lack that jar
 # (a release tarball has it in opt/); there a small job submitted by `flink run`
 # executes the same script (examples/sql-script/SqlScript.java).
