@@ -46,7 +46,8 @@ pub fn edited(
 ) -> Result<Option<String>, ConfError> {
     let original = original(text, dialect);
     let before = parse(&original, dialect, name)?;
-    let mut wanted = in_effect(&before);
+    let set_before = in_effect(&before);
+    let mut wanted = set_before.clone();
     let last: BTreeMap<&str, &Edit> = edits.iter().map(|edit| (edit.key.as_str(), edit)).collect();
     let changes: Vec<&Edit> = last
         .into_values()
@@ -56,14 +57,16 @@ pub fn edited(
         wanted.insert(edit.key.clone(), edit.value.clone());
     }
     let in_place = |edit: &Edit| line_of(&before, &edit.key);
+    let sets = |parsed: Result<Parsed, ConfError>, settings: &BTreeMap<String, String>| {
+        parsed.is_ok_and(|parsed| in_effect(&parsed) == *settings)
+    };
     for place in [&in_place as &dyn Fn(&Edit) -> Option<usize>, &|_| None] {
         let text = with_changes(&original, dialect, &changes, place);
         // The edit is by line; whether it did what was wanted and can be taken back, the parser
         // says: a block scalar at the very end has another value once its line has an end.
-        let is_right = parse(&text, dialect, name).is_ok_and(|after| in_effect(&after) == wanted)
-            && unedited(&text, dialect, name)
-                .is_ok_and(|back| in_effect(&back) == in_effect(&before));
-        if is_right {
+        if sets(parse(&text, dialect, name), &wanted)
+            && sets(unedited(&text, dialect, name), &set_before)
+        {
             return Ok(Some(text));
         }
     }

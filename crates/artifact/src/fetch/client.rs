@@ -42,8 +42,8 @@ impl Clients {
         let identity = match &options.client_identity {
             None => None,
             Some((chain, key)) => Some(Arc::new(Identity {
-                chain: certificates(chain).map_err(unusable)?,
-                key: private_key(key).map_err(unusable)?,
+                chain: certificates(chain).map_err(|error| unusable(&error))?,
+                key: private_key(key).map_err(|error| unusable(&error))?,
             })),
         };
         let settings = Settings {
@@ -98,7 +98,8 @@ impl Settings {
     /// Trusts the private authority if one is given, and then no other; else the system's.
     fn trusting_tls(&self) -> Result<ClientConfig, FetchError> {
         // A system without certificates is fine for as long as nothing needs them.
-        let roots = authorities(self.options.authority.as_deref()).map_err(unusable)?;
+        let roots =
+            authorities(self.options.authority.as_deref()).map_err(|error| unusable(&error))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -181,7 +182,7 @@ fn redirect_policy() -> redirect::Policy {
     })
 }
 
-fn unusable(error: PemError) -> FetchError {
+fn unusable(error: &PemError) -> FetchError {
     FetchError::Tls {
         reason: error.to_string(),
     }
